@@ -6,6 +6,7 @@ from pillarbox.config.computed_defaults import HostFacts
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.routing.configured_routes import configured_routes, mailbox_routes
 from pillarbox.routing.resolution import NullTransport, Resolver
+from pillarbox.tables.table import LookupFault
 from pillarbox.vocabulary.address import Address
 from pillarbox.vocabulary.clock import ManualClock
 
@@ -267,3 +268,50 @@ def test_local_users(tables: str, address: str, known: bool) -> None:
     )
     resolver = Resolver(configured_routes(snapshot, clock=ManualClock()))
     assert resolver.is_known(resolver.resolve(Address.from_internal(address.encode()))) is known
+
+
+@pytest.mark.parametrize(
+    ("settings", "lines"),
+    [
+        (
+            {"transport_maps": "fail:x"},
+            ['fail:x lookup error for "User+E@Out.Test"', "transport_maps lookup failure"],
+        ),
+        (
+            {"relocated_maps": "fail:x"},
+            ['fail:x lookup error for "User+E@Out.Test"', "relocated_maps lookup failure"],
+        ),
+        (
+            {"sender_dependent_relayhost_maps": "fail:x"},
+            ['fail:x lookup error for "Me@here.test"', "sender_dependent_relayhost_maps lookup failure"],
+        ),
+        (
+            {"sender_dependent_default_transport_maps": "fail:x"},
+            [
+                'fail:x lookup error for "Me@here.test"',
+                "sender_dependent_default_transport_maps lookup failure",
+            ],
+        ),
+        (
+            {"relay_domains": "!fail:x"},
+            ["relay_domains: fail:x: table lookup problem", "relay_domains lookup failure"],
+        ),
+        (
+            {"virtual_alias_domains": "fail:x"},
+            ["virtual_alias_domains: fail:x: table lookup problem", "virtual_alias_domains lookup failure"],
+        ),
+        ({"mydestination": "fail:x"}, ["mydestination: fail:x: table lookup problem"]),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_what_is_said_of_a_table_that_cannot_answer(settings: dict[str, str], lines: list[str]) -> None:
+    """trivial-rewrite(8)'s lines, with the key as it is written."""
+    asked = Resolver(
+        configured_routes(
+            Snapshot.of(SETTINGS | settings, facts=HostFacts(hostname="mx.here.test")), clock=ManualClock()
+        )
+    )
+    with pytest.raises(LookupFault) as caught:
+        asked.resolve(Address(b"User+E", b"Out.Test"), Address(b"Me", b"here.test"))
+    assert caught.value.lines == lines
+    assert caught.value.program == "trivial-rewrite"

@@ -122,6 +122,29 @@ def test_reports(world: RewritingWorld, settings: str, subtests: pytest.Subtests
     _compare(world, configuration, subtests)
 
 
+_WITHOUT_ANSWER: Final = """\
+relayhost = [10.53.0.20]
+relay_domains = relay.test, fail:domains
+transport_maps = inline:{ { * = : } { Bob@here.test = : } }, fail:routes
+sender_dependent_relayhost_maps = inline:{ { <> = : } { "<>" = : } }, fail:senders
+"""
+
+
+def test_tables_that_cannot_answer(world: RewritingWorld, subtests: pytest.Subtests) -> None:
+    """Whose tables they are, and what was asked, stands in the log; a sender's are asked at MAIL."""
+    messages = (
+        _reported("m0", "Alice@Here.test", "Bob.B+X@Out.Test"),
+        _reported("m1", "Al.Ice@Relay.test", "Carol@relay.test"),
+        _reported("m2", "", "Bob@here.test"),
+        _reported("m3", "Bob@here.test", "Bob.C@Box.Test"),
+    )
+    _compare(
+        world,
+        RandomConfiguration(settings=_WITHOUT_ANSWER, files={}, messages=messages, queries=()),
+        subtests,
+    )
+
+
 _FIELDS: Final = [
     # settings, field, seed
     ("local_header_rewrite_clients = static:all\n", "To", 77),

@@ -220,7 +220,8 @@ class Aftermath:
         try:
             return [site for site in sorted(sites) if site and self._flush_sites.holds(site)]
         except LookupFault as fault:
-            self._tell(events.Warned(f"{queue_id}: fast_flush_domains: {fault.reason}"))
+            self._tell(events.Warned(fault.reason))
+            self._tell(events.Warned(f"{queue_id}: flush service failure"))
             return []
 
     def _may_be_traced(self, message: QueueMessage, recipient: QueueRecipient) -> bool:

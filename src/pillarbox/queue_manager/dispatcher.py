@@ -228,7 +228,9 @@ class Dispatcher:
                 recipient = msgspec.structs.replace(recipient, address=resolution.recipient.internal)
             return Routed(recipient, resolution)
         except LookupFault as fault:
-            return Outcome("deferred", "4.3.0", "address resolver failure", fault.reason)
+            for line in fault.lines:
+                self._tell(events.Warned(line, fault.program))
+            return Outcome("deferred", "4.3.0", "address resolver failure")
 
     def _is_double_bounce(self, resolution: Resolution) -> bool:
         """Whether it is the sender of notices to postmaster and of probes: what comes back to it ends here."""

@@ -39,6 +39,7 @@ def probe_routes(snapshot: Snapshot, routes: Routes, *, clock: Clock) -> Routes:
 
     return msgspec.structs.replace(
         routes,
+        prefix="address_verify_",
         local_transport=probes.address_verify_local_transport,
         virtual_transport=probes.address_verify_virtual_transport,
         relay_transport=probes.address_verify_relay_transport,
@@ -169,9 +170,10 @@ def _domains(snapshot: Snapshot, parameter: str, listed: MatchList, *, clock: Cl
             else DomainPattern(_a_labels(pattern.text.lower()), negated=pattern.negated)
             for pattern in listed.patterns
         )
-        return DomainList(match_subdomains=subdomains, ordered=ordered)
+        return DomainList(match_subdomains=subdomains, ordered=ordered, parameter=parameter)
     names = frozenset(map(_a_labels, listed.names))
-    return DomainList(names, open_tables(listed.tables, where=where, clock=clock), subdomains)
+    tables = open_tables(listed.tables, where=where, clock=clock)
+    return DomainList(names, tables, subdomains, parameter=parameter)
 
 
 def _a_labels(name: str) -> str:

@@ -26,6 +26,7 @@ from typing import Final
 import msgspec
 
 from pillarbox.routing.address_lookup import (
+    as_written,
     find_first,
     text_of,
     virtual_patterns,
@@ -80,19 +81,25 @@ class DomainList(msgspec.Struct, frozen=True):
     tables: tuple[LookupTable, ...] = ()
     match_subdomains: bool = False
     ordered: tuple[DomainPattern, ...] = ()
+    parameter: str = ""
 
     def holds(self, domain: str) -> bool:
         """Whether the domain is one of them.  LookupFault."""
-        if self.ordered:
-            return self._first(domain)
         names, tables = self.names, self.tables
-        if domain in names or (tables and find_first(tables, domain) is not None):
-            return True
-        if not names and not tables:
-            return False
-        for parent in self._parents(domain):
-            if parent in names or (tables and find_first(tables, parent, whole=False) is not None):
+        try:
+            if self.ordered:
+                return self._first(domain)
+            if domain in names or (tables and find_first(tables, domain) is not None):
                 return True
+            if not names and not tables:
+                return False
+            for parent in self._parents(domain):
+                if parent in names or (tables and find_first(tables, parent, whole=False) is not None):
+                    return True
+        except LookupFault as fault:
+            detail = f": {fault.detail}" if fault.detail else ""
+            fault.reason = f"{self.parameter}: {fault.table}: table lookup problem{detail}"
+            raise
         return False
 
     @property
@@ -153,6 +160,7 @@ class Routes(msgspec.Struct, frozen=True, kw_only=True):
     always_local: frozenset[bytes] = frozenset()  # local parts, in lower case: what we write to ourselves
     syntax: AddressSyntax = AddressSyntax()
     relays_routes: bool = False  # allow_untrusted_routing
+    prefix: str = ""  # of the names of parameters that are others for address probes
 
 
 class NullTransport(LookupFault):
@@ -218,12 +226,19 @@ class Resolver:
         routes = self.routes
         if self._is_ours(domain):
             return AddressClass.LOCAL
-        if routes.virtual_alias_domains.holds(domain):
-            return AddressClass.VIRTUAL_ALIAS
-        if routes.virtual_mailbox_domains.holds(domain):
-            return AddressClass.VIRTUAL_MAILBOX
-        if routes.relay_domains.holds(domain):
-            return AddressClass.RELAY
+        domains = routes.virtual_alias_domains
+        try:
+            if domains.holds(domain):
+                return AddressClass.VIRTUAL_ALIAS
+            domains = routes.virtual_mailbox_domains
+            if domains.holds(domain):
+                return AddressClass.VIRTUAL_MAILBOX
+            domains = routes.relay_domains
+            if domains.holds(domain):
+                return AddressClass.RELAY
+        except LookupFault as fault:
+            _add_line(fault, domains.parameter)
+            raise
         return AddressClass.DEFAULT
 
     def is_local(self, domain: str) -> bool:
@@ -248,11 +263,20 @@ class Resolver:
             return False
         return destination.domain.isascii() or not ascii_only
 
+    def expect(self, sender: Address) -> None:
+        """Ask what tables say of an address as soon as it is heard of: LookupFault, of which the log is to know."""
+        if not self._remembers:
+            self.resolve(sender, NULL_ADDRESS)
+
     def resolve(self, address: Address, sender: Address | None = None) -> Resolution:
         """Class, transport and nexthop of an address; the sender's wishes count if it is given.  LookupFault."""
         known = self._resolutions.get(address)
         if known is None:
-            known = self._resolve(address, sender)
+            try:
+                known = self._resolve(address, sender)
+            except LookupFault as fault:
+                fault.program = "trivial-rewrite"
+                raise
             if self._remembers and address.is_ascii:  # of others there may be warnings each time
                 if len(self._resolutions) >= _MOST_RESOLUTIONS:
                     self._resolutions.clear()
@@ -276,7 +300,12 @@ class Resolver:
             nexthop = hop
         if self.routes.transport_maps and address_class is not AddressClass.VIRTUAL_ALIAS:
             transport, nexthop = self._transport_map(address, domain, transport, nexthop)
-        if (moved := self.find(self.routes.relocated, address)) is not None:
+        try:
+            moved = self.find(self.routes.relocated, address)
+        except LookupFault as fault:
+            _add_line(fault, "relocated_maps")
+            raise
+        if moved is not None:
             transport, nexthop = "error", f"5.1.6 User has moved to {moved}"
         return Resolution(address, address_class, transport, nexthop)
 
@@ -306,22 +335,37 @@ class Resolver:
         if sender is not None:
             if address_class is AddressClass.DEFAULT:
                 key = routes.null_sender_transport_key
-                route = self._by_sender(routes.sender_transports, sender, key) or route
-            relay = self._by_sender(routes.sender_relayhosts, sender, routes.null_sender_relayhost_key)
+                parameter = "sender_dependent_default_transport_maps"
+                route = self._by_sender(parameter, routes.sender_transports, sender, key) or route
+            key = routes.null_sender_relayhost_key
+            relay = self._by_sender("sender_dependent_relayhost_maps", routes.sender_relayhosts, sender, key)
         return route, relay or routes.relayhost or domain
 
-    def _by_sender(self, tables: Sequence[LookupTable], sender: Address, null_key: str) -> str:
+    def _by_sender(
+        self, parameter: str, tables: Sequence[LookupTable], sender: Address, null_key: str
+    ) -> str:
         """What the tables say of a sender, by address, address without extension, or @domain; DUNNO is nothing."""
         if not tables:
             return ""
-        found = _find_key(tables, null_key) if sender.is_null else self.find(tables, self.complete(sender))
+        try:
+            found = (
+                _find_key(tables, null_key) if sender.is_null else self.find(tables, self.complete(sender))
+            )
+        except LookupFault as fault:
+            _add_line(fault, self.routes.prefix + parameter)
+            raise
         return "" if found is None or found.upper() == "DUNNO" else found
 
     def _transport_map(self, address: Address, domain: str, transport: str, nexthop: str) -> tuple[str, str]:
         """transport(5): an empty transport stays as it is, an empty nexthop after a transport is the domain."""
         tables = self.routes.transport_maps
-        for key, whole in self._transport_keys(address, domain):
-            if (value := find_first(tables, key, whole=whole)) is None:
+        for key, whole in self._transport_keys(address):
+            try:
+                value = find_first(tables, key, whole=whole)
+            except LookupFault as fault:
+                _add_line(fault, f"{self.routes.prefix}transport_maps")
+                raise
+            if value is None:
                 continue
             new_transport, _, new_nexthop = value.partition(":")
             new_nexthop = new_nexthop.strip()  # a blank behind a transport belongs to its name
@@ -335,8 +379,9 @@ class Resolver:
         if address.local_part.startswith(b"-"):
             self._transport_map(address, text_of(address.domain), "", "")
 
-    def _transport_keys(self, address: Address, domain: str) -> Iterator[tuple[str, bool]]:
-        user = text_of(address.local_part)
+    def _transport_keys(self, address: Address) -> Iterator[tuple[str, bool]]:
+        """As written, like those of `find()`."""
+        user, domain = as_written(address.local_part), as_written(address.domain)
         bare, extension = without_extension(user, self.routes.recipient_delimiter)
         for key in written_forms(user, domain):
             yield key, True
@@ -397,6 +442,11 @@ class Resolver:
         return find_first(tables, user, whole=False) is not None or (
             bool(extension) and find_first(tables, bare, whole=False) is not None
         )
+
+
+def _add_line(fault: LookupFault, parameter: str) -> None:
+    """The log is to say whose table it was, too."""
+    fault.reason += f"\n{parameter} lookup failure"
 
 
 def _find_key(tables: Sequence[LookupTable], key: str) -> str | None:

@@ -38,7 +38,14 @@ class LookupFault(TemporaryFault):
             "Temporary lookup failure",
             reason=f"table lookup problem: {table}" + (f": {reason}" if reason else ""),
         )
+        self.table = table
         self.detail = reason
+        self.program = ""  # whose log line it is, if not that of the program that runs
+
+    @property
+    def lines(self) -> list[str]:
+        """What the log is to have of it."""
+        return self.reason.split("\n") if self.reason else []
 
 
 class LookupTable(Protocol):

@@ -301,7 +301,8 @@ class LocalExpansion:
         try:
             resolution = resolver.resolve(address)
         except LookupFault as fault:
-            self._means.warn(fault.reason)
+            for line in fault.lines:
+                self._means.warn(line)
             self._attempts.tell(state, "deferred", "4.3.0", "address resolver failure")
             return
         address = resolution.recipient

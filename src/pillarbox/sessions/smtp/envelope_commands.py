@@ -140,9 +140,13 @@ def refuse_path(session: SessionState, command: MailFrom | RcptTo | Vrfy) -> Rep
     try:
         # A domain outside ASCII is none without SMTPUTF8 (RFC 6531 §3.3); local parts are let pass, as ever.
         if session.resolver.leads_somewhere(address, ascii_only=not smtputf8):
+            if verb == "MAIL":
+                session.resolver.expect(address)
             return None
-    except LookupFault:
-        return None  # whoever asks next says it
+    except LookupFault as fault:
+        if verb == "MAIL":  # of others, whoever asks next says it
+            session.tell_fault(fault)
+        return None
     brackets = not isinstance(command, Vrfy) and command.brackets
     path = b"<%s>" % command.text if brackets else command.text
     shown = path.decode("utf-8", "backslashreplace")

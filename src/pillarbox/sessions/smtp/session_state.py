@@ -321,9 +321,14 @@ class SessionState:
             self.forwarded = {}
             self.records = ClientRecords()
 
+    def tell_fault(self, fault: LookupFault) -> None:
+        """The log knows of a table that cannot answer."""
+        for line in fault.lines:
+            self.tell(events.Warned(line, fault.program))
+
     def lookup_failed(self, fault: LookupFault, what: bytes) -> Reply:
         """A table that cannot answer: the client is to come again, the log knows why."""
-        self.tell(events.Warned(fault.reason))
+        self.tell_fault(fault)
         return Reply(451, (b"4.3.0 <%s>: Temporary lookup failure" % what,))
 
     def out_of_order(self, stage: str) -> Goodbye:
