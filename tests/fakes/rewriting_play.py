@@ -372,6 +372,8 @@ def normal_content(content: bytes, *, whole: bool = True) -> str:
             text = _RETURNED.sub("", text)
     # The type of the report is that of its second part (RFC 6522 §3): Postfix has not got there yet.
     text = text.replace("\n\treport-type=global-delivery-status", " report-type=delivery-status")
+    # An address that is not ASCII is utf-8 (RFC 6533 §3): Postfix has none for what came by SMTP.
+    text = re.sub(r"Original-Recipient: rfc822;(?=.*[^\x00-\x7f])", "Original-Recipient: utf-8;", text)
     text = re.sub(rf"<\d{{14}}\.{_ID}@", "<ID@", text)
     text = re.sub(rf"(?<=[Ii]d: <){_ID}@", "LONGID@", text)
     text = re.sub(rf"(?m)^(\tby |.*\bid |Received: .*?){_ID}", r"\1ID", text)
