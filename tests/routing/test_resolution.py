@@ -138,6 +138,8 @@ RESOLUTIONS = [  # settings, sender, address, transport, nexthop
     ({"transport_maps": "pcre:{ {/^c d@x/ bare:} }"}, "", "c d@x.test", "bare", "x.test"),
     ({"empty_address_recipient": "x@box.test"}, "", "@here.test", "virtual", "box.test"),
     ({}, "", "x@world.test..", "error", "5.1.3 bad address syntax"),
+    ({"smtputf8_enable": "yes"}, "", "x@b\u00fccher.test", "smtp", "b\u00fccher.test"),
+    ({"smtputf8_enable": "no"}, "", "x@b\u00fccher.test", "error", "5.1.3 bad address syntax"),
     (
         {"relocated_maps": "inline:{ { x@world.test=x@new.test } { x=y@new.test } }"},
         "",

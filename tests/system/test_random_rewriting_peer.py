@@ -106,6 +106,8 @@ _REPORTED: Final = (
     _reported("m10", "carol@relay.test", "gr\u00fcn@alias.test", local=True),
     _reported("m11", "list+gr\u00fcn@relay.test", "refused@out.test", local=True),
     _reported("m12", "carol@relay.test", f"refused{30 * chr(252)}@out.test", local=True),
+    _reported("m13", "carol@relay.test", "bob@b\u00fccher.test", local=True),
+    _reported("m14", "carol@relay.test", "gr\u00fcn@out.test", "SMTPUTF8"),
 )
 
 

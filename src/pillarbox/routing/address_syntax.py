@@ -2,7 +2,7 @@
 
 DESCRIPTION
     resolve_null_domain, resolve_numeric_domain and allow_min_user make addresses valid that are refused otherwise:
-    `user@`, `user@192.0.2.1`, `-user@site`.
+    `user@`, `user@192.0.2.1`, `-user@site`.  Without smtputf8_enable a domain outside ASCII is none.
 
     In our own domains, `user%site`, `site!user` and `"user@site"` are routes.  Each step takes a site off, so that
     there is an end to them.
@@ -39,6 +39,7 @@ class AddressSyntax(msgspec.Struct, frozen=True, kw_only=True):
     null_domain: bool = False  # resolve_null_domain
     numeric_domain: bool = False  # resolve_numeric_domain
     minus_user: bool = False  # allow_min_user
+    utf8: bool = True  # smtputf8_enable
 
     def is_valid(self, address: Address) -> bool:
         """Whether mail can be sent there."""
@@ -48,7 +49,7 @@ class AddressSyntax(msgspec.Struct, frozen=True, kw_only=True):
 
     def has_domain(self, address: Address) -> bool:
         """Whether its domain can be one; an address without is none at all, whoever asks."""
-        return _is_domain(address.domain)
+        return (self.utf8 or address.domain.isascii()) and _is_domain(address.domain)
 
     def destination(self, address: Address, is_local: Callable[[str], bool]) -> Address:
         """Where an address leads when all sites of ours (`is_local`) have been taken off; it has a domain then."""

@@ -14,6 +14,7 @@ from pillarbox.config.parameters.identity import Identity
 from pillarbox.config.parameters.local_recipients import LocalRecipients
 from pillarbox.config.parameters.queue_manager import QueueManager
 from pillarbox.config.parameters.routing import Routing
+from pillarbox.config.parameters.smtp_server import SmtpServer
 from pillarbox.config.parameters.virtual_delivery import VirtualDelivery
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.config.value_types import MatchList
@@ -139,6 +140,7 @@ def configured_routes(snapshot: Snapshot, *, clock: Clock, warn: Warn = ignore_w
             null_domain=identity.resolve_null_domain,
             numeric_domain=identity.resolve_numeric_domain,
             minus_user=identity.allow_min_user,
+            utf8=snapshot.group(SmtpServer).smtputf8_enable,
         ),
     )
 
