@@ -14,7 +14,7 @@ from pillarbox.net.dns.records import DnsFault, RecordType, host_name
 from pillarbox.net.dns.records import Outcome as Found
 from pillarbox.routing.address_lookup import find_first, text_of, virtual_patterns
 from pillarbox.routing.resolution import UNKNOWN_ALIAS, AddressClass, Resolution
-from pillarbox.tables.table import LookupTable
+from pillarbox.tables.table import LookupFault, LookupTable
 from pillarbox.vocabulary.address import Address
 from pillarbox.vocabulary.reply import Reply
 from pillarbox.wire.smtp.paths import is_address_literal, is_host_name
@@ -76,9 +76,16 @@ def reject_unlisted_recipient(question: Question, subject: Subject) -> Outcome:
 
 def reject_unlisted_sender(question: Question, subject: Subject) -> Outcome:
     sender, resolver = question.client.sender, question.resolver
-    if sender is None or sender.is_null or resolver.is_mapped(resolver.complete(sender), as_sender=True):
+    if sender is None or sender.is_null:
         return None
-    return _unlisted(question, resolver.resolve(sender), Subject.SENDER, "5.1.0")
+    try:
+        resolution = resolver.resolve(sender)
+        if resolver.is_mapped(resolution.recipient, as_sender=True):
+            return None
+        return _unlisted(question, resolution, Subject.SENDER, "5.1.0")
+    except LookupFault as fault:
+        fault.about = sender.internal
+        raise
 
 
 def _unlisted(question: Question, resolution: Resolution, subject: Subject, status: str) -> Outcome:

@@ -253,7 +253,7 @@ class Resolver:
         routes = self.routes
         senders = routes.sender_canonical if as_sender else ()
         tables = (*routes.recipient_canonical, *senders, *routes.canonical, *routes.virtual_aliases)
-        return self.find(tables, address) is not None
+        return self._listed(tables, address)
 
     def leads_somewhere(self, address: Address, *, ascii_only: bool) -> bool:
         """Whether mail can be sent there, or where it is a route to; `ascii_only` is for domains.  LookupFault."""
@@ -413,7 +413,7 @@ class Resolver:
 
     def mailbox_of(self, address: Address) -> str | None:
         """virtual(8)'s lookup: the mailbox below virtual_mailbox_base."""
-        return self.find(self.routes.virtual_mailboxes, address)
+        return self.find(self.routes.virtual_mailboxes, _in_lower_case(address))
 
     def find(self, tables: Sequence[LookupTable], address: Address) -> str | None:
         """The first answer for an address: it, without its extension, the user alone if it is ours, or @domain."""
@@ -434,7 +434,7 @@ class Resolver:
         return routes.local_domains.holds(domain) or is_own_literal(domain, routes.own_addresses)
 
     def _listed(self, tables: Sequence[LookupTable], address: Address) -> bool:
-        return self.find(tables, address) is not None
+        return bool(tables) and self.find(tables, _in_lower_case(address)) is not None
 
     def _listed_user(self, user: str) -> bool:
         tables = self.routes.local_recipients or ()
@@ -442,6 +442,11 @@ class Resolver:
         return find_first(tables, user, whole=False) is not None or (
             bool(extension) and find_first(tables, bare, whole=False) is not None
         )
+
+
+def _in_lower_case(address: Address) -> Address:
+    """As tables of who there is are asked, patterns too."""
+    return Address(address.local_part.lower(), address.domain.lower())
 
 
 def _add_line(fault: LookupFault, parameter: str) -> None:

@@ -40,6 +40,7 @@ class LookupFault(TemporaryFault):
         )
         self.table = table
         self.detail = reason
+        self.about = b""  # the address that it is about, if not that of the command
         self.program = ""  # whose log line it is, if not that of the program that runs
 
     @property

@@ -167,6 +167,18 @@ def test_a_route_that_depends_on_the_sender(tmp_path: Path) -> None:
         assert after_hello(done.replies)[1] == reply
 
 
+def test_a_sender_whose_tables_cannot_be_asked(tmp_path: Path) -> None:
+    """He is named, not the recipient; the tables hear of where his address leads."""
+    done = converse(
+        tmp_path / "q",
+        [HELLO, b"MAIL FROM:<Up%b.test@mx.test>\r\n", b"RCPT TO:<x@away.test>\r\n", QUIT],
+        settings={"sender_canonical_maps": "fail:broken", "smtpd_reject_unlisted_sender": "yes"},
+        address="127.0.0.1",
+    )
+    assert after_hello(done.replies)[1] == "451 4.3.0 <Up%b.test@mx.test>: Temporary lookup failure"
+    assert any('fail:broken lookup error for "up@b.test"' in line for line in done.lines)
+
+
 def test_who_stands_in_the_log_of_content_checks(tmp_path: Path) -> None:
     """Sender and recipient as they are queued, before aliases are expanded."""
     settings = {

@@ -329,7 +329,7 @@ class SessionState:
     def lookup_failed(self, fault: LookupFault, what: bytes) -> Reply:
         """A table that cannot answer: the client is to come again, the log knows why."""
         self.tell_fault(fault)
-        return Reply(451, (b"4.3.0 <%s>: Temporary lookup failure" % what,))
+        return Reply(451, (b"4.3.0 <%s>: Temporary lookup failure" % (fault.about or what),))
 
     def out_of_order(self, stage: str) -> Goodbye:
         """A table that the session itself depends on cannot answer."""
