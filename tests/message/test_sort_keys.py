@@ -21,6 +21,12 @@ def test_keys_of_a_header() -> None:
     assert (b"1@x", b"a@x b@x") == (keys.message_id, keys.references)
 
 
+@pytest.mark.parametrize("subject", ["\u3000a", "\u00a0a", "re\u00a0: a", "Re: \u3000[x]\u3000a\u3000"])
+def test_wide_and_unbreakable_blanks_are_blanks(subject: str) -> None:
+    """i;unicode-casemap makes them spaces: threads whose subjects differ by one only are one, as in Dovecot."""
+    assert "A" == sort_keys(f"Subject: {subject}\r\n\r\n".encode(), 0).subject
+
+
 def test_keys_of_nothing() -> None:
     """A message without a header is as old as its arrival."""
     keys = sort_keys(b"\r\n", 7)

@@ -90,6 +90,10 @@ DATES = [
     ("no date", b"yesterday", None),
     ("no such month", b"1 Foo 2024 00:00:00 +0000", None),
     ("no such hour", b"1 Jan 2024 25:00:00 +0000", None),
+    ("no such day", b"29 Feb 2023 10:00:00 +0000", None),
+    ("a leap day", b"29 Feb 2024 00:00:00 +0000", Moment(1709164800, 0)),
+    ("an hour of one digit", b"1 Jan 2024 0:00:00 +0000", Moment(1704067200, 0)),
+    ("minutes of one digit", b"1 Jan 2024 0:0:00 +0000", None),
     ("empty", b"", None),
 ]
 

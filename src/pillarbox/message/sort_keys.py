@@ -52,13 +52,14 @@ def sort_keys(header: bytes, internal_date: int) -> SortKeys:
     for name, value in _FIELDS.findall(b"\n" + header):
         values.setdefault(name.lower(), one_line(value))
     moment = parse_date(values.get(b"date", b"").strip())
-    subject, is_reply = base_subject(decode_words(values.get(b"subject", b"")))
+    # Wide and unbreakable blanks are blanks then, too.
+    subject, is_reply = base_subject(collated(decode_words(values.get(b"subject", b""))))
     sender = _first(values.get(b"from", b""))
     recipient = _first(values.get(b"to", b""))
     ids = message_ids(values.get(b"message-id", b""))
     return SortKeys(
         moment.seconds if moment is not None else internal_date,
-        collated(subject),
+        subject,
         is_reply,
         sender[0],
         recipient[0],

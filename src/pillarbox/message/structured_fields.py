@@ -13,7 +13,7 @@ STANDARDS
 """
 
 import re
-from calendar import timegm
+from calendar import monthrange, timegm
 from typing import Final
 
 import msgspec
@@ -260,7 +260,7 @@ _ZONES: Final = {b"edt": -240, b"est": -300, b"cdt": -300, b"cst": -360, b"mdt":
 }
 _DATE: Final = re.compile(
     rb"\s*(?:[A-Za-z]+\s*,\s*)?(\d{1,2})\s+([A-Za-z]{3})[A-Za-z]*\s+(\d{2,4})"
-    rb"\s+(\d{1,2})\s*[:.]\s*(\d{1,2})(?:\s*[:.]\s*(\d{1,2}))?(?:\s*([+-]\d{4}|[A-Za-z]+))?.*",
+    rb"\s+(\d{1,2})\s*[:.]\s*(\d{2})(?:\s*[:.]\s*(\d{2}))?(?:\s*([+-]\d{4}|[A-Za-z]+))?.*",
     re.DOTALL,
 )
 _COMMENT: Final = re.compile(rb"\([^()]*\)")
@@ -277,12 +277,12 @@ def parse_date(value: bytes) -> Moment | None:
         return None
     numbers = (decimal(day), decimal(hour), decimal(minute))
     seconds = decimal(second or b"0")
-    if not 1 <= numbers[0] <= 31 or numbers[1] > 23 or numbers[2] > 59 or seconds > 60:
+    year = _year(year_text)
+    if year < 1900 or not 1 <= numbers[0] <= monthrange(year, month)[1]:
+        return None
+    if numbers[1] > 23 or numbers[2] > 59 or seconds > 60:
         return None
     zone = _zone(zone_text or b"")
-    year = _year(year_text)
-    if year < 1900:
-        return None
     # A leap second is told with the second before it: SENTON would have it on the next day.
     return Moment(timegm((year, month, *numbers, min(seconds, 59))) - zone * 60, zone)
 
