@@ -1,7 +1,7 @@
 """Every answer of our IMAP server beside that of Debian's Dovecot, line by line.
 
 DESCRIPTION
-    `EXCHANGES` are had with both servers, each on its own copy of a tree that Dovecot has made.  What differs
+    `EXCHANGES` and `SYNTAX` are had with both servers, each on its own copy of a tree that Dovecot has made.  What differs
     stands in `imap_reply_differences.txt`, one line each, and nothing else may: a difference that is not
     listed fails, and so does a line whose difference is gone.  A response code of RFC 5530 where Dovecot 2.3 has
     none (2.4 has them) is no difference, nor is the UID beside the mod-sequence of a message (RFC 7162 §3.2.4), which
@@ -21,6 +21,8 @@ import pytest
 from fakes.doveadm import Doveadm
 from fakes.imap_exchanges import Both, DovecotImap, Exchange, give
 from fakes.imap_scripts import EXCHANGES, PREPARATION
+from fakes.imap_sort_scripts import orders
+from fakes.imap_syntax_scripts import SYNTAX
 from fakes.random_imap import comparable, random_session
 
 pytestmark = [
@@ -115,7 +117,7 @@ def both() -> Iterator[Both]:
 def test_answers_are_those_of_dovecot(both: Both) -> None:
     """Step by step the same answer, but for what is on the list; and nothing on the list that is the same."""
     wanted = os.environ.get("IMAP_EXCHANGES", "")
-    exchanges = [exchange for exchange in EXCHANGES if wanted in exchange.name]
+    exchanges = [exchange for exchange in (*EXCHANGES, *SYNTAX) if wanted in exchange.name]
     found = [difference for exchange in exchanges for difference in differences(both, exchange)]
     known = listed()
     unlisted = [difference for difference in found if (difference.exchange, difference.step) not in known]
@@ -228,6 +230,12 @@ def test_threads_are_those_of_dovecot(both: Both) -> None:
     assert not found, "\n".join(f"{step}\n  {theirs}\n  {ours}" for _, step, theirs, ours in found)
 
 
+def test_odd_subjects_dates_and_message_ids_are_ordered_as_in_dovecot(both: Both) -> None:
+    """RFC 5256 §2.1, §2.2 and each step of §3 that random threads seldom come to."""
+    found = [difference for exchange in orders() for difference in differences(both, exchange)]
+    assert not found, "\n".join(f"{name}: {step}\n  {theirs}\n  {ours}" for name, step, theirs, ours in found)
+
+
 def test_random_sessions_are_those_of_dovecot(both: Both) -> None:
     """Commands at random, of each session up to a difference that is listed; RANDOM_SESSIONS=N,M for other seeds."""
     known = listed()
@@ -247,7 +255,7 @@ def test_random_sessions_are_those_of_dovecot(both: Both) -> None:
 def test_the_battery_is_large_and_the_list_honest() -> None:
     """At least 300 commands; what RFC 3501 has is not put off."""
     assert sum(len(exchange.steps) for exchange in EXCHANGES) >= MINIMUM
-    names = [exchange.name for exchange in EXCHANGES]
+    names = [exchange.name for exchange in (*EXCHANGES, *SYNTAX)]
     assert len(names) == len(set(names))
     for (exchange, step), why in listed().items():
         assert exchange in names or exchange.startswith("random ")

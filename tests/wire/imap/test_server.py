@@ -288,6 +288,28 @@ def test_a_line_that_is_no_command() -> None:
     assert engine.next_command() is Pause.CLOSED
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"a  NOOP",
+        b"a UID  FETCH 1 UID",
+        b"a NOOP]",
+        b"a NOOP()",
+        b"a SELECT INBOX(CONDSTORE)",
+        b"a STORE 1 FLAGS(\\Seen)",
+        b'a APPEND INBOX "01-Jan-2024 10:00:00 +0000" "a quoted message"',
+        b'a APPEND INBOX CATENATE (TEXT "quoted")',
+        b"a SORT (DATE) ALL",
+    ],
+)
+def test_one_space_stands_between_words_and_messages_are_literals(line: bytes) -> None:
+    """RFC 9051 §9, RFC 5256 §5: BAD, and the next command is read."""
+    refused, then = commands_of(line + b"\r\nb NOOP\r\n")
+    assert isinstance(refused, c.Refused)
+    assert (b"a", b"BAD") == (refused.tag, refused.status)
+    assert c.Noop(b"b") == then
+
+
 def test_answers_come_out_once() -> None:
     """What was put together is given and forgotten, and counted."""
     engine = ImapServer(state=State.SELECTED)

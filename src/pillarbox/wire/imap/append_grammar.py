@@ -165,7 +165,7 @@ def _size(literal: bytes) -> int:
 def _literal(scanner: Scanner, octets: int) -> bytes:
     if scanner.at_announcement():
         raise _Comes(octets)
-    content = scanner.take_string()
+    content = None if scanner.at(b'"') else scanner.take_string()
     if content is None:
         raise BadSyntax("Invalid arguments")
     return content

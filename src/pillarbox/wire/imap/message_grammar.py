@@ -43,6 +43,7 @@ _PREVIEW_MODIFIERS: Final = re.compile(rb" +\( *")
 # Without a list, what follows may be modifiers of FETCH, or none.
 _PREVIEW_MODIFIERS_ALONE: Final = re.compile(rb" +\((?! *(?:CHANGEDSINCE|\))) *")
 _PARTIAL: Final = re.compile(rb"<([0-9]{1,19})(?:\.([0-9]{1,19}))?>")
+_PARTIAL_NUMBERS: Final = re.compile(rb"[0-9]{1,19}\.[0-9]{1,19}(?![0-9])")
 _PARTIAL_START: Final = re.compile(rb"[0-9]{1,19}\.")
 _QUOTED_SPECIALS: Final = re.compile(rb'(["\\])')
 MAX_SECTIONS: Final = 1000
@@ -161,6 +162,8 @@ def store(tag: bytes, scanner: Scanner, *, by_uid: bool) -> Store:
     if wanted is None:
         raise BadSyntax("Invalid arguments")
     action, silent = wanted
+    if not scanner.at_word_end:
+        raise BadSyntax("Invalid arguments")
     scanner.take_space()
     if scanner.take_open():
         flags, keywords = flag_list(scanner)
@@ -335,10 +338,13 @@ def _partial(scanner: Scanner) -> tuple[int, int] | None:
         # Quirk: `<0>` is all from there on, for Dovecot.
         partial = (decimal(first), decimal(count) if count else MAX_MODSEQ)
     elif scanner.take(b"<"):
+        if scanner.match(_PARTIAL_NUMBERS) is not None:
+            raise BadSyntax("Invalid BODY[..] parameter: Missing '>' in partial")
         place = "end" if scanner.match(_PARTIAL_START) is not None else "start"
         raise BadSyntax(f"Invalid BODY[..] parameter: Too big partial {place}")
-    elif scanner.at(b"]"):
-        raise BadSyntax("Invalid BODY[..] parameter: Unexpected data after ']'")
+    if not (scanner.at_word_end or scanner.at(b")")):
+        last = "]" if partial is None else ">"
+        raise BadSyntax(f"Invalid BODY[..] parameter: Unexpected data after '{last}'")
     return partial
 
 

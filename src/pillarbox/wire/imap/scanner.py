@@ -133,7 +133,7 @@ class Scanner:
     def space(self) -> None:
         """`SP`: more arguments follow.
 
-        Quirk: more than one is taken as one; clients in the field send `UID  FETCH`.
+        Quirk: between arguments more than one is taken as one, as Dovecot does.
         """
         if not self.take_space():
             raise BadSyntax("Missing arguments" if self.at_end else "Invalid arguments")
@@ -158,6 +158,11 @@ class Scanner:
     def at_end(self) -> bool:
         """Whether the command ends here."""
         return self._offset >= len(self._line)
+
+    @property
+    def at_word_end(self) -> bool:
+        """Whether a space is next, or nothing."""
+        return self.at_end or self.at(b" ")
 
     def end(self) -> None:
         """`CRLF`: nothing follows but spaces (clients in the field send them)."""
@@ -221,6 +226,8 @@ class Scanner:
     def sequence_set(self, *, reason: str = "Invalid messageset") -> NumberSet:
         """`sequence-set`  RFC 3501 §9, RFC 5182 §3"""
         text = self.match(_SEQUENCE_SET)
+        if text is None and self._line[self._offset : self._offset + 1] in {b"(", b'"', b"{"}:
+            raise BadSyntax("Invalid arguments")
         try:
             return NumberSet.parse(text or b"")
         except ValueError:
@@ -305,23 +312,30 @@ class Scanner:
         return self.match(_FLAG)
 
 
-_QUOTED_ANYWHERE: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_TOKEN: Final = re.compile(rb'[^ ()"]+|"(?:[^"\\]|\\.)*"|[ ()"]', re.DOTALL)
+_IN_NO_ATOM: Final = re.compile(rb"[\x00-\x1f\x7f]")
 
 
 def general_fault(lines: Sequence[bytes]) -> str | None:
-    """What is wrong with a command whatever it is: brackets that do not match, 8-bit octets outside of strings.
+    """What is wrong with a command whatever it is: brackets that do not match, atoms with what is in none.
 
     Dovecot reads the arguments of a command before it looks at what they mean, so that its clients are told
     of these first.  `lines` are a command's lines without its literals.
     """
     depth = 0
     for line in lines:
-        for octet in _QUOTED_ANYWHERE.sub(b"", line):
-            depth += (octet == 0x28) - (octet == 0x29)
+        within_atom = False
+        for token in _TOKEN.findall(line):
+            depth += (token == b"(") - (token == b")")
             if depth < 0:
                 return "Unexpected ')'"
-            if octet >= 0x80:
+            if within_atom and token[:1] in {b"(", b'"'}:
+                return "Invalid characters in atom"
+            within_atom = token[:1] not in {b" ", b"(", b")", b'"'}
+            if within_atom and not token.isascii():
                 return "8bit data in atom"
+            if within_atom and _IN_NO_ATOM.search(token) is not None:
+                return "Invalid characters in atom"
     return "Missing ')'" if depth else None
 
 

@@ -426,11 +426,13 @@ class ImapServer:
         except BadSyntax:
             return self._bad_head(b"*", "Error in IMAP tag: Invalid tag")
         try:
-            scanner.space()
+            scanner.expect(b" ")
             name = scanner.word()
             if name == b"UID":
-                scanner.space()
+                scanner.expect(b" ")
                 name += b" " + scanner.word()
+            if not scanner.at_word_end:
+                raise BadSyntax("Invalid arguments")
         except BadSyntax:
             return self._bad_head(tag, "Error in IMAP command: Invalid command name")
         parser = COMMANDS[self.state].get(name)

@@ -81,6 +81,11 @@ def _charset(scanner: Scanner, reason: str) -> str:
     quoted = scanner.at(b'"') or scanner.at(b"{")
     if scanner.utf8_names and not quoted and codec_of(scanner.next_atom) is None:
         return "utf-8"
-    charset = known_charset(scanner)
+    try:
+        charset = known_charset(scanner)
+    except Refusal:
+        if scanner.at_end:
+            raise BadSyntax("Missing search parameters") from None
+        raise
     scanner.space_or("Missing search parameters")
     return charset
