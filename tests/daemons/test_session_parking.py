@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import select
 import socket
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
@@ -221,6 +222,57 @@ def test_what_is_delivered_meanwhile_is_told_by_the_next_worker(tmp_path: Path) 
                 continue
         [ended] = [event for event in one.told if isinstance(event, MailSessionEnded)]
         assert " out=" in ended.figures
+
+    asyncio.run(work())
+
+
+def test_a_worker_that_has_given_its_clients_away_hears_nothing_for_them(tmp_path: Path) -> None:
+    """What happens before it has gone is there for the spawner, who has the same descriptor."""
+
+    async def work() -> None:
+        async with stage(tmp_path) as one:
+            client = await one.client()
+            await client.ask(b"SELECT INBOX")
+            client.say(b"i IDLE")
+            await client.hear(b"+ ")
+            given, _, [watch] = await one.parked()
+            deliver(tmp_path, "1.a.b")
+            for _ in range(10):  # turns of the loop that the worker is on
+                await asyncio.sleep(0)
+            assert select.select([watch], [], [], 10)[0] == [watch]
+            os.close(watch)
+            await one.resume(given)  # to the same worker: the spawner had somebody for it
+            await client.hear(b"* 1 RECENT")
+            deliver(tmp_path, "2.a.b")
+            await client.hear(b"* 2 RECENT")
+            client.close()
+
+    asyncio.run(work())
+
+
+def test_a_mailbox_made_in_steps_is_told_to_who_is_parked_between(tmp_path: Path) -> None:
+    """Its directory comes first, and holds no mail for a while."""
+
+    async def work() -> None:
+        async with stage(tmp_path) as one:
+            client = await one.client()
+            await client.ask(b"SELECT INBOX")
+            await client.ask(b"NOTIFY SET (PERSONAL (MailboxName))")
+            client.say(b"i IDLE")
+            await client.hear(b"+ ")
+            given, _, [watch] = await one.parked()
+            (tmp_path / "Maildir" / ".Made").mkdir()
+            assert select.select([watch], [], [], 10)[0] == [watch]
+            os.close(watch)
+            await one.resume(given)
+            given, _, [watch] = await one.parked()
+            (tmp_path / "Maildir" / ".Made" / "other").write_text("")
+            (tmp_path / "Maildir" / ".Made" / "cur").mkdir()
+            assert select.select([watch], [], [], 10)[0] == [watch]
+            os.close(watch)
+            await one.resume(given)
+            assert await client.hear(b"* LIST") == [b'* LIST (\\HasNoChildren) "." Made']
+            client.close()
 
     asyncio.run(work())
 

@@ -145,6 +145,8 @@ class SessionParking:
         """There is a session: see, after a while, whether all clients rest."""
         if not self._is_parking:
             self._watch_no_more()
+        if self._inotify is not None:
+            self._inotify.resume()
         self._look_in(self._after_idle)
 
     def note_leaving(self, leaving: Leaving) -> None:
@@ -220,7 +222,10 @@ class SessionParking:
         alone = not (host.sessions or host.is_ending or host.seen != seen)
         files = _state_files(states) if leaving and fits and rest and alone else []
         if files:
-            watch = self._inotify.descriptor if self._inotify is not None and self._ends else -1
+            watch = -1
+            if self._inotify is not None and self._ends:
+                watch = self._inotify.descriptor
+                self._inotify.pause()  # what comes from now on is the spawner's to see
             host.give_away(
                 [
                     (
@@ -253,7 +258,12 @@ class SessionParking:
             for directory in sorted(directories):
                 self._ends.append(self._inotify.watch(directory, self._note_change))
             for root in sorted(roots):  # where we write files ourselves, too
-                self._ends.append(self._inotify.watch(root, self._note_change, heeds=_is_of_names))
+                try:
+                    end = self._inotify.watch(root, self._note_change, heeds=_is_of_names)
+                except FileNotFoundError:  # one that was to become a mailbox is gone again
+                    self._note_change()
+                else:
+                    self._ends.append(end)
         except OSError:
             self._watch_no_more()
             raise

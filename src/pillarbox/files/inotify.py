@@ -81,6 +81,16 @@ class Inotify:
 
         return end
 
+    def pause(self) -> None:
+        """Leave what the kernel tells from now on to be read: by `read()`, or by another process."""
+        if self._fd >= 0:
+            self._loop.remove_reader(self._fd)
+
+    def resume(self) -> None:
+        """The loop reads again, also what has been left."""
+        if self._fd >= 0:
+            self._loop.add_reader(self._fd, self.read)
+
     def close(self) -> None:
         """Give back the descriptor; no callback comes any more."""
         if self._fd >= 0:

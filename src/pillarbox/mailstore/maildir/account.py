@@ -281,7 +281,9 @@ class MaildirAccount:
 
     async def identities(self) -> dict[str, bytes]:
         """Every mailbox that can be selected → its GUID, b"" if it has none yet."""
-        return await self._run(self._listing.guids)
+        found = await self._run(self._listing.guids)
+        self._name_watch.follow(self._tree.unfinished)
+        return found
 
     def watch_names(self, notify: Callable[[], None]) -> Callable[[], None]:
         """Call `notify` soon after mailboxes, subscriptions or annotations have changed; the result ends it."""

@@ -22,6 +22,7 @@ STANDARDS
     RFC 3501 §6.3 (mailbox commands); Dovecot 2.3, Maildir format, MailLocation
 """
 
+import itertools
 import os
 import stat
 from collections.abc import Iterator, Mapping
@@ -48,6 +49,8 @@ from pillarbox.vocabulary.clock import Clock
 
 TRASHED: Final = b"..DOVECOT-TRASHED"
 MAX_DEPTH_OF_TREE: Final = 20
+MAX_UNFINISHED: Final = 32
+"""Directories without mail of which `MailboxTree.unfinished` tells."""
 PLACES: Final = (b"cur", b"new", b"tmp")
 _CONTROL_FILES: Final = (
     b"dovecot-uidlist",
@@ -68,6 +71,8 @@ class Layout(Protocol):
 
     inbox: bytes
     """INBOX's directory in the control tree."""
+    unfinished: tuple[bytes, ...]
+    """Directories below the root that held no mail when they were listed last, not more than `MAX_UNFINISHED`."""
 
     def directory(self, name: str) -> bytes:
         """The directory below the root, empty for INBOX.  MailboxNameRefused."""
@@ -92,6 +97,7 @@ class FlatLayout:
         self._escaping = escaping
         # Replaced as a whole: several threads ask.
         self._known: tuple[DirectoryState, dict[str, bool]] = (DirectoryState(), {})
+        self.unfinished: tuple[bytes, ...] = ()
 
     def directory(self, name: str) -> bytes:
         """`.A.B` for `A/B`."""
@@ -108,13 +114,16 @@ class FlatLayout:
         if state.is_stale(mtime, now):
             state, found = DirectoryState(), {}
             state.note_listing(mtime, now)
+            unfinished: list[bytes] = []
             for entry in _entries(root, files):
                 if entry.startswith(b".") and (name := name_of_directory(entry, self._escaping)):
                     if is_maildir(root + b"/" + entry, files):
                         found[name] = True
                     elif is_directory(root + b"/" + entry, files):
                         state.forget()  # it may become one
+                        unfinished.append(entry)
             self._known = (state, found)
+            self.unfinished = tuple(unfinished[:MAX_UNFINISHED])
         return found
 
 
@@ -125,6 +134,7 @@ class NestedLayout:
 
     def __init__(self, escaping: Escaping) -> None:
         self._escaping = escaping
+        self.unfinished: tuple[bytes, ...] = ()
 
     def directory(self, name: str) -> bytes:
         """`A/B` for `A/B`."""
@@ -133,7 +143,10 @@ class NestedLayout:
 
     def names(self, root: bytes, files: FileSystem) -> Mapping[str, bool]:
         """Every directory but those that make a Maildir of the one above."""
-        return dict(self._below(root, b"", "", files, MAX_DEPTH_OF_TREE))
+        found = dict(self._below(root, b"", "", files, MAX_DEPTH_OF_TREE))
+        without = (self.directory(name) for name, holds in found.items() if not holds)
+        self.unfinished = tuple(itertools.islice(without, MAX_UNFINISHED))
+        return found
 
     def _below(
         self, root: bytes, directory: bytes, name: str, files: FileSystem, depth: int
@@ -214,6 +227,11 @@ class MailboxTree:
     def entries(self) -> Mapping[str, bool]:
         """Names without INBOX, and whether they hold mail; in a tree, also directories that hold none."""
         return self.layout.names(self.root, self._files)
+
+    @property
+    def unfinished(self) -> tuple[bytes, ...]:
+        """Directories that held no mail at the last look: other programs make a mailbox in steps."""
+        return tuple(self.root + b"/" + directory for directory in self.layout.unfinished)
 
     def make(self, name: str) -> None:
         """The mailbox's directories, with all that is missing above; nothing happens to what is there."""
