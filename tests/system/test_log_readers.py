@@ -66,9 +66,13 @@ def traffic(host: Host) -> None:
 
 
 def summary(host: Host) -> str:
-    """pflogsumm's page, without what differs by right: octets (host names and ids), delays, the daemon's version."""
+    """pflogsumm's page, without what differs by right.
+
+    Octets (of host names and ids), delays, warnings of each product's own, the daemon's version.
+    """
     text = host.output(f"PATH={PACKAGED} pflogsumm --no-no-msg-size {LOG}")
-    text = text.partition("Master daemon messages")[0].partition("Warnings\n----")[0]
+    text = text.partition("Master daemon messages")[0]
+    text = re.sub(r"^Warnings.*?(?=^Fatal Errors)", "", text, flags=re.M | re.S)
     text = re.sub(r"\d+ +bytes (received|delivered)", r"N bytes \1", text)
     text = re.sub(r"^( +\d+) +\d+( +\d+) +\d+\.\d s +\d+\.\d s", r"\1 N \2 S S", text, flags=re.M)
     text = re.sub(r"^( +\d+) +\d+( +\S+)$", r"\1 N\2", text, flags=re.M)
