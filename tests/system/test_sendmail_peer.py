@@ -26,6 +26,8 @@ pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.peer("postfix")]
 
 Result = tuple[int, str, str, list[tuple[str, bytes]]]
 DIFFERENCES: Final[dict[str, str]] = {
+    "-O requiretls=yes root": "REQUIRETLS is of a later release than Debian's",
+    "-t -f long@x": "an address longer than line_length_limit: the original's postdrop refuses the message",
     "-Z root": "an option that there is not is told once",
     "-a root": "an option that there is not is told once",
 }
@@ -198,6 +200,27 @@ CASES: Final[list[tuple[bytes, str]]] = [
     (MESSAGE, "-Vab|-f|o@x|root"),
     (MESSAGE, "-Vabc|root"),
     (b"a\nb\r\nc\r\r\n", "root"),
+    (MESSAGE, "-N|delay|-N||root"),
+    (MESSAGE, "-N|delay|-N|never,success|root"),
+    (MESSAGE, "-R|full|-R|bogus|root"),
+    (MESSAGE, "-X|V|-f|o@x|root"),
+    (MESSAGE, "-qIx|-qRy"),
+    (MESSAGE, "-qIx|-qRy|root"),
+    (MESSAGE, "-qIx|-bp"),
+    (MESSAGE, "-q|-qRx"),
+    (MESSAGE, "-q5m|-t|root"),
+    (MESSAGE, "-t|-q5m|root"),
+    (MESSAGE, "-bp|-q5m|x"),
+    (MESSAGE, "-q5m|-qIx"),
+    (MESSAGE, "-bh|-t"),
+    (MESSAGE, "-O|requiretls=yes|root"),
+    (b"To : a@b\nCc\t: c@d\n\nb\n", T),
+    (b"To: a@b\nApparently-To: i@j\nErrors-To: m@n\nReply-To: g@h\n\n", T),
+    (b"Bcc: a@b\n", T),
+    (b"To: a@b\n.\nCc: c@d\n", T),
+    (b"To: a@b\0c@d\nSubject: x\0y\n\nz\0\n", T),
+    (b"To: a@b\rCc: c@d\r\r", T),
+    (b"To: " + b"a" * 5000 + b"@x\n\n", "-t|-f|long@x"),
     (b"Subject: bigger than message_size_limit\n\n" + b"x" * 10_300_000, "root"),
 ]
 

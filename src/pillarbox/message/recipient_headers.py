@@ -17,7 +17,8 @@ from typing import Final
 from pillarbox.message.address_lists import ListedAddress, parse
 
 _FIELD: Final = re.compile(rb"([!-9;-~]+)[ \t]*:(.*)", re.DOTALL)
-_RECIPIENTS: Final = frozenset((b"to", b"cc", b"bcc", b"apparently-to"))
+_BEFORE_COLON: Final = re.compile(rb"\A([!-9;-~]+)[ \t]+:")
+_RECIPIENTS: Final = frozenset((b"to", b"cc", b"bcc"))
 _RESENT_RECIPIENTS: Final = frozenset((b"resent-to", b"resent-cc", b"resent-bcc"))
 
 
@@ -25,6 +26,11 @@ def addresses_of(text: bytes) -> list[bytes]:
     """The addresses in a text, in order; `""` is an empty one, `<>` none."""
     elements = parse(text.decode("utf-8", "surrogateescape"))
     return [element.internal for element in elements if isinstance(element, ListedAddress)]
+
+
+def as_field_line(line: bytes) -> bytes:
+    """A line of the header as Postfix writes it: no blank before the colon, nothing from a NUL on."""
+    return _BEFORE_COLON.sub(rb"\1:", line.partition(b"\0")[0])
 
 
 class HeaderRecipients:
@@ -43,6 +49,7 @@ class HeaderRecipients:
 
     def feed(self, line: bytes) -> bool:
         """One line of the header, without its end; whether it is one: the first that is none ends the header."""
+        line = as_field_line(line)
         if self._field and line[:1] in (b" ", b"\t"):
             self._field.append(line)
             return True

@@ -30,7 +30,7 @@ from pillarbox.config.parameters.local_submission import LocalSubmission
 from pillarbox.config.parameters.queue_manager import QueueManager
 from pillarbox.config.parameters.smtp_server import SmtpServer
 from pillarbox.config.snapshot import Snapshot
-from pillarbox.message.recipient_headers import HeaderRecipients, addresses_of
+from pillarbox.message.recipient_headers import HeaderRecipients, addresses_of, as_field_line
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.queue.queue_file import SEND_REQUIRES_TLS, SEND_SMTPUTF8
 from pillarbox.queue.records import (
@@ -97,10 +97,10 @@ def _carry_out(request: Request) -> int:
             return 0
         case Mode.LIST_QUEUE:
             return _queue([*configured, "-p"])
-        case Mode.FLUSH if request.queue_id:
-            return _queue([*configured, "-i", request.queue_id])
         case Mode.FLUSH if request.site:
             return _queue([*configured, "-s", request.site])
+        case Mode.FLUSH if request.queue_id:
+            return _queue([*configured, "-i", request.queue_id])
         case Mode.FLUSH:
             return _queue([*configured, "-f"])
         case Mode.NEW_ALIASES:
@@ -187,7 +187,8 @@ def _check_delimiters(request: Request, settings: QueueManager) -> None:
     """Fill in those of main.cf, and refuse others than it allows."""
     if not request.one_by_one:
         return
-    request.verp = request.verp or settings.default_verp_delimiters
+    if request.verp is None:
+        request.verp = settings.default_verp_delimiters
     allowed = settings.verp_delimiter_filter
     if len(request.verp) != 2 or not set(request.verp) <= set(allowed):
         raise fatal(f"-V requires two characters from {allowed}")
@@ -258,7 +259,7 @@ def _envelope(request: Request, caller: Caller, sender: bytes, recipients: list[
     trace = _VERIFY_ONLY * request.verify_only or _REPORT * request.report
     if trace:
         parts.append(encode_record(ATTRIBUTE, b"trace_flags=%d" % trace))
-    if request.one_by_one:
+    if request.one_by_one and request.verp is not None:
         parts.append(encode_record(VERP, request.verp.encode()))
     parts += [_recipient(address, request) for address in recipients]
     parts.append(encode_record(MESSAGE, b""))
@@ -306,12 +307,13 @@ def _lines(request: Request, header: HeaderRecipients | None, longest: int, *, m
         if line == b"." and not request.dots_are_text:
             break
         if header is not None and header.in_header:
-            if not header.feed(line) and line:
+            if header.feed(line):
+                line = as_field_line(line)
+            elif line:
                 yield b""
         yield line
     if header is not None and header.in_header:
         header.finish()
-        yield b""
 
 
 def _in_pieces(lines: Iterator[bytes]) -> Iterator[bytes]:

@@ -80,9 +80,10 @@ class Request(msgspec.Struct, kw_only=True):
     envelope_id: str = ""
     encoding: str = ""
     one_by_one: bool = False  # an envelope sender for each recipient (VERP)
-    verp: str = ""  # with these two delimiters; "": those of main.cf
+    verp: str | None = None  # with these two delimiters; None: those of main.cf
     queue_id: str = ""  # -qI
     site: str = ""  # -qR
+    at_intervals: bool = False  # -q15m: what the queue manager does anyway
     requires_tls: bool = False  # -O requiretls=yes
     smtputf8: bool = False  # -O smtputf8=yes
     verbose: int = 0
@@ -136,7 +137,7 @@ def _took_old_verp(request: Request, word: str, following: list[str]) -> bool:
     """
     if word == "-V" and following and len(os.fsencode(following[0])) == _DELIMITERS:
         tell(request.program, "warning: option -V is deprecated with Postfix 2.3; specify -XV instead")
-        _take_verp(request, "V")
+        request.one_by_one = True
     elif word.startswith("-V") and len(os.fsencode(word[2:])) == _DELIMITERS:
         tell(
             request.program,
@@ -144,7 +145,7 @@ def _took_old_verp(request: Request, word: str, following: list[str]) -> bool:
         )
         _take_verp(request, word[1:])
     elif word == "-XV":  # else it would take the next word along
-        _take_verp(request, "V")
+        request.one_by_one = True
     else:
         return False
     return True
@@ -169,20 +170,19 @@ def _take_mode(request: Request, value: str) -> None:
 def _take_queue(request: Request, value: str) -> None:
     kind, rest = value[:1], value[1:]
     if kind.isdigit():
-        if request.mode is not Mode.DAEMON:
-            request.mode = Mode.NOTHING
+        request.at_intervals = True
     elif not kind:
         if request.mode is Mode.DAEMON:
             tell(request.program, "warning: ignoring -q option in daemon mode")
         else:
             request.mode = Mode.FLUSH
     elif kind in "IR":
-        if request.mode is not Mode.SUBMIT:
-            raise fatal(f"-q{kind} can be used only in delivery mode")
         if not rest:
             raise fatal("specify: -qRsitename" if kind == "R" else "specify: -qIqueueid")
-        request.mode = Mode.FLUSH
-        request.queue_id, request.site = (rest, "") if kind == "I" else ("", rest)
+        if kind == "I":
+            request.queue_id = rest
+        else:
+            request.site = rest
     else:
         raise fatal(f"-q{kind} is not implemented")
 
@@ -225,15 +225,14 @@ def _take_notify(request: Request, value: str) -> None:
     if notify and not (notify & Notify.NEVER and notify != Notify.NEVER):
         request.notify = notify
     else:
+        request.notify = Notify.DEFAULT
         tell(request.program, "warning: bad -N option value -- ignored")
 
 
 def _take_ret(request: Request, value: str) -> None:
-    ret = {"full": Ret.FULL, "hdrs": Ret.HEADERS}.get(value.lower())
-    if ret is None:
+    request.ret = {"full": Ret.FULL, "hdrs": Ret.HEADERS}.get(value.lower(), Ret.DEFAULT)
+    if not request.ret:
         tell(request.program, "warning: bad -R option value -- ignored")
-    else:
-        request.ret = ret
 
 
 def _take_envelope_id(request: Request, value: str) -> None:
@@ -269,7 +268,7 @@ def _turn_on(name: str) -> Callable[[Request, str], None]:
 
 def _take_config(request: Request, value: str) -> None:
     """A directory, or the main.cf in it."""
-    request.config = value.removesuffix("/main.cf") or "/"
+    request.config = "." if value == "main.cf" else value.removesuffix("/main.cf") or "/"
 
 
 def _take_verbose(request: Request, _value: str) -> None:
@@ -301,6 +300,14 @@ _TAKERS: Final[dict[str, Callable[[Request, str], None]]] = {
 
 
 def _check(request: Request) -> None:
+    if request.at_intervals and request.mode is not Mode.DAEMON:
+        request.mode = Mode.NOTHING
+        return
+    for wanted, letter in ((request.site, "R"), (request.queue_id, "I")):
+        if wanted and request.mode is not Mode.SUBMIT:
+            raise fatal(f"-q{letter} can be used only in delivery mode")
+    if request.site or request.queue_id:
+        request.mode = Mode.FLUSH
     if request.from_header and request.mode is not Mode.SUBMIT:
         raise fatal("-t can be used only in delivery mode")
     if request.verify_only:
@@ -314,8 +321,8 @@ def _check(request: Request) -> None:
                 raise fatal(f"-{letter} option cannot be used with -bv")
     if request.recipients and request.mode in _NO_RECIPIENT:
         text = _NO_RECIPIENT[request.mode]
-        if request.queue_id:
-            text = "flush queue_id requires no recipient"
-        elif request.site:
+        if request.site:
             text = "flush site requires no recipient"
+        elif request.queue_id:
+            text = "flush queue_id requires no recipient"
         raise fatal(text)
