@@ -7,6 +7,12 @@ INDEXED = ("hash", "btree", "lmdb")
 DIFFERENCES: Final[dict[str, str]] = {
     "hash that is no database": "the original lets its library print BDB0178 again and again",
     "btree that is no database": "the original lets its library print BDB0178 again and again",
+    **dict.fromkeys(
+        [f"{kind} of a directory" for kind in INDEXED], "the original makes a database of nothing beside it"
+    ),
+    "lmdb and an empty key": "the original lets its library call the question wrong",
+    "lmdb of a long key, and what is there then": "the original leaves half of a database",
+    "postmap -q a pipemap:{inline:{a=b},{inline:{b=c}}}": "the original takes no table in braces of its own",
     "lmdb not there": "to delete from it, the original makes an empty one without a word",
 }
 """Case → why the answers differ.  Machine-read: a case that is listed and does not differ fails."""
@@ -157,14 +163,34 @@ inner body
 --bb--
 epilogue
 """
+EMPTY_LINES: Final = """\
+Content-Type: multipart/mixed; boundary=bb
+
+before
+--bb
+
+body
+
+--bb
+A: x
+no header
+--bb
+Content-Type: message/rfc822
+
+X: y
+
+inner
+--bb--
+after
+"""
 KEYS: Final = (
     'a\nA\n"q k"\nkey:\nnov\né\nesc\\ k\nk2\nme@example.com\nME@Example.com\n@example.com\nonly\nlast\nnope\n'
 )
 
 
 def words(text: str) -> list[list[str]]:
-    """Command lines."""
-    return [line.split() for line in text.strip().split("\n")]
+    """Command lines; `''` is an empty word."""
+    return [["" if word == "''" else word for word in line.split()] for line in text.strip().split("\n")]
 
 
 Case = tuple[str, dict[str, str], str, str]
@@ -179,6 +205,27 @@ def case(name: str, commands: str, *, stdin: str = "", **files: str) -> None:
 
 
 for kind in INDEXED:
+    case(
+        f"{kind} with odd octets",
+        f"postmap {kind}:a\npostmap -s {kind}:a",
+        a="nul\0key 1\nkey nul\0value\n\x1b[1m\n",
+    )
+    case(f"{kind} of aliases with odd octets", f"postalias {kind}:a\npostalias -q a {kind}:a", a="a: b\0c\n")
+    case(f"{kind} of files that are none", f"postmap -F {kind}:a", a="a .\nb /nonexistent\n")
+    case(f"{kind} and an empty key", f"postmap {kind}:a\npostmap -q '' {kind}:a", a="a 1\n")
+    case(
+        f"{kind} and an empty key to delete",
+        f"postmap {kind}:a\npostmap -d - {kind}:a\npostmap -s {kind}:a",
+        a="a 1\nb 2\nc 3\n",
+        stdin="a\n\nb\n",
+    )
+    case(f"{kind} of a directory", f"postmap {kind}:.")
+    case(f"{kind} of a long key", f"postmap {kind}:a", a=f"{'a' * 600} v\n")
+    case(
+        f"{kind} of a long key, and what is there then",
+        f"postmap {kind}:a\npostmap -q b {kind}:a",
+        a=f"b 1\n{'a' * 600} v\n",
+    )
     case(f"{kind} built and listed", f"postmap {kind}:a\npostmap -s {kind}:a", a=MAP)
     case(f"{kind} asked", f"postmap {kind}:a\npostmap -q - {kind}:a", a=MAP, stdin=KEYS)
     case(f"{kind} of nothing", f"postmap {kind}:a\npostmap -s {kind}:a\npostmap -q x {kind}:a", a="")
@@ -284,6 +331,30 @@ for kind in ("regexp", "pcre"):
     case(
         f"{kind} of header fields of all parts", f"postmap -hm -q - {kind}:r", r="/./ found\n", stdin=MESSAGE
     )
+    case(
+        f"{kind} of empty lines",
+        f"postmap -q - {kind}:r\npostmap -bq - {kind}:r\npostmap -hbq - {kind}:r\npostmap -bmq - {kind}:r",
+        r="/^$/ empty\n/./ full\n",
+        stdin="no header\n\nA\n\n b\n",
+    )
+    case(
+        f"{kind} of empty lines between parts",
+        f"postmap -bq - {kind}:r\npostmap -hbmq - {kind}:r\npostmap -bmq - {kind}:r",
+        r="/^$/ empty\n/./ full\n",
+        stdin=EMPTY_LINES,
+    )
+    case(
+        f"{kind} of a message within a message",
+        f"postmap -hbmq - {kind}:r",
+        r="/^$/ empty\n/./ full\n",
+        stdin="Content-Type: message/rfc822\n\nno header\n\ninner\n",
+    )
+    case(
+        f"{kind} of a message that its header does not begin",
+        f"postmap -hbmq - {kind}:r",
+        r="/^$/ empty\n/./ full\n",
+        stdin="Content-Type: message/rfc822\nno header\nX: y\n\ninner\n",
+    )
     case(f"{kind} of body lines", f"postmap -b -q - {kind}:r", r="/./ found\n", stdin=MESSAGE)
     case(f"{kind} of body lines with MIME", f"postmap -bm -q - {kind}:r", r="/./ found\n", stdin=MESSAGE)
     case(f"{kind} of header and body", f"postmap -bhm -q - {kind}:r", r="/./ found\n", stdin=MESSAGE)
@@ -368,6 +439,7 @@ postmap -q a unionmap:{inline:{a=b},inline:{c=d},static:x}
 postmap -q z unionmap:{inline:{a=b},inline:{c=d}}
 postmap -q a unionmap:{fail:x,static:y}
 postmap -q a unionmap:{}
+postmap -q a pipemap:{inline:{a=b},{inline:{b=c}}}
 postmap -q a randmap:{only}
 postmap -q a randmap:{}
 postmap -q a pcre:{{/a/x}}
@@ -384,6 +456,9 @@ postmap -d a cidr:x
 postmap static:x
 postmap proxy:hash:x
 postmap -s proxy:hash:x
+postmap -q a :x
+postmap -c main.cf hash:x
+postmap -c nodir hash:x
 postmap
 postmap -q a
 postmap -d a

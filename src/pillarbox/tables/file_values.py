@@ -13,6 +13,7 @@ STANDARDS
 
 import base64
 import binascii
+import errno
 import re
 from typing import Final
 
@@ -35,7 +36,8 @@ def encoded_files(value: str, *, files: FileSystem = DISK) -> str:
         try:
             contents.append(files.read_file(name))
         except OSError as error:
-            raise FileValueFault(f"open {name}: {error.strerror}") from error
+            action = "read" if error.errno == errno.EISDIR else "open"
+            raise FileValueFault(f"{action} {name}: {error.strerror}") from error
     return base64.b64encode(b"\n".join(contents)).decode("ascii")
 
 

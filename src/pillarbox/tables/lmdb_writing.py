@@ -31,16 +31,24 @@ class LmdbWriter:
         try:
             return bool(self._transaction.put(key, value, overwrite=replace))
         except lmdb.Error as error:
-            raise WriteFault(str(error)) from error
+            raise _refusal(error) from error
 
     def delete(self, key: bytes) -> bool:
         """Take a key away; False if there was none."""
+        if not key:
+            return False  # no file holds an empty one: the library calls the question wrong
         try:
             return bool(self._transaction.delete(key))
         except lmdb.Error as error:
-            raise WriteFault(str(error)) from error
+            raise _refusal(error) from error
 
     def close(self) -> None:
         """Write out everything."""
         self._transaction.commit()
         self._environment.close()
+
+
+def _refusal(error: lmdb.Error) -> WriteFault:
+    """The library's reason, without the name of its function."""
+    text = str(error)
+    return WriteFault(text.partition(": ")[2] if text.startswith("mdb_") else text)

@@ -133,7 +133,7 @@ def open_with(name: str, opening: Opening) -> LookupTable:
 
 def _open(name: str, opening: Opening) -> LookupTable:
     kind, colon, rest = name.partition(":")
-    if colon and not rest:
+    if colon and not (kind and rest):
         raise ConfigurationFault(
             opening.where, f'open dictionary: expecting "type:name" form instead of "{name}"'
         )

@@ -29,12 +29,12 @@ def rules_of(kind: str, name: str, opening: Opening) -> tuple[int, list[tuple[in
 
 
 def lines_of(content: str, *, path: str, opening: Opening) -> Iterator[tuple[int, str]]:
-    """(number of the first line, text without blanks at its end) of each logical line."""
+    """(number of the first line, text up to a NUL without blanks at its end) of each logical line."""
     for line in logical_lines(content):
         if isinstance(line, LeadingWhitespace):
             opening.warn(line.warning(path))
         else:
-            yield line.first, line.text.rstrip(BLANKS)
+            yield line.first, line.text.partition("\0")[0].rstrip(BLANKS)
 
 
 def _inline_rules(kind: str, name: str, opening: Opening) -> Iterator[tuple[int, str]]:

@@ -5,6 +5,7 @@ FAULTS
 """
 
 import os
+import re
 import sys
 from typing import Final
 
@@ -31,6 +32,9 @@ _LOGGED: Final = {
 """Commands whose troubles stand in the mail log, too, and as whose: callers such as cron show them to nobody."""
 
 
+_UNPRINTABLE: Final = re.compile("[\x00-\x09\x0b-\x1f\x7f\ud800-\udfff]")
+
+
 class Stop(Exception):
     """The command ends here."""
 
@@ -43,8 +47,11 @@ def read_settings(directory: str, *, status: int = 1) -> Snapshot:
     """main.cf of the directory that -c or MAIL_CONFIG names; that one must be there."""
     named = directory or os.environ.get("MAIL_CONFIG", "")
     main_cf = os.path.join(named or _DEFAULT_DIRECTORY, "main.cf")
-    if named and not os.path.lexists(main_cf):
-        raise Stop(f"open {main_cf}: No such file or directory", status)
+    if named:
+        try:
+            os.lstat(main_cf)
+        except OSError as error:
+            raise Stop(f"open {main_cf}: {error.strerror}", status) from error
     try:
         snapshot = read_configuration(named or _DEFAULT_DIRECTORY, facts=host_facts()).snapshot
     except ConfigurationFault as fault:
@@ -85,7 +92,11 @@ _log: Final = _MailLog()
 
 
 def tell(program: str, text: str) -> None:
-    """A line on standard error, after what was printed before it; a fault or a warning is logged, too."""
+    """A line on standard error, after what was printed before it; a fault or a warning is logged, too.
+
+    What a terminal would not show as text, and octets that are no UTF-8, are question marks, as Postfix has it.
+    """
+    text = _UNPRINTABLE.sub("?", text)
     sys.stdout.flush()
     print(f"{program}: {text}", file=sys.stderr)
     if program in _LOGGED and text.startswith(("fatal: ", "warning: ")):

@@ -49,16 +49,16 @@ def message_keys(lines: Iterator[str], *, header: bool, body: bool, mime: bool) 
             if _FIELD.match(line) is not None:
                 field = [line]
                 break
-            in_header = mime and _opens_message(content_type)
+            in_header = not line and mime and _opens_message(content_type)
             if mime and (boundary := _boundary_of(content_type)):
                 boundaries.append(boundary)
             content_type = ""
             if primary and not body and not mime:
                 return
+            if body and (primary or not line):
+                yield ""  # what ends the header; the message's own gets one where it has none
             primary = False
-            if in_header or not line:
-                if body and not in_header:
-                    yield line
+            if not line:
                 break
     if field and header:
         yield "\n".join(field)

@@ -54,7 +54,7 @@ def build(request: Request, name: str) -> None:
         where = error.filename or path + INDEX_KINDS[kind].suffix
         raise Stop(f"open database {where}: {error.strerror}") from error
     except WriteFault as fault:
-        raise Stop(str(fault)) from fault
+        raise Stop(f"error updating {name}: {fault}" if kind == "lmdb" else str(fault)) from fault
 
 
 def not_writable(kind: str) -> str:

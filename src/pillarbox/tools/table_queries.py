@@ -103,7 +103,7 @@ def delete(request: Request, keys: Iterator[str]) -> bool:
             where = path + INDEX_KINDS[kind].suffix
             raise Stop(f"open database {where}: {error.strerror}") from error
         except WriteFault as fault:
-            raise Stop(str(fault)) from fault
+            raise Stop(f"error deleting from {name}: {fault}" if kind == "lmdb" else str(fault)) from fault
     return found
 
 
