@@ -57,7 +57,7 @@ async def my_rights(conversation: Conversation, command: MyRights) -> None:
         return
     rights = await _rights(account, command.mailbox)
     if not rights & _SEEN or not await _is_there(account, command.mailbox):
-        conversation.no(command.tag, _missing(conversation, command.mailbox))
+        conversation.no(command.tag, conversation.missing(command.mailbox))
         return
     name = _shown_name(conversation, command.mailbox)
     conversation.engine.untagged(b"MYRIGHTS %b %b" % (name, for_client(rights).encode()))
@@ -194,7 +194,7 @@ async def _exists(conversation: Conversation, account: UnitedAccount, tag: bytes
     """Whether a mailbox is there whose list the user may change, or which he sees."""
     if await _rights(account, name) & (Rights.LOOKUP | Rights.ADMIN) and await _is_there(account, name):
         return True
-    conversation.no(tag, _missing(conversation, name))
+    conversation.no(tag, conversation.missing(name))
     return False
 
 
@@ -208,10 +208,6 @@ async def _rights(account: UnitedAccount, name: str) -> Rights:
 
 async def _is_there(account: UnitedAccount, name: str) -> bool:
     return await account.exists(name)
-
-
-def _missing(conversation: Conversation, name: str) -> bytes:
-    return b"[NONEXISTENT] Mailbox doesn't exist: " + conversation.name(name)
 
 
 def _shown_name(conversation: Conversation, name: str) -> bytes:

@@ -207,6 +207,11 @@ class Conversation:
         """A mailbox's name as this client reads it."""
         return mailbox_names.encode_utf8(name) if self.engine.utf8_names else mailbox_names.encode(name)
 
+    def missing(self, name: str, code: bytes = b"NONEXISTENT") -> bytes:
+        """`[NONEXISTENT] Mailbox doesn't exist: x`, the name as people read it: UTF-8, if it has no controls."""
+        shown = mailbox_names.encode_utf8(name) if name.isprintable() else mailbox_names.encode(name)
+        return b"[%b] Mailbox doesn't exist: %b" % (code, shown)
+
     # Waiting and sending.
 
     async def receive(self, *, limit: float, heed_changes: bool = False) -> "bytes | Woken":

@@ -46,18 +46,13 @@ from pillarbox.wire.imap.commands import (
 _SPELLINGS: Final = {use.lower(): use for use in KNOWN}
 
 
-def missing(conversation: Conversation, name: str, code: bytes = b"NONEXISTENT") -> bytes:
-    """`[NONEXISTENT] Mailbox doesn't exist: x`"""
-    return b"[%b] Mailbox doesn't exist: %b" % (code, conversation.name(name))
-
-
 def refusal(
     conversation: Conversation, name: str, fault: NoSuchMailbox, code: bytes = b"NONEXISTENT"
 ) -> bytes:
     """The same, or why there can be none of that name: `[CANNOT] Invalid mailbox name: …`"""
     if fault.reason:
         return b"[CANNOT] " + fault.reason.encode("ascii", "replace")
-    return missing(conversation, name, code)
+    return conversation.missing(name, code)
 
 
 async def create(conversation: Conversation, command: Create) -> None:
@@ -175,7 +170,7 @@ async def subscribe(conversation: Conversation, command: Subscribe) -> None:
     try:
         await conversation.account.status(name, with_size=False)
     except NoSuchMailbox:
-        conversation.no(command.tag, missing(conversation, name))
+        conversation.no(command.tag, conversation.missing(name))
         return
     await conversation.account.subscribe(name)
     if conversation.notifications is not None:

@@ -18,7 +18,7 @@ from pillarbox.mailstore.dovecot_files.attribute_dict import is_internal
 from pillarbox.mailstore.mailbox import AttributesFull, NoSuchMailbox
 from pillarbox.message.imap_strings import literal
 from pillarbox.sessions.imap.conversation import Conversation
-from pillarbox.sessions.imap.mailbox_commands import missing, unknown_uses
+from pillarbox.sessions.imap.mailbox_commands import unknown_uses
 from pillarbox.sessions.imap.name_patterns import NamePattern
 from pillarbox.wire.imap import responses
 from pillarbox.wire.imap.commands import GetMetadata, SetMetadata
@@ -40,7 +40,7 @@ async def set_metadata(conversation: Conversation, command: SetMetadata) -> None
     try:
         await conversation.account.change_attributes(name, changes)
     except NoSuchMailbox:
-        conversation.no(tag, missing(conversation, name))
+        conversation.no(tag, conversation.missing(name))
     except AttributesFull:
         conversation.no(tag, b"[METADATA TOOMANY] Too many mailbox attributes")  # RFC 5464 §4.3
     else:
@@ -87,7 +87,7 @@ async def get_metadata(conversation: Conversation, command: GetMetadata) -> None
             longest = max(longest, await tell_annotations(conversation, command, name))
         except NoSuchMailbox:
             if name == command.mailbox:
-                conversation.no(command.tag, missing(conversation, name))
+                conversation.no(command.tag, conversation.missing(name))
                 return
         await conversation.flush_if_much()
     code = b"[METADATA LONGENTRIES %d] " % longest if longest else b""

@@ -25,7 +25,6 @@ from pillarbox.mailstore.mailbox import (
     PermissionDenied,
 )
 from pillarbox.sessions.imap.conversation import Conversation, Text
-from pillarbox.sessions.imap.mailbox_commands import missing
 from pillarbox.sessions.imap.named_messages import (
     decoded_part,
     named_mailbox,
@@ -128,7 +127,7 @@ async def reset_key(conversation: Conversation, command: ResetKey) -> None:
     try:
         mailbox = await account.open(name, read_only=True)
     except NoSuchMailbox:
-        conversation.no(command.tag, missing(conversation, name))
+        conversation.no(command.tag, conversation.missing(name))
         return
     try:
         await account.forget_url_keys([mailbox.guid])
