@@ -12,7 +12,15 @@ from pillarbox.queue.listed_message import ListedMessage, ListedRecipient
 from pillarbox.queue.queue_directories import QueueDirectories
 from pillarbox.queue.queue_listing import list_queue
 from pillarbox.queue.queue_listing_protocol import GREETING, encode_message, read_messages
-from pillarbox.queue.records import BytesSource, RecordReader, short_records
+from pillarbox.queue.records import (
+    POINTER,
+    RECIPIENT,
+    SENDER,
+    BytesSource,
+    RecordReader,
+    encode_record,
+    short_records,
+)
 from pillarbox.vocabulary.identifiers import QueueId
 from pillarbox.wire.attributes import END, AttributeFault
 
@@ -71,6 +79,14 @@ def test_queues_in_their_order(directories: QueueDirectories) -> None:
         "deferred",
         "hold",
     ]
+
+
+def test_a_users_pointers_are_not_followed(directories: QueueDirectories) -> None:
+    """What a user has put into maildrop could be read ten thousand times."""
+    data = golden.B_MAILDROP[:19] + encode_record(SENDER, b"me") + encode_record(RECIPIENT, b"x@y.test")
+    put(directories, "maildrop", "B0000000001", data + encode_record(POINTER, b"%15d" % 19), 0o744)
+    (drop,) = listed(directories)
+    assert (drop.sender, drop.recipients) == (b"me", [ListedRecipient(b"x@y.test")])
 
 
 def test_recipients_of_sendmail_t_and_pointers(directories: QueueDirectories) -> None:

@@ -25,6 +25,7 @@ from pillarbox.queue.records import (
     FULL_NAME,
     LINE,
     MESSAGE,
+    POINTER,
     RECIPIENT,
     SENDER,
     BytesSource,
@@ -287,6 +288,41 @@ def test_what_is_no_message_is_kept(mail: Mail) -> None:
     mail.drop(golden.B_MAILDROP[:200], "A0000000002")
     assert mail.pick_up() == []
     assert (mail.names(), mail.names("corrupt")) == ([], ["A0000000001", "A0000000002"])
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (message([b"a\r\nRCPT TO:<x@y.test>\r\n@x.test"]), "line break or NUL"),
+        (message(sender=b"me\nX-Mine: yes"), "line break or NUL"),
+        (message(attributes=[b"dsn_orig_rcpt=rfc822;a\r\nDATA"]), "line break or NUL"),
+        (message(attributes=[b"envelope_id=a\0b"]), "line break or NUL"),
+        (message(attributes=[b"notify_flags=64"]), "malformed attribute"),
+        (message(lines=[b"x" * 1000] * 5000), "message file too big"),
+    ],
+    ids=["recipient", "sender", "attribute", "NUL", "flags", "file"],
+)
+def test_records_that_no_user_may_write(data: bytes, reason: str, mail: Mail) -> None:
+    """Everybody may put files there without postdrop(1), which refuses them: line ends would be commands."""
+    mail.drop(data)
+    assert mail.pick_up() == []
+    assert mail.names("corrupt") == ["A0000000001"]
+    (corrupt,) = [event for event in mail.told if isinstance(event, events.MessageCorrupt)]
+    assert reason in corrupt.reason
+
+
+@pytest.mark.parametrize("place", ["envelope", "content", "behind it"])
+def test_a_user_cannot_have_records_read_again(place: str, mail: Mail) -> None:
+    """A pointer back would make gigabytes of recipients of some kilobytes of file."""
+    where = {"envelope": (MESSAGE, b""), "content": (EXTRACTED, b""), "behind it": (END, b"")}
+    before = encode_record(*where[place])
+    back = encode_record(POINTER, b"%15d" % len(encode_record(ATTRIBUTE, b"rewrite_context=local")))
+    data = message([b"one@x.test"] * 50)
+    mail.drop(data.replace(before, back + before))
+    assert mail.pick_up() == []
+    assert mail.names("corrupt") == ["A0000000001"]
+    (corrupt,) = [event for event in mail.told if isinstance(event, events.MessageCorrupt)]
+    assert corrupt.reason.startswith("pointer record at ")
 
 
 def test_files_that_are_not_taken(mail: Mail, tmp_path: Path) -> None:

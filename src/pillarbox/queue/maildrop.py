@@ -30,6 +30,21 @@ READY_MODE: Final = 0o744
 """The mail system's user must be able to read it; the name keeps others from it."""
 
 
+_OVERHEAD: Final = 3
+"""Octets of records for each octet of content, at most: empty lines take two or three."""
+_ENVELOPE: Final = 4 << 20
+
+
+def largest_file(size_limit: int) -> int:
+    """Octets of the records of a user's message, at most, by message_size_limit.  0: no limit."""
+    return size_limit * _OVERHEAD + _ENVELOPE if size_limit else 0
+
+
+def is_put_back(status: os.stat_result, owner: int) -> bool:
+    """Whether a file there is one of the queue that postsuper(1) has put back; `owner` is the mail system's uid."""
+    return status.st_uid == owner and not status.st_mode & stat.S_IROTH
+
+
 class DropFile:
     """A message that is being put into maildrop."""
 

@@ -45,6 +45,7 @@ from pillarbox.queue.records import (
     CorruptQueueFile,
     RecordReader,
     Source,
+    UsersRecordReader,
     encode_record,
 )
 from pillarbox.vocabulary.digits import decimal, is_decimal
@@ -67,6 +68,7 @@ _MAX_ATTRIBUTES: Final = 100  # queue_file_attribute_count_limit
 _MIXED: Final = 1
 """Flag of the size record: recipients stand among other records."""
 _RECIPIENT_TYPES: Final = frozenset((RECIPIENT, DONE, CANCELED, ORIGINAL_RECIPIENT))
+_ALL_NOTIFY: Final = Notify.NEVER | Notify.SUCCESS | Notify.FAILURE | Notify.DELAY
 _TRACE_ONLY: Final = Trace.PROBE | Trace.WHAT_IF
 
 
@@ -136,15 +138,18 @@ class QueueMessage(msgspec.Struct):
         return [recipient for recipient in self.recipients if not recipient.done]
 
 
-def read_message(source: Source, *, maildrop: bool = False, limit: int = 0) -> QueueMessage:
+def read_message(
+    source: Source, *, maildrop: bool = False, by_user: bool = False, limit: int = 0
+) -> QueueMessage:
     """The envelope and extracted segments.  CorruptQueueFile if the file cannot be delivered.
 
-    With `maildrop` the file may lack the size record and the arrival time, as postdrop(1) leaves them out.
+    With `maildrop` the file may lack the size record and the arrival time, as postdrop(1) leaves them out; with
+    `by_user` the records may be a user's own, who is believed nothing (`UsersRecordReader`).
     With a `limit` so many recipients are read that are not done, and `unread` leads to the others.
     """
     attributes: dict[bytes, bytes] = {}
     message = QueueMessage(recipients=[], attributes=attributes)
-    reader = RecordReader(source)
+    reader = UsersRecordReader(source) if by_user else RecordReader(source)
     seen = _EnvelopeFacts(limit)
     for kind, offset, payload in reader.records():
         if limit and len(message.recipients) >= limit and kind != MESSAGE:
@@ -267,7 +272,9 @@ def _take_attribute(message: QueueMessage, recipient: _RecipientFacts, payload: 
     if not equals or not name:
         raise CorruptQueueFile(f"malformed attribute {payload[:60]!r}")
     if name == b"notify_flags":
-        recipient.notify = Notify(_number(value, name))
+        if (number := _number(value, name)) > _ALL_NOTIFY:
+            raise CorruptQueueFile(f"malformed attribute {name!r}")
+        recipient.notify = Notify(number)
     elif name == b"dsn_orig_rcpt":
         recipient.dsn_original = value
     elif name == b"create_time":
@@ -392,13 +399,13 @@ def _end_of_content(reader: RecordReader, offset: int) -> int:
     raise CorruptQueueFile("the content does not end")
 
 
-def read_content(source: Source, data_offset: int) -> Iterator[bytes]:
+def read_content(source: Source, data_offset: int, *, pointers: bool = True) -> Iterator[bytes]:
     """The lines of the message, without line ends.  CorruptQueueFile if anything but `X` follows them."""
-    for lines in _batches(source, data_offset):
+    for lines in _batches(source, data_offset, pointers=pointers):
         yield from lines
 
 
-def _batches(source: Source, data_offset: int) -> Iterator[list[bytes]]:
+def _batches(source: Source, data_offset: int, *, pointers: bool) -> Iterator[list[bytes]]:
     """Lines, 64 KiB of records at a time; single records from one on that is neither a line nor part of one."""
     held: list[bytes] = []
     offset = data_offset
@@ -412,7 +419,7 @@ def _batches(source: Source, data_offset: int) -> Iterator[list[bytes]]:
             return
         yield lines
         if not used:
-            rest = _read_on(source, offset, held)
+            rest = _read_on(RecordReader(source, pointers=pointers), offset, held)
             while some := [*islice(rest, _SOME)]:
                 yield some
             return
@@ -450,8 +457,8 @@ def _lines_in(window: bytes, held: list[bytes]) -> tuple[list[bytes], int]:
     return lines, used
 
 
-def _read_on(source: Source, offset: int, held: list[bytes]) -> Iterator[bytes]:
-    for kind, at, payload in RecordReader(source).records(offset):
+def _read_on(reader: RecordReader, offset: int, held: list[bytes]) -> Iterator[bytes]:
+    for kind, at, payload in reader.records(offset):
         if kind == LINE:
             if held:
                 held.append(payload)

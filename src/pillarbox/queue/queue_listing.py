@@ -143,7 +143,7 @@ def _read_file(
             return None
         facts = _Facts()
         try:
-            _take_records(facts, descriptor)
+            _take_records(facts, descriptor, pointers=queue != "maildrop")  # a user's may lead anywhere
         except CorruptQueueFile:
             pass  # what was read before it is shown
     finally:
@@ -172,7 +172,7 @@ class _Facts:
         self.recipients: list[bytes] = []
 
 
-def _take_records(facts: _Facts, descriptor: int) -> None:
+def _take_records(facts: _Facts, descriptor: int, *, pointers: bool) -> None:
     """All of a file.  CorruptQueueFile where it cannot be read on."""
     window = os.pread(descriptor, _WINDOW, 0)
     found, offset = short_records(window, _LISTED)
@@ -188,7 +188,7 @@ def _take_records(facts: _Facts, descriptor: int) -> None:
         found, offset = short_records(window, _LISTED, following)
         if _take_all(facts, found):
             return
-    reader = RecordReader(_File(descriptor))
+    reader = RecordReader(_File(descriptor), pointers=pointers)
     while offset >= 0:
         offset = _take_segment(facts, reader, offset)
 

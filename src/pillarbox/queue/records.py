@@ -220,8 +220,10 @@ class RecordReader:
     `records()` gives (type, offset of the record, payload) until it is stopped or the octets end.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, *, pointers: bool = True) -> None:
+        """`pointers`: whether there may be any.  Whoever wrote them can have the same records read 10,000 times."""
         self._source = source
+        self._pointers = pointers
         self._window = b""
         self._base = 0  # offset of the window in the source
 
@@ -244,6 +246,8 @@ class RecordReader:
             if kind < 0:
                 return
             if kind == POINTER:
+                if not self._pointers:
+                    raise CorruptQueueFile(f"pointer record at {offset}")
                 target = _pointer_target(payload, offset)
                 if target == 0:
                     offset = following
@@ -295,6 +299,28 @@ class RecordReader:
         self._window = self._source.read_at(offset, max(needed, _WINDOW))
         self._base = offset
         return self._window
+
+
+class UsersRecordReader(RecordReader):
+    """Records as a user may write them: those of postdrop(1), which knows no pointers and no line ends in names.
+
+    A size record is passed over: who made the file need not know what is in it.
+    """
+
+    def __init__(self, source: Source) -> None:
+        super().__init__(source, pointers=False)
+
+    def records(self, offset: int = 0) -> Iterator[tuple[int, int, bytes]]:
+        """CorruptQueueFile, too, for a line end or NUL anywhere but in the content: it would begin another line
+        of a header or command."""
+        for kind, at, payload in super().records(offset):
+            if kind not in _OF_LINES and (b"\n" in payload or b"\r" in payload or b"\0" in payload):
+                raise CorruptQueueFile(f"line break or NUL in the record at {at}")
+            if kind != SIZE:
+                yield kind, at, payload
+
+
+_OF_LINES: Final = frozenset((LINE, PARTIAL))
 
 
 def _pointer_target(payload: bytes, offset: int) -> int:

@@ -4,14 +4,16 @@ DESCRIPTION
     A file of maildrop is taken if it is a regular file with one name and complete; its owner is who sent the
     message.  What is in it is a user's word: attributes that only the mail system may set are left out.  Mail that
     postsuper(1) has put back there belongs to the mail system; it keeps what it had, and delivered recipients
-    stay delivered.
+    stay delivered.  A user's records are those of postdrop(1), whoever wrote them: no pointers, by which few octets
+    can be read again and again, and no line ends in addresses and attributes.
 
     The message gets a Received: field, missing header fields and its queue id as one from a client gets them; then
     its file in maildrop goes.  A crash in between leaves both: it is sent twice rather than not at all.
 
 FAULTS
-    A message in a loop, or too big, is returned to its sender.  A file that cannot be read goes to corrupt/.  While
-    the queue cannot be written, or a table not asked, messages stay where they are, and are looked at again.
+    A message in a loop, or too big, is returned to its sender.  A file that cannot be read, or is larger than the
+    records of a message of message_size_limit can be, goes to corrupt/.  While the queue cannot be written, or a
+    table not asked, messages stay where they are, and are looked at again.
 
 STANDARDS
     Postfix pickup(8), cleanup(8)
@@ -31,6 +33,7 @@ from pillarbox.observability import events
 from pillarbox.queue.file_source import FileSource
 from pillarbox.queue.incoming import IncomingQueue, QueueFileFault
 from pillarbox.queue.mail_date import mail_date
+from pillarbox.queue.maildrop import is_put_back, largest_file
 from pillarbox.queue.new_queue_file import NewEnvelope, NewRecipient
 from pillarbox.queue.queue_directories import READY, QueueDirectories
 from pillarbox.queue.queue_file import (
@@ -150,7 +153,10 @@ class Pickup:
 
     async def _took(self, name: QueueId, descriptor: int, status: os.stat_result) -> bool:
         """Whether the file may go now."""
-        requeued = status.st_uid == os.geteuid() and not status.st_mode & stat.S_IROTH
+        requeued = is_put_back(status, os.geteuid())
+        limit = largest_file(self._rules.submission.message_size_limit)
+        if not requeued and 0 < limit < status.st_size:
+            raise CorruptQueueFile(CleanupStatus.SIZE.text)
         outcome, queue_id = await self.take(
             FileSource(descriptor),
             status.st_uid,
@@ -176,7 +182,7 @@ class Pickup:
 
         OK: it is queued, or has been returned to its sender.  WRITE: not now.  CorruptQueueFile if it is none.
         """
-        message = read_message(source, maildrop=True)
+        message = read_message(source, maildrop=True, by_user=not requeued)
         message.send_options = _kept_options(message)
         if not message.to_do:
             return CleanupStatus.NO_RECIPIENTS, ""
@@ -189,7 +195,7 @@ class Pickup:
             envelope = self._envelope(message, submission.queue_id, modified, requeued=bool(requeued))
             inspector = self._inspector(submission.queue_id, envelope)
             self._begin(submission, envelope, message, uid, modified, inspector)
-            for chunk in _content(source, message.data_offset):
+            for chunk in _content(source, message.data_offset, pointers=bool(requeued)):
                 await submission.feed(inspector.feed(chunk) if inspector is not None else chunk)
             if inspector is not None:
                 await submission.feed(inspector.finish())
@@ -428,11 +434,11 @@ def _unacceptable(status: os.stat_result) -> str:
     return ""
 
 
-def _content(source: Source, data_offset: int) -> Iterator[bytes]:
+def _content(source: Source, data_offset: int, *, pointers: bool) -> Iterator[bytes]:
     """The message's lines with CRLF, in pieces.  A CR or LF inside a record is no line end."""
     waiting: list[bytes] = []
     octets = 0
-    for line in read_content(source, data_offset):
+    for line in read_content(source, data_offset, pointers=pointers):
         if b"\r" in line or b"\n" in line:
             line = line.translate(_STRAY)
         waiting.append(line)

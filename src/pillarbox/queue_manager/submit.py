@@ -22,6 +22,7 @@ from typing import Final
 from pillarbox.net.peer_credentials import peer_uid
 from pillarbox.observability import events
 from pillarbox.queue.file_source import FileSource
+from pillarbox.queue.maildrop import largest_file
 from pillarbox.queue.queue_file import read_message
 from pillarbox.queue.queue_ids import short_queue_id
 from pillarbox.queue.records import CorruptQueueFile
@@ -35,9 +36,6 @@ from pillarbox.vocabulary.clock import Clock
 _PATIENCE: Final = 600.0
 _CLIENTS: Final = 100
 _PIECE: Final = 262144
-_OVERHEAD: Final = 3
-"""Octets of records for each octet of content, at most: empty lines take two or three."""
-_ENVELOPE: Final = 4 << 20
 
 
 class SubmissionService:
@@ -57,7 +55,7 @@ class SubmissionService:
         """`directory` has room for messages that are coming; `size_limit` is message_size_limit."""
         self._pickup = pickup
         self._directory = directory
-        self._limit = size_limit * _OVERHEAD + _ENVELOPE if size_limit else 0
+        self._limit = largest_file(size_limit)
         self._authorized = authorized
         self._senders = senders
         self._clock = clock
@@ -101,7 +99,7 @@ class SubmissionService:
             if not await self._receive(client, file.fileno()):
                 return encode_answer(CleanupStatus.SIZE)
             try:
-                sender = read_message(FileSource(file.fileno()), maildrop=True).sender
+                sender = read_message(FileSource(file.fileno()), maildrop=True, by_user=True).sender
                 if objection := self._senders.objection(uid, sender):
                     self._tell(events.Warned(f"uid={uid}: {objection}"))
                     return encode_answer(CleanupStatus.WRITE, objection)

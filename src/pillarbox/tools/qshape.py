@@ -25,6 +25,7 @@ from typing import Final
 
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.queue.file_source import FileSource
+from pillarbox.queue.maildrop import is_put_back
 from pillarbox.queue.queue_directories import READY
 from pillarbox.queue.queue_file import QueueMessage, read_message
 from pillarbox.queue.queue_ids import is_queue_id
@@ -116,12 +117,11 @@ def _messages(places: list[str]) -> Iterator[tuple[QueueMessage, float]]:
     for place in places:
         if not os.path.lexists(place):
             tell(_PROGRAM, f"Can't stat {os.path.basename(place)}: No such file or directory")
+        maildrop = os.path.basename(place) == "maildrop"
         for directory, _, files in os.walk(place):
             for name in files:
                 if is_queue_id(name):
-                    found = _read(
-                        os.path.join(directory, name), maildrop=os.path.basename(place) == "maildrop"
-                    )
+                    found = _read(os.path.join(directory, name), maildrop=maildrop)
                     if found is not None and found[0].to_do:
                         yield found
 
@@ -136,7 +136,9 @@ def _read(path: str, *, maildrop: bool) -> tuple[QueueMessage, float] | None:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode) or status.st_mode & READY != READY:
             return None
-        return read_message(FileSource(descriptor), maildrop=maildrop), status.st_mtime
+        by_user = maildrop and not is_put_back(status, os.stat(os.path.dirname(path)).st_uid)
+        message = read_message(FileSource(descriptor), maildrop=maildrop, by_user=by_user)
+        return message, status.st_mtime
     except (CorruptQueueFile, OSError):
         return None
     finally:
