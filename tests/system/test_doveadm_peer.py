@@ -35,6 +35,51 @@ COMMANDS: Final = tuple(
     line
     for line in r"""
 mailbox list
+mailbox list --subscriptions
+mailbox list --subs --mailbox-mask Tr*
+mailbox list Tr* -s
+mailbox list -u
+mailbox list --user
+mailbox list --subscriptions=yes
+mailbox list --nosuch
+mailbox list -- -s
+mailbox status --fieldstr messages --mailbox-mask INBOX
+mailbox status INBOX --fieldstr messages
+mailbox status messages INBOX -q
+search ALL -q
+search --query ALL
+search all --socket
+fetch uid all --q
+fetch --field uid all
+fetch uid --query all
+flags add --flag '\Seen' uid 1
+pw -q
+pw -s
+pw --frob
+pw a b
+pw --list --plaintext
+pw --scheme PLAIN --plaintext secret
+pw -p secret -s PLAIN -u a
+who -q
+kick -q
+kick --force -q
+user -q
+user -f
+auth test -q x
+auth login a -f
+auth lookup --frob
+auth cache flush -q
+log errors -q
+log find -q
+log find /nosuch x
+log reopen -q
+log reopen x
+log test x
+reload -q
+reload x y
+stop x
+stop --now
+instance list -q
 mailbox create -s Trash
 mailbox create Archive/2024 Zoo
 mailbox list

@@ -31,6 +31,7 @@ from typing import Final
 from pillarbox.config.dovecot.reading import Configuration
 from pillarbox.supervisor import dovecot_control
 from pillarbox.supervisor.dovecot_control import NotRunning
+from pillarbox.tools import run_command, works_unread
 from pillarbox.tools.auth_sockets import NoAnswer
 from pillarbox.tools.default_paths import DOVECOT_CONF
 from pillarbox.tools.doveadm_commands import output as doveadm_output
@@ -43,18 +44,21 @@ from pillarbox.tools.doveadm_commands.faults import (
     NoList,
     Usage,
 )
+from pillarbox.tools.doveadm_commands.options import no_words, read_options
 from pillarbox.tools.overridden_configuration import read_overridden
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 Command = Callable[[Configuration, str, Sequence[str]], int]
 
 
-def _stop(configuration: Configuration, _form: str, _arguments: Sequence[str]) -> int:
+def _stop(configuration: Configuration, _form: str, arguments: Sequence[str]) -> int:
+    no_words("stop", arguments)
     dovecot_control.stop(configuration.value("base_dir"))
     return 0
 
 
-def _reload(configuration: Configuration, _form: str, _arguments: Sequence[str]) -> int:
+def _reload(configuration: Configuration, _form: str, arguments: Sequence[str]) -> int:
+    no_words("reload", arguments)
     dovecot_control.reload(configuration.value("base_dir"))
     return 0
 
@@ -68,10 +72,7 @@ def _instance(configuration: Configuration, form: str, arguments: Sequence[str])
         raise Usage("instance <command> [<args>]", _INSTANCE_USAGE)
     if arguments[0] == "remove":
         return _remove_instance(configuration, arguments[1:])
-    try:
-        pairs, names = getopt.getopt(list(arguments[1:]), "c")
-    except getopt.GetoptError as error:
-        raise Usage(f"instance list {_INSTANCE_USAGE['list']}") from error
+    pairs, names = read_options("instance list", arguments[1:], "c")
     base_dir, name = configuration.value("base_dir"), configuration.value("instance_name")
     is_meant = not names or names[0] == name
     if pairs:
@@ -184,6 +185,7 @@ _OF_PLUGINS: Final = {
 }
 
 
+@works_unread
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry of the command."""
     given = list(sys.argv[1:] if arguments is None else arguments)
@@ -268,4 +270,4 @@ def _fatal(text: str, status: int = EX_TEMPFAIL) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(main)

@@ -21,6 +21,7 @@ from pillarbox.config.dovecot import listing
 from pillarbox.config.dovecot.listing import Extent, Style
 from pillarbox.config.dovecot.reading import Configuration, Path, read_configuration
 from pillarbox.supervisor.version import DOVECOT_VERSION
+from pillarbox.tools import run_command, works_unread
 from pillarbox.tools.default_paths import DOVECOT_CONF
 from pillarbox.vocabulary.faults import ConfigurationFault
 
@@ -34,10 +35,11 @@ _FILTERS = {
 }
 
 
+@works_unread
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry of the command."""
     try:
-        pairs, names = getopt.getopt(
+        pairs, names = getopt.gnu_getopt(
             list(sys.argv[1:] if arguments is None else arguments), "ac:df:hm:nNPsSx"
         )
     except getopt.GetoptError as error:
@@ -137,4 +139,4 @@ def _show_name(
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(main)

@@ -2,14 +2,14 @@
 
     dovecot [-F] [-c FILE]           start it and wait until it serves; -F: stay in the foreground
     dovecot [-c FILE] -n | -a        show the configuration, as doveconf(1) does
-    dovecot [-c FILE] stop | reload  what doveadm(1) does by these names
+    dovecot [-c FILE] COMMAND        what doveadm(1) does by that name: stop, reload
     dovecot --version | --build-options | --hostdomain | --help
 
     -p (ask for the key's password) is refused: keys have to be readable without one.
 
 EXIT STATUS
     0   done
-    75  stop, reload: it does not run
+    75  stop, reload: it does not run; others as doveadm(1) ends
     89  it could not start, or wrong use; one line says why
 """
 
@@ -21,14 +21,13 @@ from collections.abc import Sequence
 
 from pillarbox.config.dovecot.reading import read_configuration
 from pillarbox.supervisor import dovecot_control
-from pillarbox.supervisor.dovecot_control import NotRunning
 from pillarbox.supervisor.listeners import StartFault
 from pillarbox.supervisor.version import DOVECOT_VERSION
-from pillarbox.tools import doveconf
+from pillarbox.tools import doveconf, run_command, works_unread
 from pillarbox.tools.default_paths import DOVECOT_CONF
+from pillarbox.tools.wrong_options import complaint
 from pillarbox.vocabulary.faults import ConfigurationFault
 
-EX_TEMPFAIL = 75
 EX_CONFIG = 89
 _USAGE = (
     "Usage: dovecot [-F] [-c <config file>] [-p] [-n] [-a] [--help] [--version]\n"
@@ -42,16 +41,20 @@ Userdb: passwd passwd-file prefetch static
 """
 
 
+@works_unread
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry of the command."""
     try:
         pairs, words = getopt.gnu_getopt(
             list(sys.argv[1:] if arguments is None else arguments),
-            "Fc:pnaP",
+            "Fc:pna",
             ["version", "build-options", "hostdomain", "help"],
         )
     except getopt.GetoptError as error:
-        sys.stderr.write(f"dovecot: {error.msg.replace('option -', 'invalid option -- ')}\n{_USAGE}")
+        if error.msg.startswith("option --"):
+            sys.stderr.write(_USAGE)
+            return _fatal(f"Unknown argument: --{error.opt}")
+        sys.stderr.write(f"{sys.argv[0]}: {complaint(error)}\n{_USAGE}")
         return EX_CONFIG
     options = dict(pairs)
     if "--version" in options:
@@ -59,9 +62,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     elif "--build-options" in options:
         sys.stdout.write(_BUILD_OPTIONS)
     elif "--hostdomain" in options:
-        print(socket.getfqdn())
+        print(_host_and_domain())
     elif "--help" in options:
-        sys.stdout.write(_USAGE)
+        sys.stderr.write(_USAGE)
     else:
         return _run(options, words)
     return 0
@@ -73,14 +76,17 @@ def _run(options: dict[str, str], words: Sequence[str]) -> int:
         return doveconf.show(options, [], {}, program="doveconf")
     if "-p" in options:
         return _fatal("-p is not served: take the password off the key (openssl pkey)")
-    if words and words[0] not in ("stop", "reload"):
-        return _fatal(f"Unknown argument: {words[0]}")
+    if words:
+        from pillarbox.tools import doveadm
+
+        return doveadm.main(["-c", path, *words])
+    try:
+        os.stat(path)
+    except OSError as error:
+        return _fatal(f"Error reading configuration: stat({path}) failed: {error.strerror}")
     try:
         configuration = read_configuration(path)
         base_dir = configuration.value("base_dir")
-        if words:
-            (dovecot_control.stop if words[0] == "stop" else dovecot_control.reload)(base_dir)
-            return 0
         if (fault := dovecot_control.already_running(base_dir)) is not None:
             raise fault
         if "-F" in options:
@@ -91,12 +97,18 @@ def _run(options: dict[str, str], words: Sequence[str]) -> int:
         return EX_CONFIG
     except StartFault as fault:
         return _fatal(str(fault))
-    except NotRunning as fault:
-        _fatal(str(fault))
-        return EX_TEMPFAIL
     except PermissionError as error:
         return _fatal(f"{error.filename or 'master.pid'}: {error.strerror}")
     return 0
+
+
+def _host_and_domain() -> str:
+    """The name that the resolver has for the host; the host's own if it has none."""
+    name = socket.gethostname()
+    try:
+        return socket.getaddrinfo(name, None, flags=socket.AI_CANONNAME)[0][3] or name
+    except OSError:
+        return name
 
 
 def _fatal(text: str) -> int:
@@ -105,4 +117,4 @@ def _fatal(text: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(main)

@@ -45,6 +45,7 @@ from pillarbox.net.system_clock import SystemClock
 from pillarbox.observability.events import Event, EventSink, MailboxNotice
 from pillarbox.observability.log_file import LogFile
 from pillarbox.supervisor.dovecot_master import log_target
+from pillarbox.tools import run_command, works_unread
 from pillarbox.tools.default_paths import DOVECOT_CONF
 from pillarbox.tools.doveadm_commands.accounts import MailCommand, Owner
 from pillarbox.tools.doveadm_commands.faults import EX_NOPERM, EX_TEMPFAIL, EX_USAGE, Fatal, MailFault, Usage
@@ -59,6 +60,7 @@ Usage: dovecot-lda [-c <config file>] [-d <username>] [-p <path>]
 """  # noqa: W291 - as Dovecot's ends
 
 
+@works_unread
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry of the command."""
     given = list(sys.argv[1:] if arguments is None else arguments)
@@ -203,4 +205,4 @@ class _Lda:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(main)

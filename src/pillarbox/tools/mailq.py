@@ -2,7 +2,7 @@
 
 import sys
 
-from pillarbox.tools import postqueue
+from pillarbox.tools import postqueue, run_command
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -16,4 +16,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(main)

@@ -32,6 +32,7 @@ from typing import NoReturn
 from pillarbox.supervisor.home import Home, default_root
 from pillarbox.supervisor.listeners import StartFault
 from pillarbox.supervisor.version import VERSION
+from pillarbox.tools import run_command
 from pillarbox.tools.default_paths import DOVEADM, DOVECOT_CONF
 from pillarbox.vocabulary.faults import ConfigurationFault
 from pillarbox.vocabulary.secret import Secret
@@ -237,4 +238,4 @@ def _password(*, from_stdin: bool) -> Secret:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(main)

@@ -20,6 +20,7 @@ from typing import Final
 
 from pillarbox.config.parameters.local_recipients import LocalRecipients
 from pillarbox.tables.alias_source import alias_entries
+from pillarbox.tools import run_command
 from pillarbox.tools.command_settings import Stop, read_settings, tell
 from pillarbox.tools.postmap import run_table_command
 from pillarbox.tools.table_request import Command
@@ -66,4 +67,4 @@ def newaliases(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(main)

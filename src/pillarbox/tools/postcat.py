@@ -28,6 +28,7 @@ from pillarbox.config.parameters.queue_manager import QueueManager
 from pillarbox.config.reading import read_configuration
 from pillarbox.queue.queue_directories import QueueDirectories
 from pillarbox.queue.queue_ids import is_queue_id
+from pillarbox.tools import run_command
 from pillarbox.tools.postcat_listing import Listing, Options, Unreadable
 from pillarbox.tools.wrong_options import complaint
 from pillarbox.vocabulary.digits import decimal
@@ -63,10 +64,6 @@ def main(argv: list[str] | None = None) -> int:
         return _fatal(fatal)
     except ConfigurationFault as fault:
         return _fatal(f"{fault.where}: {fault.what}" if fault.where else fault.what)
-    except BrokenPipeError:
-        # The reader has seen enough, as in `postcat | head`; what is still buffered is for nobody.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
     return 0
 
 
@@ -163,4 +160,4 @@ def _show(data: bytes, name: bytes, options: Options) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(main)

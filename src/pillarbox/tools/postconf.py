@@ -27,7 +27,6 @@ FAULTS
     be read or written, an option that is not served yet.  Warnings leave the exit status at 0.
 """
 
-import os
 import sys
 from collections.abc import Callable, Iterable
 from typing import Final
@@ -37,7 +36,7 @@ from pillarbox.config.expansion_syntax import ExpansionError
 from pillarbox.config.host_facts import host_facts
 from pillarbox.config.listing import CLASSES, Listing, Pattern, Style
 from pillarbox.config.logical_lines import split_name_value
-from pillarbox.tools import postconf_edit
+from pillarbox.tools import postconf_edit, run_command
 from pillarbox.tools.postconf_request import Request, Stop, parse_request, warn
 from pillarbox.vocabulary.faults import ConfigurationFault
 
@@ -65,11 +64,9 @@ def main(argv: list[str] | None = None) -> int:
         where = f"{fault.where}: " if fault.where else ""
         print(f"postconf: fatal: {where}{fault.what}", file=sys.stderr)
         return 1
-    except BrokenPipeError:
-        # The reader has seen enough, as in `postconf | head`; what is still buffered is for nobody.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
     except OSError as error:
+        if error.filename is None:
+            raise
         print(f"postconf: fatal: open {error.filename}: {error.strerror}", file=sys.stderr)
         return 1
     return 0
@@ -244,3 +241,7 @@ _RUNNERS: Final[dict[str, Callable[[Request], None]]] = {
     "-t": _templates,
     "-T": _tls,
 }
+
+
+if __name__ == "__main__":
+    run_command(main)

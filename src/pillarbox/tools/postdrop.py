@@ -36,6 +36,7 @@ from pillarbox.queue.submission_protocol import PROTOCOL, CleanupStatus
 from pillarbox.tables.authorized_senders import AuthorizedSenders
 from pillarbox.tables.authorized_users import AuthorizedUsers, user_name
 from pillarbox.tables.table import LookupFault
+from pillarbox.tools import run_command
 from pillarbox.tools.command_settings import (
     EX_NOPERM,
     EX_UNAVAILABLE,
@@ -183,4 +184,4 @@ def _read_record(source: BinaryIO, uid: int) -> tuple[int, bytes]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(main)

@@ -57,6 +57,7 @@ from pillarbox.supervisor.listeners import StartFault
 from pillarbox.supervisor.log_target import check_maillog_file
 from pillarbox.supervisor.mta_half import service_warnings
 from pillarbox.supervisor.queue_permissions import Instance, closed, make_missing, mend, warnings
+from pillarbox.tools import run_command
 from pillarbox.tools.system_log import SystemLog
 from pillarbox.tools.wrong_options import complaint
 from pillarbox.vocabulary.faults import ConfigurationFault
@@ -360,4 +361,4 @@ def _fatal(text: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(main)

@@ -15,6 +15,7 @@ import sys
 from typing import Final
 
 from pillarbox.config.parameters.paths import Paths
+from pillarbox.tools import run_command
 from pillarbox.tools.command_line import parsed_options
 from pillarbox.tools.command_settings import Stop, fatal, read_settings, tell
 from pillarbox.tools.triggers import trigger
@@ -52,4 +53,4 @@ def _run(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(main)

@@ -18,6 +18,7 @@ from typing import Final
 
 from pillarbox.config.parameters.local_delivery import LocalDelivery
 from pillarbox.delivery.mbox import MboxFault, MboxLocks, locked_file
+from pillarbox.tools import run_command
 from pillarbox.tools.command_line import parsed_options
 from pillarbox.tools.command_settings import EX_TEMPFAIL, Stop, fatal, read_settings
 
@@ -67,4 +68,4 @@ def _locks(options: dict[str, str]) -> MboxLocks:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(main)

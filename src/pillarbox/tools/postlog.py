@@ -17,6 +17,7 @@ import os
 import sys
 from typing import Final
 
+from pillarbox.tools import run_command
 from pillarbox.tools.command_line import parsed_options
 from pillarbox.tools.command_settings import Stop, fatal, read_settings
 from pillarbox.tools.system_log import SystemLog
@@ -59,4 +60,4 @@ def _run(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(main)

@@ -26,6 +26,7 @@ import sys
 from typing import Final
 
 from pillarbox.tables.map_source import map_entries
+from pillarbox.tools import run_command
 from pillarbox.tools.command_settings import Stop, tell
 from pillarbox.tools.message_keys import message_keys
 from pillarbox.tools.table_building import build
@@ -59,10 +60,6 @@ def run_table_command(command: Command, argv: list[str]) -> int:
         return _fatal(command, str(stop))
     except ConfigurationFault as fault:
         return _fatal(command, f"{fault.where}: {fault.what}" if fault.where else fault.what)
-    except BrokenPipeError:
-        # The reader has seen enough, as in `postmap -s … | head`; what is still buffered is for nobody.
-        sys.stderr.flush()
-        return 1
     return status
 
 
@@ -93,4 +90,4 @@ def _run(request: Request) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(main)

@@ -33,6 +33,7 @@ import msgspec
 from pillarbox.config.parameters.instances import Instances
 from pillarbox.config.parameters.paths import Paths
 from pillarbox.config.snapshot import Snapshot
+from pillarbox.tools import run_command
 from pillarbox.tools.command_settings import Stop, read_settings
 from pillarbox.tools.instance_changes import ACTIONS, ASSIGNING, MAKING, Assignment, Changes
 from pillarbox.tools.managed_instances import ManagedInstance, ManagedInstances, Selection
@@ -275,4 +276,4 @@ def _some(chosen: list[ManagedInstance]) -> list[ManagedInstance]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(main)

@@ -16,27 +16,22 @@ FAULTS
     69 the mail system is down; wrong use, as in Postfix    70 the other side speaks otherwise    77 not allowed
 """
 
-import os
 import sys
 
+from pillarbox.tools import run_command
 from pillarbox.tools.quick_listing import list_quickly
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; the exit status."""
     arguments = sys.argv[1:] if argv is None else argv
-    try:
-        if not list_quickly(arguments):
-            from pillarbox.tools.queue_requests import carry_out
+    if not list_quickly(arguments):
+        from pillarbox.tools.queue_requests import carry_out
 
-            return carry_out(arguments)
-        sys.stdout.buffer.flush()
-    except BrokenPipeError:
-        # The reader has seen enough, as in `postqueue -p | head`; what is still buffered is for nobody.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return carry_out(arguments)
+    sys.stdout.buffer.flush()
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(main)

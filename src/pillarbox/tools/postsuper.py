@@ -35,6 +35,7 @@ from pillarbox.queue.message_actions import (
 )
 from pillarbox.queue.queue_ids import is_queue_id
 from pillarbox.queue.queue_repair import QueueRepair
+from pillarbox.tools import run_command
 from pillarbox.tools.command_line import parsed_options
 from pillarbox.tools.command_settings import Stop, queue_of, read_settings, tell
 from pillarbox.tools.system_log import SystemLog
@@ -176,4 +177,4 @@ def _messages(count: int) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(main)

@@ -31,6 +31,7 @@ from pillarbox.queue.queue_file import QueueMessage, read_message
 from pillarbox.queue.queue_ids import is_queue_id
 from pillarbox.queue.queue_shape import QueueShape, ShapeRules
 from pillarbox.queue.records import CorruptQueueFile
+from pillarbox.tools import run_command
 from pillarbox.tools.command_settings import Stop, fatal, read_settings, tell
 
 _PROGRAM: Final = "qshape"
@@ -51,9 +52,6 @@ def main(argv: list[str] | None = None) -> int:
         sys.stdout.flush()
     except Stop as stop:
         return fatal(_PROGRAM, stop)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
     return 0
 
 
@@ -146,4 +144,4 @@ def _read(path: str, *, maildrop: bool) -> tuple[QueueMessage, float] | None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(main)

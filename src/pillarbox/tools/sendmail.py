@@ -48,6 +48,7 @@ from pillarbox.queue.records import (
 )
 from pillarbox.tables.authorized_users import AuthorizedUsers, user_name
 from pillarbox.tables.table import LookupFault
+from pillarbox.tools import run_command
 from pillarbox.tools.command_settings import EX_NOPERM, EX_TEMPFAIL, Stop, read_settings, tell
 from pillarbox.tools.command_settings import fatal as end
 from pillarbox.tools.local_submission import Door, open_door
@@ -331,4 +332,4 @@ def _in_pieces(lines: Iterator[bytes]) -> Iterator[bytes]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(main)

@@ -14,7 +14,6 @@ FAULTS
 """
 
 import asyncio
-import getopt
 import grp
 import os
 import pwd
@@ -61,8 +60,8 @@ from pillarbox.tools.doveadm_commands.faults import (
     Fatal,
     MailFault,
     NoList,
-    Usage,
 )
+from pillarbox.tools.doveadm_commands.options import WHOSE, read_options
 from pillarbox.tools.doveadm_commands.output import Cell
 from pillarbox.tools.doveadm_commands.users import fields_of, lookup
 from pillarbox.vocabulary.faults import ConfigurationFault
@@ -83,11 +82,7 @@ class MailCommand:
         self.form = form
         self.configuration = configuration
         self.settings: MailboxSettings = mailbox_settings(configuration, hostname="localhost")
-        try:
-            pairs, self.words = getopt.getopt(list(arguments), f"u:AF:S:{flags}")
-        except getopt.GetoptError as error:
-            text = error.msg.replace("option -", "invalid option -- '", 1).replace(" not recognized", "'")
-            raise Usage(usage, complaint=f"{self.name.split()[-1]}: {text}") from error
+        pairs, self.words = read_options(self.name, arguments, f"{WHOSE}{flags}")
         self.options = dict(pairs)
         self.columns: Columns | None = None
         """What it prints, if it prints anything."""

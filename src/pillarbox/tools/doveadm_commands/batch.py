@@ -23,17 +23,17 @@ from pillarbox.config.dovecot.reading import Configuration
 from pillarbox.tools.doveadm_commands import mailboxes, messages
 from pillarbox.tools.doveadm_commands.accounts import Prepared, for_users
 from pillarbox.tools.doveadm_commands.faults import EX_USAGE, Fatal, Usage
+from pillarbox.tools.doveadm_commands.options import WHOSE
 from pillarbox.tools.doveadm_commands.quota import prepared_quota
 
 USAGE: Final = "<sep> <cmd1> [<sep> <cmd2> [..]]"
-_OPTIONS: Final = "u:AF:S:"
 
 
 def batch(configuration: Configuration, form: str, arguments: Sequence[str]) -> int:
     """The command."""
     usage = f"batch {USAGE}"
     try:
-        pairs, words = getopt.getopt(list(arguments), _OPTIONS)
+        pairs, words = getopt.getopt(list(arguments), WHOSE)
     except getopt.GetoptError as error:
         raise Usage(usage, complaint=f"batch: invalid option -- '{error.opt}'") from error
     commands = _commands(words)

@@ -1,6 +1,5 @@
 """doveadm log: where the log is, what went wrong, begin a new file."""
 
-import getopt
 import os
 import re
 import time
@@ -17,6 +16,7 @@ from pillarbox.supervisor.dovecot_control import NotRunning
 from pillarbox.supervisor.dovecot_master import log_target
 from pillarbox.tools.doveadm_commands import output
 from pillarbox.tools.doveadm_commands.faults import Fatal, Usage
+from pillarbox.tools.doveadm_commands.options import extraneous, no_words, read_options
 
 USAGE: Final = {"errors": "[-s <min_timestamp>]", "find": "[<dir>]", "reopen": "", "test": ""}
 _SEVERITIES: Final = ("Debug", "Info", "Warning", "Error", "Fatal")
@@ -33,17 +33,23 @@ def log(configuration: Configuration, form: str, arguments: Sequence[str]) -> in
     base_dir = configuration.value("base_dir")
     match arguments[0]:
         case "reopen":
+            no_words("log reopen", arguments[1:])
             try:
                 dovecot_control.reopen_log(base_dir)
             except NotRunning as fault:
                 raise Fatal(str(fault)) from fault
         case "find":
-            _find(configuration, arguments[1] if len(arguments) > 1 else _DIRECTORY)
+            _, words = read_options("log find", arguments[1:], "")
+            if len(words) > 1:
+                raise extraneous("log find", words[1:])
+            _find(configuration, words[0] if words else _DIRECTORY)
         case "errors":
+            no_words("log errors", arguments[1:], "s:")
             if dovecot_control.running(base_dir) is None:
                 raise Fatal(f"Dovecot is not running (read from {base_dir}/master.pid)")
             _show_errors(configuration, form, arguments[1:])
         case "test":
+            no_words("log test", arguments[1:])
             _test(configuration)
     return 0
 
@@ -71,13 +77,11 @@ def _find(configuration: Configuration, directory: str) -> None:
 
 def _show_errors(configuration: Configuration, form: str, arguments: Sequence[str]) -> None:
     """The newest, or those since a time; as lines of the log, if no form is asked for."""
+    pairs = no_words("log errors", arguments, "s:")
     try:
-        pairs, words = getopt.getopt(list(arguments), "s:")
         since = int(dict(pairs).get("-s", "0"))
-    except (getopt.GetoptError, ValueError) as error:
+    except ValueError as error:
         raise Usage(f"log errors {USAGE['errors']}") from error
-    if words:
-        raise Usage(f"log errors {USAGE['errors']}")
     found = [one for one in _errors(configuration) if not since or _seconds(one[0]) >= since][-_NEWEST:]
     if form:
         output.show(("timestamp", "prefix", "type", "text"), found, form)

@@ -4,7 +4,6 @@ FAULTS
     Fatal  the system does not run
 """
 
-import getopt
 import socket
 from collections import defaultdict
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ from pillarbox.net.channel import ChannelClosed, FrameReader, FrameWriter, recei
 from pillarbox.net.handover import FromAdmin, KickOut, OpenSession, OpenSessions, WhoIs
 from pillarbox.tools.doveadm_commands import output as doveadm_output
 from pillarbox.tools.doveadm_commands.faults import EX_NOTFOUND, Fatal, Usage
+from pillarbox.tools.doveadm_commands.options import read_options
 
 WHO_USAGE = "who [-a <anvil socket path>] [-1] [<user mask>] [<ip/bits>]"
 KICK_USAGE = "kick [-a <anvil socket path>] <user mask>[|]<ip/bits>"
@@ -75,10 +75,7 @@ def _chosen(sessions: Sequence[OpenSession], words: Sequence[str]) -> list[OpenS
 
 def who(configuration: Configuration, form: str, arguments: Sequence[str]) -> int:
     """doveadm who."""
-    try:
-        pairs, words = getopt.getopt(list(arguments), "a:1f:")
-    except getopt.GetoptError as error:
-        raise Usage(WHO_USAGE) from error
+    pairs, words = read_options("who", arguments, "a:1")
     sessions = _chosen(_ask(configuration, WhoIs()), words)
     if "-1" in dict(pairs):
         rows = [[one.user, one.service, str(one.pid), one.remote] for one in sessions]
@@ -103,10 +100,7 @@ def who(configuration: Configuration, form: str, arguments: Sequence[str]) -> in
 
 def kick(configuration: Configuration, _form: str, arguments: Sequence[str]) -> int:
     """doveadm kick."""
-    try:
-        _, words = getopt.getopt(list(arguments), "a:f:")
-    except getopt.GetoptError as error:
-        raise Usage(KICK_USAGE) from error
+    _, words = read_options("kick", arguments, "a:f")
     if not words:
         raise Usage(KICK_USAGE, complaint="Error: user and/or ip[/bits] must be specified.")
     chosen = _chosen(_ask(configuration, WhoIs()), words)

@@ -1,6 +1,5 @@
 """doveadm user, auth and pw: who there is, and whether a password is right."""
 
-import getopt
 import getpass
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -20,12 +19,14 @@ from pillarbox.tools.doveadm_commands.faults import (
     Fatal,
     Usage,
 )
+from pillarbox.tools.doveadm_commands.options import no_words, read_options
 from pillarbox.vocabulary.secret import Secret
 
 USER_USAGE = "user [-a <userdb socket path>] [-x <auth info>] [-f field] [-e <value>] [-u] " + (
     "<user mask> [<user mask> [...]]"
 )
 PW_USAGE = "pw [-l] [-p plaintext] [-r rounds] [-s scheme] [-t hash] [-u user] [-V]"
+_AUTH_LETTERS = {"login": "a:m:x:M:", "lookup": "a:x:f:", "test": "a:x:M:"}
 AUTH_USAGE = {
     "cache": "flush",
     "login": "[-a <auth-login socket path>] [-m <auth-master socket path>] [-x <auth info>] "
@@ -52,10 +53,7 @@ def lookup(configuration: Configuration, user: str, path: str = "") -> Answer:
 
 def user(configuration: Configuration, form: str, arguments: Sequence[str]) -> int:
     """doveadm user."""
-    try:
-        pairs, masks = getopt.getopt(list(arguments), "a:x:f:e:u")
-    except getopt.GetoptError as error:
-        raise Usage(USER_USAGE) from error
+    pairs, masks = read_options("user", arguments, "a:x:f:e:u")
     options = dict(pairs)
     if not masks:
         raise Usage(USER_USAGE)
@@ -175,17 +173,15 @@ def auth(configuration: Configuration, form: str, arguments: Sequence[str]) -> i
         raise Usage("auth <command> [<args>]", AUTH_USAGE)
     what = arguments[0]
     usage = f"auth {what} {AUTH_USAGE[what]}"
-    try:
-        pairs, words = getopt.getopt(list(arguments[1:]), "a:m:x:M:f:")
-    except getopt.GetoptError as error:
-        raise Usage(usage) from error
-    options = dict(pairs)
-    base = configuration.value("base_dir")
     if what == "cache":
-        if words[:1] != ["flush"]:
+        if arguments[1:2] != ["flush"]:
             raise Usage("auth <command> [<args>]", AUTH_USAGE)
+        read_options("auth cache flush", arguments[2:], "a:")
         print("0 cache entries flushed")
         return 0
+    pairs, words = read_options(f"auth {what}", arguments[1:], _AUTH_LETTERS[what])
+    options = dict(pairs)
+    base = configuration.value("base_dir")
     if not words:
         raise Usage(usage)
     if what == "lookup":
@@ -272,12 +268,8 @@ def _lookup(name: str, path: str, field: str) -> int:
 
 def pw(_configuration: object, _form: str, arguments: Sequence[str]) -> int:
     """doveadm pw: make a stored password, or check one."""
-    try:
-        pairs, words = getopt.getopt(list(arguments), "lp:r:s:t:u:V")
-    except getopt.GetoptError as error:
-        raise Usage(PW_USAGE) from error
-    options = dict(pairs)
-    if words or ("-t" in options and "-s" in options):
+    options = dict(no_words("pw", arguments, "lp:r:s:t:u:V"))
+    if "-t" in options and "-s" in options:
         raise Usage(PW_USAGE)
     if "-l" in options:
         print(" ".join(SCHEMES) + " ")

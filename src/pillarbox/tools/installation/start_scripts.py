@@ -32,7 +32,7 @@ def start_script(interpreter: str, paths: Sequence[str], target: str) -> str:
     module, _, function = target.partition(":")
     return (
         f"#!{interpreter} -IS\nimport sys\n\nsys.path += {list(paths)!r}\n"
-        f"from pillarbox.tools import end\nfrom {module} import {function}\n\nend({function}())\n"
+        f"from pillarbox.tools import run_command\nfrom {module} import {function}\n\nrun_command({function})\n"
     )
 
 
