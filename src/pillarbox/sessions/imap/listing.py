@@ -143,6 +143,8 @@ async def _made_lines(conversation: Conversation, entries: MailboxList, asked: _
     listed: Sequence[MailboxEntry] = entries
     if asked.select & ListSelect.SUBSCRIBED:
         listed = _with_missing(entries, asked.subscribed)
+        if asked.select & ListSelect.RECURSIVEMATCH:
+            listed = _with_missing_parents(listed, conversation.account.separator)
         names += map(conversation.name, (entry.name for entry in listed[len(entries) :]))
     matching = await _matching(names, asked)
     speaking: set[str] = (
@@ -257,6 +259,19 @@ def _with_missing(entries: MailboxList, subscribed: Sequence[str]) -> list[Mailb
         if name not in known
     ]
     return [*entries, *missing]
+
+
+def _with_missing_parents(listed: Sequence[MailboxEntry], separator: str) -> list[MailboxEntry]:
+    """Names above subscribed ones may not exist either; they speak for those below them (RFC 5258 §3.5)."""
+    known = {entry.name for entry in listed}
+    parents: dict[str, None] = {}
+    for entry in listed:
+        if entry.subscribed and not entry.selectable:  # who is above a mailbox is listed with it
+            parents.update(dict.fromkeys(one for one in _parents(entry.name, separator) if one not in known))
+    return [
+        *listed,
+        *(MailboxEntry(name, selectable=False, has_children=False, subscribed=False) for name in parents),
+    ]
 
 
 def _selects(entry: MailboxEntry, options: ListSelect) -> bool:
