@@ -13,9 +13,9 @@ pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.peer("dovecot")]
 SETTINGS = """\
 protocols = imap
 mail_location = maildir:~/Maildir
-mail_plugins = acl
+mail_plugins = acl quota
 protocol imap {
-  mail_plugins = $mail_plugins imap_acl
+  mail_plugins = $mail_plugins imap_acl imap_quota
 }
 namespace inbox {
   inbox = yes
@@ -39,6 +39,8 @@ namespace shared {
 plugin {
   acl = vfile
   acl_shared_dict = file:{base}/home/shared-mailboxes
+  quota = maildir:User quota
+  quota_rule = *:storage=9M
 }
 """
 MESSAGE = b"Subject: x\r\n\r\nbody\r\n"
@@ -51,6 +53,7 @@ LISTS = {
     "look": "authenticated lrwstipekxa\nuser=you lri\n-user=me w\nowner lr\n",
     "read": "anyone lr\n",
     "seen": 'anyone lrs\n"user=a b" l\n',
+    "words": "user=me lrwi\nuser=you lrw\n",
 }
 Script = list[bytes | tuple[bytes, bytes]]
 OWNER: Script = [
@@ -153,6 +156,14 @@ OWNER: Script = [
     (b"APPEND mine (\\Seen)", MESSAGE),
     b"SETACL INBOX you lr",
     b"GETACL INBOX",
+    (b"APPEND Public/words (one)", MESSAGE),
+    b"SELECT Public/words",
+    b"STORE 1 +FLAGS (\\Flagged two)",
+    b"STORE 1 FLAGS (\\Seen \\Answered TWO three)",
+    b"FETCH 1 FLAGS",
+    b"STORE 1 FLAGS.SILENT (\\Deleted)",
+    b"FETCH 1 FLAGS",
+    b"UNSELECT",
 ]
 OTHER: Script = [
     b'LIST "" *',
@@ -185,7 +196,14 @@ OTHER: Script = [
     b"SELECT Public/seen",
     b"UNSELECT",
     b"SUBSCRIBE shared/me/mine",
+    b"SUBSCRIBE Public/drop",
+    b"SUBSCRIBE Public/words",
     b'LSUB "" *',
+    b"GETQUOTAROOT shared/me/mine",
+    b"GETQUOTAROOT shared/me/nosuch",
+    b"GETQUOTAROOT shared/nobody/x",
+    b"GETQUOTAROOT INBOX",
+    b"RENAME Public/words words",
 ]
 
 
@@ -307,6 +325,8 @@ def test_private_annotations_are_each_users_own() -> None:
         me.say(b"CREATE box")
         me.say(b"SETACL box you lrw")
         me.say(b"SETACL box third lr")
+        me.say(b"SETACL box fourth l")
+        me.say(b"SETACL box fifth rswip")
         me.say(b'SETMETADATA box (/private/comment "mine" /shared/comment "ours")')
         you, third = server.imap("you"), server.imap("third")
         ask = b"GETMETADATA shared/me/box (/private/comment /shared/comment)"
@@ -323,6 +343,11 @@ def test_private_annotations_are_each_users_own() -> None:
             said = b"\r\n".join(talk.say(b"GETMETADATA %b /private/comment" % name))
             assert private in said
             assert b"new)" in talk.say(b"GETMETADATA %b /shared/comment" % name)
+        for user, refusal in (("fourth", b"[NOPERM]"), ("fifth", b"Mailbox doesn't exist")):  # §3.3
+            talk = server.imap(user)
+            for command in (ask, b'SETMETADATA shared/me/box (/private/comment "none")'):
+                assert refusal in talk.say(command)[-1]
+            talk.close()
         for talk in (me, you, third):
             talk.close()
 

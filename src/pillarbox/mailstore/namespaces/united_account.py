@@ -48,6 +48,8 @@ from pillarbox.mailstore.sharing.acl_file import ALL, Entry, Identifier, Rights
 _T = TypeVar("_T")
 MAX_OTHERS: Final = 100
 """Trees of other users that are open at once."""
+_ANNOTATED: Final = Rights.READ | Rights.WRITE_SEEN | Rights.WRITE | Rights.INSERT | Rights.POST
+"""One of these, besides LOOKUP, is needed for annotations (RFC 5464 §3.3)."""
 
 
 class Part:
@@ -183,10 +185,14 @@ class UnitedAccount:
         part = await self._administered(name)
         return [] if part.lists is None else await self._run(part.lists.entries, _stored(part, name))
 
+    def is_of_another(self, name: str) -> bool:
+        """Whether the mailbox lies in another user's tree."""
+        return any(name.startswith(trees.head) for trees in self._shared)
+
     def is_owner(self, name: str) -> bool:
         """Whether the mailbox lies in a tree of the user's own."""
         fitting = [part for part in self._parts if part.prefix and part.has(name)]
-        if any(name.startswith(trees.head) for trees in self._shared):
+        if self.is_of_another(name):
             return False
         part = max(fitting, key=lambda one: len(one.prefix), default=self._main)
         return part.lists is not None and part.lists.user.is_owner
@@ -285,7 +291,7 @@ class UnitedAccount:
     async def rename(self, old: str, new: str) -> None:
         """RENAME with all children, within a namespace."""
         if await self._part(old) is not await self._part(new):
-            raise MailboxNameRefused("Renaming not supported across non-private namespaces.")
+            raise MailboxNameRefused("Renaming not supported across non-private namespaces")
         part = await self._need(old, Rights.DELETE)
         await self._need_above(new)
         await part.account.rename(old, new)
@@ -340,7 +346,7 @@ class UnitedAccount:
 
     async def attributes(self, name: str) -> dict[str, bytes]:
         """Annotations; private ones of others' mailboxes are the user's own (RFC 5464 §3.2.1)."""
-        part = await self._need(name, Rights.LOOKUP) if name else self._main
+        part = await self._annotated(name) if name else self._main
         found = await part.account.attributes(name)
         if part.namespace.kind == "private":
             return found
@@ -349,14 +355,12 @@ class UnitedAccount:
         return common | await self._main.account.own_attributes(guid)
 
     async def change_attributes(self, name: str, changes: Mapping[str, bytes | None]) -> None:
-        """Set annotations; for private ones of others' mailboxes it is enough to see them."""
+        """Set annotations; for private ones of others' mailboxes the rights to read any are enough."""
         own = {entry: value for entry, value in changes.items() if entry.startswith(PRIVATE)}
         common = {entry: value for entry, value in changes.items() if entry not in own}
-        part = await self._part(name) if name else self._main
-        if name:
-            await self._need(
-                name, Rights.WRITE if common or part.namespace.kind == "private" else Rights.LOOKUP
-            )
+        part = await self._annotated(name) if name else self._main
+        if name and (common or part.namespace.kind == "private"):
+            await self._need(name, Rights.WRITE)
         if part.namespace.kind == "private":
             await part.account.change_attributes(name, changes)
             return
@@ -365,6 +369,13 @@ class UnitedAccount:
             await part.account.change_attributes(name, common)
         if own:
             await self._main.account.change_own_attributes(guid, own)
+
+    async def _annotated(self, name: str) -> Part:
+        """The part of a mailbox whose annotations the user may know.  NoSuchMailbox, PermissionDenied."""
+        part = await self._need(name, Rights.LOOKUP)
+        if self._asked & _ANNOTATED and not await self.rights(name) & _ANNOTATED:
+            raise PermissionDenied(name)
+        return part
 
     async def url_key(self, guid: bytes, new: bytes = b"") -> bytes:
         """The user's own secret for URLs of a mailbox, whoever owns that."""

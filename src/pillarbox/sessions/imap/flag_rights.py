@@ -45,8 +45,11 @@ def storable_names(rights: Rights, keywords: Sequence[bytes]) -> list[bytes]:
     return [*names, *keywords, b"\\*"] if Rights.WRITE in rights else names
 
 
-def permitted(changes: Sequence[FlagChange], rights: Rights) -> list[FlagChange]:
-    """What is left of changes; a replacement of all flags becomes two of those that may be changed."""
+def permitted(changes: Sequence[FlagChange], rights: Rights, known: Sequence[bytes] = ()) -> list[FlagChange]:
+    """What is left of changes; a replacement of all flags becomes two of those that may be changed.
+
+    `known`: the mailbox's keywords, which a replacement takes away.
+    """
     if rights & CHANGE == CHANGE:
         return list(changes)
     allowed = storable(rights)
@@ -58,6 +61,7 @@ def permitted(changes: Sequence[FlagChange], rights: Rights) -> list[FlagChange]
         if change.action is not FlagAction.REPLACE:
             found.append(FlagChange(change.action, flags, keywords, change.expected))
             continue
-        found.append(FlagChange(FlagAction.REMOVE, allowed & ~flags, (), change.expected))
+        others = () if keeps_keywords else tuple(name for name in known if name not in keywords)
+        found.append(FlagChange(FlagAction.REMOVE, allowed & ~flags, others, change.expected))
         found.append(FlagChange(FlagAction.ADD, flags, keywords))
     return found

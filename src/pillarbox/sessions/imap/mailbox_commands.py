@@ -167,12 +167,19 @@ async def rename(conversation: Conversation, command: Rename) -> None:
 async def subscribe(conversation: Conversation, command: Subscribe) -> None:
     """SUBSCRIBE: "A server MAY validate the mailbox argument … to verify that it exists"; Dovecot does."""
     name = command.mailbox
+    account = conversation.account
     try:
-        await conversation.account.status(name, with_size=False)
+        await account.status(name, with_size=False)
     except NoSuchMailbox:
         conversation.no(command.tag, conversation.missing(name))
         return
-    await conversation.account.subscribe(name)
+    except PermissionDenied:  # of a mailbox that may be looked up, and need not be readable: RFC 4314 §4
+        if not isinstance(account, UnitedAccount):
+            raise
+        if not await account.exists(name):
+            conversation.no(command.tag, conversation.missing(name))
+            return
+    await account.subscribe(name)
     if conversation.notifications is not None:
         conversation.notifications.caused_subscription(name, subscribed=True)
     conversation.ok(command.tag, b"Subscribe completed")

@@ -127,7 +127,8 @@ async def _change(
 ) -> list[Uid]:
     """Change what the user may change."""
     changed: dict[Uid, None] = {}
-    for allowed in permitted([change], conversation.selected.rights):
+    view = conversation.selected
+    for allowed in permitted([change], view.rights, view.mailbox.keywords):
         found = await logged_changes.change_flags(conversation, uids, allowed, origin=origin)
         changed.update(dict.fromkeys(found))
     return list(changed)

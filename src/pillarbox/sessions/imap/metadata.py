@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from pillarbox.mailstore.dovecot_files.attribute_dict import is_internal
-from pillarbox.mailstore.mailbox import AttributesFull, NoSuchMailbox
+from pillarbox.mailstore.mailbox import AttributesFull, NoSuchMailbox, PermissionDenied
 from pillarbox.message.imap_strings import literal
 from pillarbox.sessions.imap.conversation import Conversation
 from pillarbox.sessions.imap.mailbox_commands import unknown_uses
@@ -89,6 +89,9 @@ async def get_metadata(conversation: Conversation, command: GetMetadata) -> None
             if name == command.mailbox:
                 conversation.no(command.tag, conversation.missing(name))
                 return
+        except PermissionDenied:
+            if name == command.mailbox:
+                raise
         await conversation.flush_if_much()
     code = b"[METADATA LONGENTRIES %d] " % longest if longest else b""
     conversation.ok(command.tag, code + b"Getmetadata completed")

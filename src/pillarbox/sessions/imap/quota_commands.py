@@ -1,7 +1,8 @@
 """GETQUOTA, GETQUOTAROOT, SETQUOTA.
 
 DESCRIPTION
-    Every mailbox, existing or not, belongs to all quotas of the account.  Resources without a limit are not told,
+    Every mailbox, existing or not, belongs to all quotas of the account, but for those of other users, whose quotas
+    are not shown.  Resources without a limit are not told,
     nor are quotas without any; if there is no other, GETQUOTAROOT finds no quota, as in Dovecot.
     Limits are set in the configuration only.  Without imap_quota among mail_plugins the commands
     do not exist (sessions/imap/options.py).
@@ -11,6 +12,7 @@ STANDARDS
 """
 
 from pillarbox.mailstore.mailbox import QuotaState
+from pillarbox.mailstore.namespaces.united_account import UnitedAccount
 from pillarbox.sessions.imap.conversation import Conversation
 from pillarbox.wire.imap import responses
 from pillarbox.wire.imap.commands import GetQuota, GetQuotaRoot, SetQuota
@@ -29,7 +31,11 @@ async def get_quota(conversation: Conversation, command: GetQuota) -> None:
 
 async def get_quota_root(conversation: Conversation, command: GetQuotaRoot) -> None:
     """GETQUOTAROOT."""
-    states = [state for state in await conversation.account.quotas() or () if not state.is_hidden]
+    account = conversation.account
+    if isinstance(account, UnitedAccount) and account.is_of_another(command.mailbox):
+        conversation.no(command.tag, b"Not showing other users' quota")
+        return
+    states = [state for state in await account.quotas() or () if not state.is_hidden]
     told = [state for state in states if state.max_octets or state.max_messages]
     if not told:
         conversation.ok(command.tag, b"No quota")
