@@ -1,7 +1,8 @@
-"""Settings for every test: examples are the same in every run; what runs beside what; the end of the run."""
+"""Settings for every test: examples are the same in every run, and the host is in UTC; what runs beside what; the end of the run."""
 
 import os
 import shutil
+import time
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -14,6 +15,8 @@ settings.register_profile(
     "quick", derandomize=True, max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("quick")
+os.environ["TZ"] = "UTC"
+time.tzset()
 
 
 _DIRECTORY = pytest.StashKey[str]()

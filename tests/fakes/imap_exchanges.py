@@ -155,7 +155,12 @@ class DovecotImap:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 cwd=self._base,
-                env={"USER": "tester", "HOME": str(self._base), "PATH": os.environ["PATH"] + ":/usr/sbin"},
+                env={
+                    "USER": "tester",
+                    "HOME": str(self._base),
+                    "PATH": os.environ["PATH"] + ":/usr/sbin",
+                    "TZ": os.environ.get("TZ", ""),
+                },
             )
             self._sessions[second] = session
             greeting = self._read(session, re.compile(rb"\* PREAUTH [^\r\n]*\r\n\Z"), patience=PATIENCE)

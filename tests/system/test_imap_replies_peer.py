@@ -24,6 +24,7 @@ from fakes.imap_scripts import EXCHANGES, PREPARATION
 from fakes.imap_sort_scripts import orders
 from fakes.imap_syntax_scripts import SYNTAX
 from fakes.random_imap import comparable, random_session
+from fakes.time_zone import time_zone
 
 pytestmark = [
     pytest.mark.system,
@@ -179,6 +180,31 @@ def test_names_that_only_other_programs_make_are_those_of_dovecot(both: Both) ->
         b'x LIST "" "*" RETURN (SUBSCRIBED)',
     ]
     found = list(differences(both, Exchange("control characters", tuple(steps))))
+    assert not found, "\n".join(f"{step}\n  {theirs}\n  {ours}" for _, step, theirs, ours in found)
+
+
+@pytest.mark.parametrize("zone", ["Europe/Helsinki", "America/St_Johns"])
+def test_dates_are_those_of_dovecot_where_the_host_is(both: Both, zone: str) -> None:
+    """INTERNALDATE, and the days of SEARCH, a second before and at midnight there, in summer and in winter."""
+    moments = [
+        f"{day:2}-{month}-2024 {clock} +0000"
+        for month in ("Jan", "Mar", "Jul")
+        for day in (9, 10)
+        for clock in ("02:29:59", "02:30:00", "03:30:00", "20:59:59", "21:00:00", "22:00:00")
+    ]
+    steps = [
+        b'x APPEND Trash "%b" {40+}\r\nDate: Tue, 9 Jul 2024 23:30:00 -0800\r\n\r\n' % moment.encode()
+        for moment in moments
+    ]
+    steps += [b"x SELECT Trash", b"x FETCH 1:* INTERNALDATE", b"x SORT (ARRIVAL) UTF-8 ALL"]
+    steps += [
+        b"x SEARCH %b %d-%b-2024" % (key, day, month)
+        for key in (b"BEFORE", b"ON", b"SINCE", b"SENTON")
+        for month in (b"Jan", b"Mar", b"Jul")
+        for day in (9, 10, 11)
+    ]
+    with time_zone(zone):
+        found = list(differences(both, Exchange("dates", tuple(steps))))
     assert not found, "\n".join(f"{step}\n  {theirs}\n  {ours}" for _, step, theirs, ours in found)
 
 

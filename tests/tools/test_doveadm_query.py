@@ -54,8 +54,8 @@ QUERIES: list[tuple[str, SearchKey | None]] = [
     ("larger 1k", Size(1024, larger=True)),
     ("before 2024-01-02", Arrived(DateTest.BEFORE, 19724)),
     ("sentsince 2-Jan-2024", Sent(DateTest.SINCE, 19724)),
-    ("savedon 864000", Saved(DateTest.ON, 10)),
-    ("savedbefore 10d", Saved(DateTest.BEFORE, (NOW - 864000) / 86400)),
+    ("savedon 864000", Saved(DateTest.ON, 10, utc=True)),
+    ("savedbefore 10d", Saved(DateTest.BEFORE, (NOW - 864000) / 86400, utc=True)),
 ]
 FAULTS = [
     ("frob", "Unknown argument FROB"),

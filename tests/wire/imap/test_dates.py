@@ -65,9 +65,24 @@ def test_what_is_no_date_time(text: bytes) -> None:
         date_time(Scanner([text + b'"']))
 
 
-@given(st.integers(-10_000_000_000, 200_000_000_000))
-def test_internal_dates_come_back(moment: int) -> None:
-    """What INTERNALDATE tells, APPEND takes."""
-    written = internal_date(moment)
-    assert written.endswith(b' +0000"')
+@pytest.mark.parametrize(
+    ("moment", "minutes", "written"),
+    [
+        (1795352182, 0, b'"22-Nov-2026 12:56:22 +0000"'),
+        (1795352182, 120, b'"22-Nov-2026 14:56:22 +0200"'),
+        (1795352182, 345, b'"22-Nov-2026 18:41:22 +0545"'),
+        (1795352182, -150, b'"22-Nov-2026 10:26:22 -0230"'),
+        (1174856399, 180, b'"25-Mar-2007 23:59:59 +0300"'),
+        (1174856400, 180, b'"26-Mar-2007 00:00:00 +0300"'),
+    ],
+)
+def test_internal_dates_are_those_of_a_zone(moment: int, minutes: int, written: bytes) -> None:
+    """RFC 3501 §9, zone: hours and minutes."""
+    assert written == internal_date(moment, minutes * 60)
+
+
+@given(st.integers(-10_000_000_000, 200_000_000_000), st.integers(-15 * 60, 15 * 60))
+def test_internal_dates_come_back(moment: int, minutes: int) -> None:
+    """What INTERNALDATE tells, APPEND takes, wherever the host is."""
+    written = internal_date(moment, minutes * 60)
     assert moment == date_time(Scanner([written[1:]]))

@@ -22,6 +22,7 @@ from pillarbox.mailstore.mailbox import FlagAction, FlagChange, MessageGone, Mes
 from pillarbox.mailstore.sharing.acl_file import Rights
 from pillarbox.mailstore.view import Chosen, MailboxView
 from pillarbox.message.imap_strings import string
+from pillarbox.net.local_time import utc_offset
 from pillarbox.sessions.imap import logged_changes
 from pillarbox.sessions.imap.conversation import FLUSH_AT, Conversation, InvalidMessageSet, Text
 from pillarbox.sessions.imap.failed_reads import complete
@@ -132,6 +133,10 @@ async def fetch_changed(conversation: Conversation, chosen: Chosen) -> None:
     """What SELECT tells a client that knows an old state (RFC 7162 §3.2.5.1)."""
     items = FetchItems((Item.UID, Item.FLAGS, Item.MODSEQ))
     await _Fetch(conversation, _without_uid(items) if conversation.uid_only else items).all(chosen)
+
+
+def _written(moment: int) -> bytes:
+    return internal_date(moment, utc_offset(moment))
 
 
 def _without_uid(items: FetchItems) -> FetchItems:
@@ -322,7 +327,7 @@ class _Fetch:
                 case Item.FLAGS:
                     columns.append(flags)
                 case Item.INTERNAL_DATE:
-                    columns.append([internal_date(summary.internal_date) for summary in summaries])
+                    columns.append([_written(summary.internal_date) for summary in summaries])
                 case Item.SIZE:
                     columns.append([summary.size for summary in summaries])
                 case Item.ENVELOPE:
@@ -332,7 +337,7 @@ class _Fetch:
                 case Item.MODSEQ:
                     columns.append(self._modseqs(uids))
                 case Item.SAVE_DATE | Item.SAVE_DATE_BEFORE_RFC:
-                    columns.append([internal_date(summary.saved) for summary in summaries])
+                    columns.append([_written(summary.saved) for summary in summaries])
                 case Item.PREVIEW | Item.FUZZY_PREVIEW | Item.SNIPPET:
                     columns.append([string(summary.preview) for summary in summaries])
                 case Item.EMAIL_ID:

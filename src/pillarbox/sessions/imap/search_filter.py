@@ -34,6 +34,7 @@ from pillarbox.message.text_matching import (
     quick_look,
     to_find,
 )
+from pillarbox.net.local_time import day_begins
 from pillarbox.sessions.imap.field_texts import ValuesOf, search_field
 from pillarbox.sessions.imap.message_numbers import NUMBERS, Number, search_numbers
 from pillarbox.sessions.imap.object_ids import email_id, thread_ids
@@ -216,7 +217,7 @@ class MessageFilter:
         return found
 
     async def arrived(self, key: Arrived, uids: list[int]) -> list[int]:
-        return await self._by_number(uids, Number.RECEIVED, *_span(key.test, key.day))
+        return await self._by_number(uids, Number.RECEIVED, *_local_span(key))
 
     async def age(self, key: Age, uids: list[int]) -> list[int]:
         first_younger = floor(self._now - key.seconds) + 1
@@ -225,7 +226,7 @@ class MessageFilter:
         return await self._by_number(uids, Number.RECEIVED, first_younger, _MOST)
 
     async def saved(self, key: Saved, uids: list[int]) -> list[int]:
-        return await self._by_number(uids, Number.SAVED, *_span(key.test, key.day))
+        return await self._by_number(uids, Number.SAVED, *_local_span(key))
 
     async def size(self, key: Size, uids: list[int]) -> list[int]:
         if key.larger:
@@ -233,7 +234,8 @@ class MessageFilter:
         return await self._by_number(uids, Number.SIZE, _LEAST, key.octets)
 
     async def sent(self, key: Sent, uids: list[int]) -> list[int]:
-        return await self._by_number(uids, Number.SENT, *_span(key.test, key.day))
+        day = key.day * _DAY
+        return await self._by_number(uids, Number.SENT, *_span(key.test, day, day + _DAY))
 
     async def _by_number(self, uids: list[int], number: Number, start: float, end: float) -> list[int]:
         """Those whose number is `start` or more and less than `end`."""
@@ -388,15 +390,22 @@ def _with_flags_together(keys: Sequence[SearchKey]) -> list[SearchKey]:
     return [*flags.values(), *(key for key in keys if not isinstance(key, HasFlags))]
 
 
-def _span(test: DateTest, day: float) -> tuple[float, float]:
-    """Seconds since 1970, the end not included."""
+def _local_span(key: Arrived | Saved) -> tuple[float, float]:
+    """Days are those of the host's time zone, as they are in INTERNALDATE; moments of doveadm are what they are."""
+    if key.utc:
+        return _span(key.test, key.day * _DAY, (key.day + 1) * _DAY)
+    return _span(key.test, day_begins(int(key.day)), day_begins(int(key.day) + 1))
+
+
+def _span(test: DateTest, begin: float, end: float) -> tuple[float, float]:
+    """Seconds since 1970, the end not included, of what comes before, in or after the beginning of this time."""
     match test:
         case DateTest.BEFORE:
-            return _LEAST, day * _DAY
+            return _LEAST, begin
         case DateTest.ON:
-            return day * _DAY, (day + 1) * _DAY
+            return begin, end
         case DateTest.SINCE:
-            return day * _DAY, _MOST
+            return begin, _MOST
 
 
 def _common(uids: list[int], chosen: Chosen) -> list[int]:

@@ -312,22 +312,23 @@ class _Reader:
 
     def date(self, name: str) -> SearchKey:
         """BEFORE, ON, SINCE, and the same of SENT and SAVED"""
-        day = self._day(self._argument(name))
-        for prefix, made in (("SENT", keys.Sent), ("SAVED", keys.Saved), ("", keys.Arrived)):
-            if name.startswith(prefix):
-                return made(DateTest[name.removeprefix(prefix)], day)
-        raise AssertionError(name)
+        day, utc = self._day(self._argument(name))
+        if name.startswith("SENT"):
+            return keys.Sent(DateTest[name.removeprefix("SENT")], day)
+        if name.startswith("SAVED"):
+            return keys.Saved(DateTest[name.removeprefix("SAVED")], day, utc)
+        return keys.Arrived(DateTest[name], day, utc)
 
-    def _day(self, text: str) -> float:
-        """Days since 1970."""
+    def _day(self, text: str) -> tuple[float, bool]:
+        """Days since 1970, and whether they are those of UTC: a moment, or an interval before now."""
         try:
             if match := _ISO.fullmatch(text):
-                return date(int(match[1]), int(match[2]), int(match[3])).toordinal() - _EPOCH
+                return date(int(match[1]), int(match[2]), int(match[3])).toordinal() - _EPOCH, False
             if text.isascii() and text.isdigit():
-                return decimal(text.encode(), max_digits=12) / _DAY
+                return decimal(text.encode(), max_digits=12) / _DAY, True
             if text[:1].isdigit() and "-" in text:
-                return search_date(text.encode("utf-8", "surrogateescape"))
-            return (self._now - value_types.seconds(value_types.canonical("time", text))) / _DAY
+                return search_date(text.encode("utf-8", "surrogateescape")), False
+            return (self._now - value_types.seconds(value_types.canonical("time", text))) / _DAY, True
         except (ValueError, BadSyntax):
             raise Fatal(f"Invalid search date parameter: {text}") from None
 

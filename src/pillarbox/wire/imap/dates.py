@@ -2,7 +2,7 @@
 
 DESCRIPTION
     Days are counted from 1970-01-01, moments in seconds since then; the calendar is Gregorian back to
-    year 1.  INTERNALDATE is written in UTC.
+    year 1.
 
 FAULTS
     BadSyntax  not a date, or a day that no month has.
@@ -70,15 +70,21 @@ def date_time(scanner: Scanner) -> int:
     return moment - zone if match[7] == b"+" else moment + zone
 
 
-def internal_date(moment: int) -> bytes:
-    """`"22-Nov-2026 12:56:22 +0000"`, with its quotes"""
-    day, second = divmod(moment, _DAY)
-    return b'"%s %02d:%02d:%02d +0000"' % (
+def internal_date(moment: int, offset: int) -> bytes:
+    """`"22-Nov-2026 14:56:22 +0200"`, with its quotes, for clocks that are `offset` seconds ahead of UTC"""
+    day, second = divmod(moment + offset, _DAY)
+    return b'"%s %02d:%02d:%02d %b"' % (
         _written_day(day),
         second // 3600,
         second // 60 % 60,
         second % 60,
+        _written_zone(offset // 60),
     )
+
+
+@lru_cache(maxsize=16)
+def _written_zone(minutes: int) -> bytes:
+    return b"%c%02d%02d" % (b"-" if minutes < 0 else b"+", *divmod(abs(minutes), 60))
 
 
 @lru_cache(maxsize=4096)

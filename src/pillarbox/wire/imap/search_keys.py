@@ -84,10 +84,11 @@ class IsRecent(msgspec.Struct, frozen=True, tag=True):
 
 
 class Arrived(msgspec.Struct, frozen=True, tag=True):
-    """`("BEFORE" / "ON" / "SINCE") SP date`: the internal date"""
+    """`("BEFORE" / "ON" / "SINCE") SP date`: the internal date, in the host's time zone unless `utc`"""
 
     test: DateTest
     day: float
+    utc: bool = False
 
 
 class Sent(msgspec.Struct, frozen=True, tag=True):
@@ -112,10 +113,11 @@ class Size(msgspec.Struct, frozen=True, tag=True):
 
 
 class Saved(msgspec.Struct, frozen=True, tag=True):
-    """`("SAVEDBEFORE" / "SAVEDON" / "SAVEDSINCE") SP date`  RFC 8514 §4.3"""
+    """`("SAVEDBEFORE" / "SAVEDON" / "SAVEDSINCE") SP date`, in the host's time zone unless `utc`  RFC 8514 §4.3"""
 
     test: DateTest
     day: float
+    utc: bool = False
 
 
 class ModSeqSince(msgspec.Struct, frozen=True, tag=True):
