@@ -31,7 +31,7 @@ def agree(stored: bytes) -> bool:
     return quick is not None
 
 
-@given(st.lists(FIELDS, max_size=9), st.binary(max_size=40))
+@given(st.lists(FIELDS, max_size=9), st.binary(max_size=40) | st.text("a\n:", max_size=9).map(str.encode))
 def test_any_header_gives_the_same(fields: list[bytes], body: bytes) -> None:
     """Fields in any order, folded, doubled, broken; any body."""
     agree(b"".join(field + b"\n" for field in fields) + b"\n" + body)
@@ -91,4 +91,5 @@ def test_plain_messages_go_the_quick_way() -> None:
     assert not agree(b"Content-Type: multipart/digest; boundary=b\n\n--b\n\nSubject: y\n\nx\n--b--\n")
     assert not agree(b"Content-Type: message/rfc822\n\nSubject: y\n\nz\n")
     assert not agree(b"\nno header\n")
+    assert not agree(b"\nno header\n\nbut several paragraphs\n")
     assert not agree(b"Subject: x\r\n\r\nbody\r\n")

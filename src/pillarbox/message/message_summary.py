@@ -55,7 +55,7 @@ def _thorough(content: Content) -> Summary:
 def _quick(stored: bytes) -> Summary | None:
     """The same for what is simple; None for what is not."""
     end = stored.find(b"\n\n") + 2
-    if end < 3 or b"\r" in stored:
+    if end < 3 or stored.startswith(b"\n") or b"\r" in stored:
         return None
     header = stored[:end].replace(b"\n", b"\r\n")
     found: list[tuple[bytes, bytes]] = _FIELDS.findall(b"\n" + header)

@@ -27,7 +27,7 @@ from pillarbox.mailstore.mailbox import Fields, MessageSummary
 from pillarbox.vocabulary.identifiers import Uid
 
 FILE_NAME: Final = "pillarbox.cache.sqlite"
-VERSION: Final = 9
+VERSION: Final = 10
 """Of the tables and of what is rendered into them; another version's cache is thrown away."""
 MAX_RANGE_WASTE: Final = 4
 """Rows between the first and the last UID asked for, per row asked for, up to which one scan reads all."""
