@@ -74,6 +74,18 @@ STRUCTURES = [
         b"Content-Type: multipart/mixed boundary=b\n\n--b\n\nx\n",
         b'("" "" NIL NIL NIL "7bit" 10)',
     ),
+    ("a comment that does not close", b"Content-Type: a (b\n\n", b'("a" "" NIL NIL NIL "7bit" 0)'),
+    ("one behind the subtype", b"Content-Type: a/b (c\n\n", b'("" "" NIL NIL NIL "7bit" 0)'),
+    (
+        "more parameters than are read",
+        b"Content-Type: a/b" + b"; c=(d)e" * 130 + b"\n\n",
+        b'("a" "b" (%b) NIL NIL "7bit" 0)' % b" ".join([b'"c" "e"'] * 128),
+    ),
+    (
+        "more breaks than are read over",
+        b"Content-Type: a/b; c=d " + b":" * 126 + b"; e=f; g=h\n\n",
+        b'("a" "b" ("c" "d" "e" "f") NIL NIL "7bit" 0)',
+    ),
     ("RFC 2231", b"Content-Type: a/b; n*0=x; n*1*=%20\n\n", b'("a" "b" ("n*" "\'\'x%20") NIL NIL "7bit" 0)'),
     (
         "RFC 2231 with a gap",
@@ -134,6 +146,22 @@ def test_body_structure_with_extension_data() -> None:
         b'("de" "en") "http://x/")'
     )
     assert expected == render(message, parse(message))[1]
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (b"a (b) , c", b'("a" "c")'),
+        (b"a, b (c", b'("a")'),
+        (b"a (b", b"NIL"),
+        (b"a b", b'("a")'),
+        (b"(a", b"NIL"),
+    ],
+)
+def test_languages(value: bytes, told: bytes) -> None:
+    """Content-Language; what an unclosed comment follows is left out."""
+    message = b"Content-Language: " + value + b"\r\nContent-Type: a/b\r\n\r\n"
+    assert b'("a" "b" NIL NIL NIL "7bit" 0 NIL NIL %b NIL)' % told == render(message, parse(message))[1]
 
 
 SECTIONS = [

@@ -1,9 +1,4 @@
-"""ENVELOPE, BODY and BODYSTRUCTURE against the real Dovecot, over nasty messages.
-
-Where we differ, and why:
-- `. a`, `.(c)a`, `."q"@b`: a local part that begins with a dot before white space, a comment or a quoted string.
-  Dovecot makes a display name of it, we an address without domain; neither is mail.
-"""
+"""ENVELOPE, BODY and BODYSTRUCTURE against the real Dovecot, over nasty messages."""
 
 import os
 import random
@@ -25,8 +20,6 @@ pytestmark = [
     pytest.mark.peer("dovecot"),
     pytest.mark.skipif(not Doveadm.is_installed(), reason="doveadm is not installed"),
 ]
-
-DIFFERENT = {b".(c)a", b". a", b". a@b", b'."q"@b'}
 
 ADDRESSES = [
     *(
@@ -165,7 +158,31 @@ ADDRESSES = [
         b"(c",
         b"",
         b" ",
-        *DIFFERENT,
+        b".(c)a",
+        b". a",
+        b". a@b",
+        b'."q"@b',
+    ),
+    *(
+        b"a. b@c",
+        b"a . @b",
+        b"a.(c)@b",
+        b"x <a. @b>",
+        b"g:a b,c,d@e;",
+        b"a@[b[c]",
+        b"a@[b\\]c]",
+        b"a@[b\\\n c]",
+        b'"a\\\n b"@c (d\\\n e)',
+        b'"a\\\0"@b',
+    ),
+    *(
+        b'a "b\n c',
+        b'a "b\\c d',
+        b'a b "',
+        b"a@b (c\n d",
+        b"a@b (c\\d e",
+        b"a@b (c\0d",
+        b'a "(b\n ',
     ),
 ]
 
@@ -243,6 +260,9 @@ TYPES = [
         b'multipart/mixed; boundary=""',
         b"message/delivery-status",
         b'text/x; a="1"2"; b=3',
+        b"text (x",
+        b"text/x (x; a=b",
+        b"text/x; a=b " + b":" * 126 + b"; c=d; e=f",
         b"text/x; =; a=b",
     ),
 ]
@@ -256,6 +276,7 @@ FIELDS = [
     *(b"Content-Transfer-Encoding: BASE64\n", b"Content-Transfer-Encoding: a b\n", b"Mime-Version: 1.0\n"),
     *(b"content-transfer-encoding : 8bit (x)\n", b'Content-Disposition: attachment; filename="x"; size=3\n'),
     *(b"Content-Disposition: ;x=y\n", b"Content-Disposition: inline\n", b"Content-Language: de, en\n"),
+    *(b"Content-Language: de, en (x\n",),
     *(b"Content-Language: de en\n", b"Content-Location:  http://x/\n y\n", b"Content-MD5: abc\n"),
     *(b"Subject: inner\n", b"From: a@b\n", b"junk line\n", b"Content-Type: second/one\n"),
 ]
@@ -305,17 +326,8 @@ def compare(doveadm: Doveadm, messages: list[bytes]) -> None:
 
 def test_addresses_and_headers(doveadm: Doveadm) -> None:
     """Address lists, subjects, ids: good, odd and broken."""
-    addresses = [b"Bcc: %s\n\nx\n" % value for value in ADDRESSES if value not in DIFFERENT]
+    addresses = [b"Bcc: %s\n\nx\n" % value for value in ADDRESSES]
     compare(doveadm, addresses + [header + b"\nx\n" for header in HEADERS])
-
-
-def test_the_differences_are_still_there(doveadm: Doveadm) -> None:
-    """The list above is true: each of them is rendered in another way."""
-    messages = [b"Bcc: %s\n\nx\n" % value for value in sorted(DIFFERENT)]
-    put(doveadm, messages)
-    theirs = doveadm.renderings()
-    for uid, message in enumerate(messages, start=1):
-        assert theirs[uid][0] != render_envelope(to_crlf(message))
 
 
 def random_message(generator: random.Random) -> bytes:

@@ -25,6 +25,7 @@ _FIELDS: Final = re.compile(
 )
 # One line of printable ASCII without quotes and backslashes: nothing to think about.
 _PLAIN_LINE: Final = re.compile(rb"[ \t]*+([!#-\[\]-~][ !#-\[\]-~]*+)\r?")
+_BLANK_END: Final = re.compile(rb"\r?\n(?=[ \t]\Z)")
 MAX_REMEMBERED: Final = 200
 """Octets of an address field that is rendered once only: the same few people write to a mailbox."""
 
@@ -83,6 +84,12 @@ def one_line(value: bytes) -> bytes:
     return (first.lstrip(b" \t") or first[1:]) + rest.replace(b"\r\n", b"")
 
 
+def _folded(value: bytes) -> bytes:
+    """A field's value as it stands, without the line end behind it, nor one that only a single blank follows."""
+    value = value.removesuffix(b"\r")
+    return _BLANK_END.sub(b"", value) if b"\n" in value else value
+
+
 def _verbatim(value: bytes | None) -> bytes:
     if value is None:
         return NIL
@@ -99,7 +106,7 @@ def _repeated(found: list[tuple[bytes, bytes]]) -> dict[bytes, list[bytes]]:
 
 
 def _rendered(values: list[bytes]) -> bytes:
-    addresses = [_address(address) for value in values for address in parse_addresses(one_line(value))]
+    addresses = [_address(address) for value in values for address in parse_addresses(_folded(value))]
     return b"(%s)" % b"".join(addresses) if addresses else b""
 
 

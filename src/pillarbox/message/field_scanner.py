@@ -20,12 +20,16 @@ from typing import Final
 _ATEXT: Final = rb"A-Za-z0-9!#$%&'*+\-/=?^_`{|}~\x80-\xff"
 _ATOM: Final = re.compile(rb"[%s]+" % _ATEXT)
 _ATOM_OR_DOT: Final = re.compile(rb"[%s.]*" % _ATEXT)
+_DOTS: Final = re.compile(rb"\.*")
 # RFC 2045 tspecials are not in a token; RFC 2231's `*` and `'` are.
 _TOKEN: Final = re.compile(rb"[A-Za-z0-9!#$%&'*+\-.^_`{|}~\x80-\xff]*")
 _WHITE: Final = re.compile(rb"[ \t\r\n]*")
-_COMMENT_PART: Final = re.compile(rb"[^()\\]*")
-_QUOTED_PART: Final = re.compile(rb'[^"\\\n]*')
+_COMMENT_PART: Final = re.compile(rb"[^()\\\n\0]*")
+_QUOTED_PART: Final = re.compile(rb'[^"\\\n\0]*')
 _WORD_START: Final = re.compile(rb'[%s".]' % _ATEXT)
+_LITERAL_PART: Final = re.compile(rb"[^\[\]\\\n]*")
+_NOT_ESCAPED: Final = frozenset((b"\r", b"\n", b"\0"))
+"""Before these a backslash is one of the characters (RFC 5322 §3.2.1, quoted-pair)."""
 
 
 class Found(IntEnum):
@@ -81,20 +85,20 @@ class FieldScanner:
         return self.skip()
 
     def take_local_part(self, into: list[bytes]) -> Found:
-        """`dot-atom`, with white space around the dots (RFC 5322 §4.4), and dots wherever they stand."""
+        """`dot-atom`, with white space before the dots (RFC 5322 §4.4), any number of them anywhere."""
+        found = BROKEN
         while True:
-            match = _ATOM_OR_DOT.match(self.data, self.position)
-            if match is None or not match[0]:
-                return MORE if into else BROKEN
-            if match.end() < self.end and not into and not match[0].strip(b"."):
-                if self.data[match.end()] != 0x40:  # @
-                    return BROKEN
-            into.append(match[0])
-            self.position = match.end()
-            if (found := self.skip()) is not MORE:
+            match = _DOTS.match(self.data, self.position)
+            if match is not None and match[0]:
+                into.append(match[0])
+                self.position = match.end()
+                if self.position >= self.end:
+                    return END
+                found = MORE
+            if self.here == b"@":
                 return found
-            if self.here != b".":
-                return MORE
+            if (found := self.take_atom(into)) is not MORE or self.here != b".":
+                return found
 
     def take_dot_atom(self, into: list[bytes]) -> Found:
         """`dot-atom` as a domain has it: an atom after every dot; white space around the dots."""
@@ -123,27 +127,7 @@ class FieldScanner:
 
     def take_quoted(self, into: list[bytes]) -> Found:
         """`quoted-string`, unquoted and unfolded; the position is at the opening quote."""
-        self.position += 1
-        while True:
-            match = _QUOTED_PART.match(self.data, self.position)
-            assert match is not None  # the pattern matches the empty string
-            part = match[0]
-            self.position = match.end()
-            mark = self.here
-            if mark == b"\n":
-                into.append(part.removesuffix(b"\r"))
-                self.position += 1
-                continue
-            if not mark:
-                return BROKEN  # what was read since the last escape is lost, as it is in Dovecot
-            into.append(part)
-            self.position += 1
-            if mark == b'"':
-                return self.skip()
-            if self.position >= self.end:
-                return BROKEN
-            into.append(self.here)
-            self.position += 1
+        return self.skip() if self._take_delimited(_QUOTED_PART, b'"', into) else BROKEN
 
     def take_phrase(self, into: list[bytes]) -> Found:
         """`phrase = 1*word / obs-phrase`: words and dots, joined by single blanks."""
@@ -176,46 +160,77 @@ class FieldScanner:
         return self.take_dot_atom(into)
 
     def _take_domain_literal(self, into: list[bytes]) -> Found:
-        start = self.position
-        position = start
-        while position < self.end:
-            byte = self.data[position]
-            position += 1
-            if byte == 0x5C:  # backslash
-                position += 1
-            elif byte == 0x5D:  # ]
-                self.position = position
-                into.append(self.data[start:position])
+        """`"[" *([FWS] dtext) [FWS] "]"`, unfolded; backslashes stay."""
+        parts = [self.here]
+        self.position += 1
+        while True:
+            match = _LITERAL_PART.match(self.data, self.position)
+            assert match is not None  # the pattern matches the empty string
+            self.position = match.end()
+            mark = self.here
+            if not mark or mark == b"[":
+                return BROKEN
+            self.position += 1
+            if mark == b"\n":
+                parts.append(match[0].removesuffix(b"\r"))
+                continue
+            parts += (match[0], mark)
+            if mark == b"]":
+                into += parts
                 return self.skip()
-        self.position = self.end
-        return BROKEN
+            if self.position >= self.end:
+                return BROKEN
+            if self.here not in _NOT_ESCAPED or self.here == b"\0":
+                parts.append(self.here)
+                self.position += 1
 
     def _skip_comment(self) -> bool:
         """Skip a comment, nested ones too; whether it was closed."""
         parts: list[bytes] = []
-        level = 1
+        closed = self._take_delimited(_COMMENT_PART, b")", parts)
+        self.comment = b"".join(parts)
+        return closed
+
+    def _take_delimited(self, plain: re.Pattern[bytes], closing: bytes, into: list[bytes]) -> bool:
+        """Text up to the mark that closes it, unescaped and unfolded; the position is at the one that opens it.
+
+        Whether it was closed.  If not, what stands behind the last escape, line end or NUL is lost, as it is in
+        Dovecot.
+        """
         self.position += 1
-        self.comment = b""
+        held: list[bytes] = []
+        level = 1
         while True:
-            match = _COMMENT_PART.match(self.data, self.position)
-            assert match is not None  # the pattern matches the empty string
-            parts.append(match[0])
-            self.position = match.end()
-            mark = self.here
+            match = plain.match(self.data, self.position)
+            assert match is not None  # the patterns match the empty string
+            self.position = match.end() + 1
+            mark = self.data[match.end() : self.position]
             if not mark:
+                self.position = self.end
                 return False
-            self.position += 1
+            if mark == b"\n":
+                into += (*held, match[0].removesuffix(b"\r"))
+                held = []
+                continue
+            held.append(match[0])
             if mark == b"\\":
-                if self.position >= self.end:
+                escaped = self.here
+                if not escaped:
                     return False
-                parts.append(self.here)
+                if escaped in _NOT_ESCAPED:
+                    held.append(mark)
+                    continue
+                into += held
+                held = [escaped]
                 self.position += 1
                 continue
-            if mark == b"(":
-                level += 1
-            else:
+            if mark == closing:
                 level -= 1
-                if level == 0:
-                    self.comment = b"".join(parts)
-                    return True
-            parts.append(mark)
+            elif mark == b"(":
+                level += 1
+            if level == 0 or mark == b"\0":
+                into += held
+                held = []
+            if level == 0:
+                return True
+            (into if mark == b"\0" else held).append(mark)

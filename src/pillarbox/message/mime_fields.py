@@ -30,6 +30,8 @@ class ContentType(msgspec.Struct, frozen=True, array_like=True):
     parameters: Parameters
 
 
+MAX_PARAMETERS: Final = 128
+"""Of a field; what breaks one counts as one, octet by octet.  Those behind are not read (Dovecot's rule)."""
 MAX_REMEMBERED: Final = 80
 """Octets of a Content-Type that is parsed once only; mostly it is one of a few."""
 BROKEN_TYPE: Final = ContentType(b"", b"", [])
@@ -60,9 +62,9 @@ def _content_type(value: bytes) -> ContentType:
     if scanner.skip() is not MORE:
         return BROKEN_TYPE
     found = scanner.take_token(tokens)
-    if found is BROKEN or not tokens[0]:
+    if not tokens[0]:
         return BROKEN_TYPE
-    if found is END:
+    if found is not MORE:  # no more than an unclosed comment stands behind it
         if tokens[0].lower() == b"multipart":  # which is told with its parts, and has none
             return ContentType(b"application", b"octet-stream", [])
         return ContentType(tokens[0], b"", [])
@@ -112,10 +114,15 @@ def parse_languages(value: bytes) -> list[bytes]:
     scanner = FieldScanner(value)
     languages: list[bytes] = []
     scanner.skip()
-    while scanner.take_atom(languages) is not BROKEN and scanner.here == b",":
+    while True:
+        before = len(languages)
+        if scanner.take_atom(languages) is BROKEN:
+            del languages[before:]  # a comment behind it is not closed
+            return languages
+        if scanner.here != b",":
+            return languages
         scanner.position += 1
         scanner.skip()
-    return languages
 
 
 def take_parameters(scanner: FieldScanner) -> Parameters:
@@ -126,7 +133,9 @@ def take_parameters(scanner: FieldScanner) -> Parameters:
             return plain
     parameters: Parameters = []
     pieces: list[_Piece] = []
-    while scanner.position < scanner.end:
+    for _ in range(MAX_PARAMETERS):
+        if scanner.position >= scanner.end:
+            break
         found = _take_parameter(scanner)
         if found is None:
             if scanner.position >= scanner.end:
@@ -145,7 +154,7 @@ def _plain_parameters(value: bytes, position: int) -> Parameters | None:
     """Parameters without comments, escapes, folded values or RFC 2231; None if there is more to them."""
     parameters: Parameters = []
     end = len(value)
-    while position < end:
+    while position < end and len(parameters) < MAX_PARAMETERS:
         match = _PARAMETER.match(value, position)
         if match is None:
             return None

@@ -110,10 +110,10 @@ class _AddressParser:
         return END if found is END else MORE
 
     def _group_members(self) -> Found:
+        """`mailbox-list / obs-mbox-list`; a broken one is no reason not to read those behind it."""
         scanner = self.scanner
         while True:
-            if self._mailbox() is not MORE:
-                return BROKEN
+            self._mailbox()
             if scanner.here != b",":
                 return MORE
             scanner.position += 1
@@ -155,7 +155,7 @@ class _AddressParser:
             if scanner.skip() is not MORE:
                 return BROKEN
         if scanner.here != b">":  # `<>` is the null address
-            if self._local_part() is not MORE:
+            if self._local_part([]) is not MORE:
                 return BROKEN
             if scanner.here == b"@" and self._domain() is not MORE:
                 return BROKEN
@@ -186,7 +186,8 @@ class _AddressParser:
         scanner = self.scanner
         scanner.comment = b""
         quoted = scanner.here == b'"'
-        found = self._local_part()
+        parts: list[bytes] = []
+        found = self._local_part(parts)
         has_domain = False
         if found is not END and scanner.here == b"@":
             has_domain = True
@@ -196,25 +197,25 @@ class _AddressParser:
         if scanner.comment:
             self.address.name = scanner.comment
         elif not has_domain:
-            found = self._only_words(found, quoted=quoted)
-        return found
-
-    def _only_words(self, found: Found, *, quoted: bool) -> Found:
-        """A single word is a mailbox without domain; a quoted one or several are a name without address."""
-        local_part = self.address.mailbox or b""
-        # After `a. ` Dovecot leaves two blanks, which shows: tidied names go as literals.
-        before = self.scanner.data[self.scanner.position - 1 : self.scanner.position]
-        words = [local_part, b"  " if local_part.endswith(b".") and before.isspace() else b" "]
-        if self.scanner.position < self.scanner.end:
-            self.scanner.take_phrase(words)
-        if any(words[2:]) or (quoted and self.address.mailbox is not None):
-            self.address.name = b"".join(words).removesuffix(b" ")
-            self.address.mailbox = None
+            self._only_words(b"".join(parts), quoted=quoted)
             return BROKEN
         return found
 
-    def _local_part(self) -> Found:
-        parts: list[bytes] = []
+    def _only_words(self, word: bytes, *, quoted: bool) -> None:
+        """A single word is a mailbox without domain; a quoted one or several are a name without address.
+
+        `word` is what was read as a local part, good or broken.
+        """
+        words = [word, b" "]
+        if self.scanner.position < self.scanner.end:
+            self.scanner.take_phrase(words)
+        if any(words[2:]):
+            self.address.name = b"".join(words)
+            self.address.mailbox = None
+        elif quoted and self.address.mailbox is not None:
+            self.address.name, self.address.mailbox = self.address.mailbox, None
+
+    def _local_part(self, parts: list[bytes]) -> Found:
         scanner = self.scanner
         found = scanner.take_quoted(parts) if scanner.here == b'"' else scanner.take_local_part(parts)
         if found is not BROKEN:
