@@ -24,6 +24,14 @@ def header(**fields: str) -> bytes:
     return "".join(lines).encode() + b"\r\n"
 
 
+def alternative(*parts: bytes) -> bytes:
+    """multipart/alternative of types and texts in turn."""
+    texts = [
+        b"--b\r\nContent-Type: %b\r\n\r\n%b\r\n" % part for part in zip(parts[::2], parts[1::2], strict=True)
+    ]
+    return header(Content_Type="multipart/alternative; boundary=b") + b"".join(texts) + b"--b--\r\n"
+
+
 PLAIN: Final = (
     header(
         From="Alice Example <alice@example.org>",
@@ -338,6 +346,7 @@ EXCHANGES: Final = [
     selected("BINARY of what is no base64", append(b"INBOX", BASE64 + b"aGVs!bG8=\r\n"), append(b"INBOX", BASE64 + b"aGVsbG8=\r\ntrailing\r\n"), append(b"INBOX", BASE64), b"x NOOP", b"x FETCH 9 BINARY.PEEK[1]", b"x FETCH 10 BINARY.PEEK[1]", b"x FETCH 8 BINARY.PEEK[1]"),
     selected("BINARY of a NUL", b"x APPEND INBOX ~{16+}\r\nSubject: b\r\n\r\n\0y", b"x FETCH 8 BODY.PEEK[]", b"x FETCH 8 BINARY.PEEK[]", b"x FETCH 8 BINARY.PEEK[]<14.1>", b"x FETCH 8 BINARY.PEEK[1]", b"x FETCH 8 BINARY.SIZE[]"),
     Exchange("long names", (b"x CREATE " + b"n" * 201, b"x CREATE " + b"n" * 254, b"x CREATE a/" + b"n" * 252, append(b"n" * 254, BARE), b"x STATUS " + b"n" * 254 + b" (MESSAGES)", b"x SUBSCRIBE " + b"n" * 254, b'x LSUB "" "n*"', b"x RENAME " + b"n" * 254 + b" " + b"m" * 254, b"x SELECT " + b"m" * 254, b"x CLOSE", b"x DELETE " + b"m" * 254, b"x DELETE " + b"n" * 201, b'x LIST "" "*n"')),
+    selected("PREVIEW of alternatives", append(b"INBOX", alternative(b"text/html", b"<b>a</b>", b"text/plain", b"b")), append(b"INBOX", alternative(b"text/calendar", b"BEGIN", b"text/html", b"<p>b")), append(b"INBOX", b"\r\n>\r\n> \r\n"), append(b"INBOX", header(Content_Type="text/html") + b"a<![CDATA[b<i>&amp;]]>c<blockquote> "), append(b"INBOX", b"Content-Type: text/plain; charset=utf-8\r\n\r\nab\xe2\x82"), append(b"INBOX", b"\r\nFrom: x@y\r\n\r\n--1\r\n\r\n"), b"x NOOP", b"x FETCH 8:13 PREVIEW", b"x FETCH 13 (ENVELOPE BODY BODY.PEEK[HEADER] BODY.PEEK[TEXT])"),
     selected("PREVIEW of an empty text", append(b"INBOX", EMPTY_FIRST), append(b"INBOX", BASE64 + b"aGVs!bG8=\r\n"), b"x NOOP", b"x FETCH 8 PREVIEW", b"x FETCH 9 PREVIEW"),
     selected("CONTEXT", b"x SEARCH RETURN (UPDATE COUNT) SEEN", b"x STORE 1 +FLAGS (\\Seen)", b"x NOOP", b'x CANCELUPDATE "x"', b'x CANCELUPDATE "foo"', b"x SEARCH RETURN (PARTIAL 1:2) ALL", b"x SEARCH RETURN (CONTEXT) ALL", b"x SEARCH RETURN (PARTIAL 0:2) ALL", b"x SORT RETURN (PARTIAL 2:3) (DATE) UTF-8 ALL", b"u SEARCH RETURN (UPDATE (UID BODY[HEADER.FIELDS (SUBJECT)]) COUNT) SEEN", b'x APPEND INBOX (\\Seen) "01-Jan-2024 10:00:00 +0000" {12+}\r\nSubject: u\r\n', b"x STORE 1 -FLAGS (\\Seen)"),
     selected("Dovecot's own items", b"x FETCH 1:2 X-GUID", b"x FETCH 1 (X-MAILBOX X-guid UID X-REAL-UID X-GUID)", b"x FETCH 1 X-FOO", b"x FETCH 1 (X-FOO.BAR)", b"x SEARCH X-GUID foo", b"x SEARCH X-GUID", b"x SEARCH X-MAILBOX inbox", b"x SEARCH X-MAILBOX Trash", b"x SEARCH X-MAILBOX", b"x SEARCH X-REAL-UID 1:3", b"x SEARCH X-REAL-UID", b"x SEARCH X-SAVEDBEFORE 1-Jan-2000", b"x SEARCH X-SAVEDSINCE 1-Jan-2000", b"x SEARCH X-SAVEDON x", b'x SELECT "Lists/a b"', append(b'"Lists/a b"', PLAIN), b"x FETCH 1 X-MAILBOX", b'x SEARCH X-MAILBOX "Lists/a b"', b'x SEARCH X-MAILBOX "lists/a b"'),

@@ -7,6 +7,12 @@ from pillarbox.message.part_content import decoded_body
 from pillarbox.message.preview import MAX_CHARACTERS, preview
 
 HTML = b"Content-Type: text/html\r\n\r\n"
+MIXED = (
+    b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b"
+    + 2 * b"\r\nContent-Type: %b\r\n\r\n%b\r\n--b"
+    + b"--\r\n"
+)
+ALTERNATIVE = MIXED.replace(b"mixed", b"alternative")
 CASES = [
     ("plain", b"Subject: x\r\n\r\nHello,\r\n  world \r\n", "Hello, world"),
     ("empty", b"Subject: x\r\n\r\n", ""),
@@ -32,6 +38,17 @@ CASES = [
     ("a script that holds tags", HTML + b"a<SCRIPT>x</style>y</SCRIPT >z<style>", "a z"),
     ("quotations in a page", HTML + b"a\r\n>b\r\nc", "a c"),
     ("entities that are none", HTML + b"a & b &foo; &ltc", "a & b &foo; <c"),
+    ("markup before its plain alternative", ALTERNATIVE % (b"text/html", b"<b>a</b>", b"text/plain", b"b"), "b"),
+    ("a calendar before the page", ALTERNATIVE % (b"text/calendar", b"BEGIN", b"text/html", b"<b>b</b>"), "b"),
+    ("a plain alternative without words", ALTERNATIVE % (b"text/html", b"<b>a</b>", b"text/plain", b" "), "a"),
+    ("parts that are no alternatives", MIXED % (b"text/html", b"<b>a</b>", b"text/plain", b"b"), "a"),
+    ("an empty quotation", b"\r\n>\r\n> \r\n", ""),
+    ("an empty blockquote", HTML + b"<blockquote> </blockquote>", ""),
+    ("a quotation in a blockquote", HTML + b"<blockquote>\r\n>a\r\n>b</blockquote>", ">a b"),
+    ("CDATA", HTML + b"a<![CDATA[b<i>&amp;</i>]]>c<![cdata[d", "ab<i>&amp;</i>cd"),
+    ("a condition for one browser", HTML + b"<![if mso]>a<![endif]>b", "a b"),
+    ("a character that is cut off", b"Content-Type: text/plain; charset=utf-8\r\n\r\nab\xe2\x82", "ab"),
+    ("a charset's character that is cut off", b"Content-Type: text/plain; charset=utf-16\r\n\r\na\0b\0c", "ab"),
     ("what cannot be read", b"Content-Type: text/plain; charset=utf-8\r\n\r\na\xff\xfe\xffb", "a\ufffdb"),
     ("base64", b"Content-Type: text/plain\r\nContent-Transfer-Encoding: base64\r\n\r\nSGVsbG8=\r\n", "Hello"),
     (

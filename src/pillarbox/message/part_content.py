@@ -4,6 +4,7 @@ STANDARDS
     RFC 2045 §6 (transfer encodings), §5.2 (defaults)
 """
 
+import codecs
 import quopri
 import re
 from collections.abc import Iterator
@@ -85,6 +86,11 @@ def charset_of(part: Part) -> str:
     return lenient_codec(charset)
 
 
-def text_of(content: Content, part: Part) -> str:
-    """The part's body as text, by its charset."""
-    return decoded_body(content, part).decode(charset_of(part), "replace")
+def text_of(content: Content, part: Part, *, cut: bool = False) -> str:
+    """The part's body as text, by its charset; if it may be `cut`, without a last character that has only begun."""
+    octets, codec = decoded_body(content, part), charset_of(part)
+    if not cut:
+        return octets.decode(codec, "replace")
+    if codec == "utf-16" and not octets.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        codec = "utf-16-le"  # which decode() takes it for, and an incremental decoder does not
+    return codecs.getincrementaldecoder(codec)("replace").decode(octets)

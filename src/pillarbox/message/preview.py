@@ -2,11 +2,14 @@
 
 DESCRIPTION
     The first part of type text, without markup if it is text/html, and without quotations and superfluous white
-    space, cut at `MAX_CHARACTERS`.  A message that is nothing but quotations shows those behind a `>`.
+    space, cut at `MAX_CHARACTERS`.  Of alternatives text/plain comes first, then text/html, wherever they stand.
+    A message that is nothing but quotations shows those behind a `>`.
 
     As Dovecot's: white space is that of ASCII, so that `&nbsp;` stays; each tag of a page separates words; a title
-    is shown; what cannot be read is one U+FFFD, however long it is.  Not as Dovecot's: `<` and `&` that begin
-    neither a tag nor an entity hide no text behind them.
+    is shown; what cannot be read is one U+FFFD, however long it is, and a character that is cut off at the end
+    nothing.  Not as Dovecot's: `<` and `&` that begin neither a tag nor an entity hide no text behind them; what
+    is in an encoding that there is not (`8 bit`) is taken for text; a part without words is no reason not to show
+    the next one.
 
 STANDARDS
     RFC 8970 §3 (PREVIEW)
@@ -37,7 +40,7 @@ _MARK: Final = "\ufeff"
 """Of the order of octets, wherever it stands."""
 # A tag ends at the first `>` outside of quotes, if they are closed before the next `<`; the last may be cut short.
 _TAG: Final = re.compile(
-    r"<!--|<(/?)([A-Za-z][A-Za-z0-9]*+)"
+    r"<!--|<!\[(?i:cdata)\[|<(/?)([A-Za-z][A-Za-z0-9]*+)"
     r"""(?:(?>(?:[^<>"']+|"[^"<]*"|'[^'<]*')*)>|[^<>]*+(?:>|\Z))"""
     r"|<[!?][^<>]*+(?:>|\Z)"
 )
@@ -46,12 +49,11 @@ _TAG: Final = re.compile(
 def preview(content: Content) -> bytes:
     """The preview of a message with CRLF line ends, in UTF-8; empty if there is nothing to show."""
     for part in _leaves(parse(content)):
-        kind = part.content_type
-        name = (kind.type + b"/" + kind.subtype).lower() if kind is not None else b"text/plain"
+        name = _type_of(part)
         if not name.startswith(b"text/"):
             continue
         short = msgspec.structs.replace(part, body_end=min(part.body_end, part.body_start + MAX_READ))
-        text = text_of(content, short).replace(_MARK, "")
+        text = text_of(content, short, cut=True).replace(_MARK, "")
         shown = _of_html(text) if name == b"text/html" else _of_plain(text)
         if shown.strip():
             return shown[:MAX_CHARACTERS].rstrip(" ").encode()
@@ -64,16 +66,35 @@ def _leaves(root: Part) -> Iterator[Part]:
     while waiting:
         part = waiting.pop()
         if part.is_multipart:
-            waiting += reversed(part.children)
+            children = sorted(part.children, key=_preference) if _is_choice(part) else part.children
+            waiting += reversed(children)
         elif not part.is_message:
             yield part
+
+
+def _type_of(part: Part) -> bytes:
+    kind = part.content_type
+    return b"text/plain" if kind is None else (kind.type + b"/" + kind.subtype).lower()
+
+
+def _is_choice(part: Part) -> bool:
+    """Whether only one of the parts is to be shown (RFC 2046 §5.1.4)."""
+    return _type_of(part) == b"multipart/alternative"
+
+
+def _preference(part: Part) -> int:
+    return 2 if part.is_message else {b"text/plain": 0, b"text/html": 1}.get(_type_of(part), 2)
 
 
 def _of_plain(text: str) -> str:
     lines = text.split("\n")
     own = [line for line in lines if not line.startswith(">")]
-    quoted = (line.removeprefix(">") for line in lines)
-    return _joined("\n".join(own)) or (">" + _joined("\n".join(quoted)) if len(own) < len(lines) else "")
+    return _joined("\n".join(own)) or (_of_quotation(text) if len(own) < len(lines) else "")
+
+
+def _of_quotation(text: str) -> str:
+    words = _joined("\n".join([line.removeprefix(">") for line in text.split("\n")]))
+    return ">" + words if words else ""
 
 
 def _joined(text: str) -> str:
@@ -97,10 +118,15 @@ def _of_html(text: str) -> str:
             end = text.find("-->", position)
             position = end + 3 if end >= 0 else len(text)
             continue
+        if tag[0].startswith("<![") and tag[0].endswith("["):  # CDATA: text as it stands
+            end = text.find("]]>", position)
+            (quoted if depth else own).append(text[position : end if end >= 0 else len(text)])
+            position = end + 3 if end >= 0 else len(text)
+            continue
         name = (tag[2] or "").lower()
         if name in _NOT_SHOWN and not tag[1]:
             closing = _NOT_SHOWN[name].search(text, position)
             position = closing.end() if closing is not None else len(text)
         depth = max(0, depth + (-1 if tag[1] else 1) * (name == _QUOTED))
         (quoted if depth else own).append(" ")
-    return _of_plain("".join(own)) or (">" + _joined("".join(quoted)) if quoted else "")
+    return _of_plain("".join(own)) or _of_quotation("".join(quoted))
