@@ -74,6 +74,38 @@ def test_roles_may_have_many_descriptors(tmp_path: Path) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
+def test_a_role_that_breaks_says_why(zygotes: Zygotes, tmp_path: Path) -> None:
+    """In the log: what it writes to standard error nobody reads."""
+    broken = msgspec.structs.replace(startup(tmp_path, {}), settings=b"no settings")
+    role = zygotes.start("greeter", SPAWN, broken)
+    assert role.wait() == 1
+    role.close()
+    assert "panic: ValidationError: " in (tmp_path / "log").read_text()
+
+
+def test_programs_of_a_role_inherit_nothing(zygotes: Zygotes, tmp_path: Path) -> None:
+    """Each descriptor that it is given is closed by exec."""
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        role = zygotes.start("greeter", SPAWN, startup(tmp_path, {"a": sock.fileno()}))
+        until_ready(role)
+        kept = [
+            os.readlink(f"/proc/{role.pid}/fd/{number}")
+            for number in os.listdir(f"/proc/{role.pid}/fd")
+            if int(number) > 2 and not _is_closed_by_exec(role.pid, number)
+        ]
+        assert not os.get_inheritable(role.end)
+        role.stop()
+        assert role.wait() == 0
+        role.close()
+    assert kept == []
+
+
+def _is_closed_by_exec(pid: int, number: str) -> bool:
+    facts = Path(f"/proc/{pid}/fdinfo/{number}").read_text()
+    flags = next(line.split()[1] for line in facts.splitlines() if line.startswith("flags:"))
+    return bool(int(flags, 8) & os.O_CLOEXEC)
+
+
 def test_role_has_all_its_listeners(zygotes: Zygotes, tmp_path: Path) -> None:
     """More than one message can carry."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(MAX_PASSED + 5)]

@@ -494,9 +494,5 @@ async def _serve_sessions(sock: socket.socket, startup: Startup, settings: Mailb
     channel: Channel[ToWorker] = Channel(sock, ToWorker)
     try:
         await AccountWorker(channel, settings=settings, tell=log, inotify=open_inotify(loop)).run()
-    except Exception as error:
-        for mistake in mistakes(error):
-            log(MailboxNotice("master", "Fatal", f"account worker {os.getpid()}: {mistake}"))
-        raise
     finally:
         log.flush()

@@ -66,7 +66,8 @@ from pillarbox.net import last_seconds
 from pillarbox.net.accepting import Acceptor
 from pillarbox.net.channel import ChannelClosed, FrameReader, FrameWriter, receive_available
 from pillarbox.net.startup import AgentService, Ready, Startup, User, cleanup_of
-from pillarbox.observability.events import EventSink, Warned
+from pillarbox.observability.events import Broke, EventSink, Warned
+from pillarbox.observability.mistakes import mistakes
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 _Order = OpenAgent | OpenLocalDelivery
@@ -184,6 +185,9 @@ class DeliveryRole:
             self._listener.close()
             self._control.close()
             live(role)
+        except Exception as error:  # nobody else would ever know
+            for mistake in mistakes(error):
+                self._tell(Broke(f"delivery agent {os.getpid()}: {mistake}"))
         finally:
             os._exit(0)
 

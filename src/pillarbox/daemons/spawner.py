@@ -71,6 +71,7 @@ from pillarbox.net.handover import (
 )
 from pillarbox.net.startup import Drain, Draining, FromSupervisor, Ready, Startup, Stop, User
 from pillarbox.observability.events import MailboxNotice
+from pillarbox.observability.mistakes import mistakes
 
 _INTERNAL_BYE = b"* BYE Internal error occurred. Refer to server log for more information.\r\n"
 _ACCOUNT_FIELDS = frozenset((b"uid", b"gid", b"home", b"mail", b"system_groups_user", b"auth_mech"))
@@ -357,6 +358,10 @@ class Spawner:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             serve(theirs)
             status = 0
+        except Exception as error:
+            what = "indexer" if serve is serve_indexing else "account worker"
+            for mistake in mistakes(error):
+                self._tell(MailboxNotice("master", "Fatal", f"{what} {os.getpid()}: {mistake}"))
         finally:
             os._exit(status)
 

@@ -150,6 +150,13 @@ def open_log(startup: Startup, *, schedule: Callable[[Callable[[], None]], objec
     )
 
 
+def tell_mistakes(startup: Startup, error: Exception) -> None:
+    """The role ends by a mistake of ours: say which in the log."""
+    tell = open_log(startup)
+    for reason in mistakes(error):
+        tell(Broke(reason))
+
+
 def refuse(startup: Startup, tell: EventSink, reason: str) -> NoReturn:
     """The configuration is wrong: say so in the log and to the supervisor, and end."""
     tell(Refused(reason))
@@ -265,14 +272,9 @@ def run_role(open_role: Open, startup: Startup) -> None:
     drop_rights(startup.user)
     last_seconds.begin_with_parents_end(zygote)
     freeze_memory()
-    try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(startup, serve))
-            os._exit(0)  # nobody waits for threads: one may be asking a name server that does not answer
-    except Exception as error:
-        for reason in mistakes(error):
-            tell(Broke(reason))
-        raise
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(startup, serve))
+        os._exit(0)  # nobody waits for threads: one may be asking a name server that does not answer
 
 
 async def _serve(startup: Startup, serve: Serve) -> None:

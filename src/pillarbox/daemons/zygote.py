@@ -31,7 +31,8 @@ from typing import Final, NoReturn
 
 import msgspec
 
-from pillarbox.daemons.startup import read_startup
+from pillarbox.daemons.startup import read_startup, tell_mistakes
+from pillarbox.net.channel import receive_available
 from pillarbox.net.command_line import show_command_line
 from pillarbox.net.descriptors import allow_descriptors
 from pillarbox.net.forks import die_with
@@ -39,7 +40,6 @@ from pillarbox.net.startup import MAX_PASSED, Fork
 
 _IGNORED: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """The terminal's and the service manager's signals are the supervisor's and the roles' business."""
-_MAX_ORDER: Final = 65536
 _ORDER: Final = msgspec.msgpack.Decoder(Fork)
 
 
@@ -72,7 +72,10 @@ class Zygote:
                     return
 
     def _take_order(self) -> bool:
-        data, descriptors, _, _ = socket.recv_fds(self._channel, _MAX_ORDER, MAX_PASSED)
+        try:
+            data, descriptors = receive_available(self._channel, most=MAX_PASSED)
+        except ConnectionResetError:  # it is gone, and has not read that we are ready
+            return False
         if not data:
             return False
         order = _ORDER.decode(data)
@@ -112,6 +115,7 @@ class Zygote:
     def _become(self, order: Fork, passed: list[int]) -> NoReturn:
         """In the child: be the role, to its end."""
         status = 1
+        startup = None
         try:
             for number in _IGNORED:
                 signal.signal(
@@ -130,8 +134,10 @@ class Zygote:
             status = 0
         except SystemExit as end:
             status = end.code if isinstance(end.code, int) else 1
-        except BaseException:
+        except BaseException as error:
             traceback.print_exc()
+            if startup is not None and isinstance(error, Exception):
+                tell_mistakes(startup, error)
         finally:
             os._exit(status)
 

@@ -149,10 +149,11 @@ def _close_all(descriptors: Iterable[int]) -> None:
         os.close(descriptor)
 
 
-def receive_available(sock: socket.socket) -> tuple[bytes, list[int]]:
-    """What the socket has now; b"" at the end.  BlockingIOError if it has nothing."""
+def receive_available(sock: socket.socket, *, most: int = MAX_DESCRIPTORS) -> tuple[bytes, list[int]]:
+    """What the socket has now, with `most` descriptors; b"" at the end.  BlockingIOError if it has nothing."""
+    room = _ANCILLARY if most == MAX_DESCRIPTORS else socket.CMSG_SPACE(most * array.array("i").itemsize)
     # Not socket.recv_fds(), which forgets the flags: each descriptor would need a call to become close-on-exec.
-    data, ancillary, _, _ = sock.recvmsg(_READ, _ANCILLARY, socket.MSG_CMSG_CLOEXEC)
+    data, ancillary, _, _ = sock.recvmsg(_READ, room, socket.MSG_CMSG_CLOEXEC)
     descriptors = array.array("i")
     for level, kind, octets in ancillary:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:

@@ -33,6 +33,7 @@ from pillarbox.net.accepting import Acceptor
 from pillarbox.net.forks import fork
 from pillarbox.net.peer_credentials import peer_uid
 from pillarbox.observability import events
+from pillarbox.observability.mistakes import mistakes
 from pillarbox.queue.listed_message import ListedMessage
 from pillarbox.queue.queue_directories import QueueDirectories
 from pillarbox.queue.queue_listing import LISTED_QUEUES, Half, list_messages
@@ -157,6 +158,9 @@ class ShowQueue:
             listing.send_rest(client)
         except OSError:
             return  # the reader has gone, or has stopped reading
+        except Exception as error:
+            for mistake in mistakes(error):
+                self._tell(events.Broke(f"showq: {mistake}"))
 
     # -- what is sent ----------------------------------------------------------------------------------
 

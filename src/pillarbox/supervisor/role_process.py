@@ -199,7 +199,7 @@ class Zygotes:
                     self._exec()
                     self._order(module, [told.fileno(), memory, *numbers], numbers)
             report.settimeout(_PATIENCE)
-            answer, passed, _, _ = socket.recv_fds(report, 256, 1)
+            answer, passed = receive_available(report)
             report.settimeout(None)
             if not passed:
                 raise OSError(f"no process for {module}: {answer.decode().strip() or 'the zygote has ended'}")
