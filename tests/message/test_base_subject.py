@@ -1,9 +1,12 @@
 """The base subject of RFC 5256 §2.1."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pillarbox.message import base_subject as module
 from pillarbox.message.base_subject import base_subject
 
 CASES = [
@@ -19,6 +22,8 @@ CASES = [
     ("[list]", "[list]", False),
     ("Re: [list]", "[list]", True),
     ("[a] [b]", "[b]", False),
+    ("[a] [b] Re: [c] x", "x", True),
+    ("[a][b] [c] x", "x", False),
     ("hello (fwd)", "hello", True),
     ("hello (FWD) (fwd) ", "hello", True),
     ("[fwd: hello]", "hello", True),
@@ -43,3 +48,18 @@ def test_it_is_its_own_base(subject: str) -> None:
     """What is left has nothing left to take off."""
     base, _ = base_subject(subject)
     assert (base, False) == base_subject(base)
+
+
+def test_many_blobs_are_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each a try for a leader through all that follow: a subject of 4096 characters took a tenth of a second."""
+    tried: list[int] = []
+    leader = module._LEADER
+
+    class Counted:
+        def match(self, text: str) -> re.Match[str] | None:
+            tried.append(len(text))
+            return leader.match(text)
+
+    monkeypatch.setattr(module, "_LEADER", Counted())
+    assert base_subject("[a]" * 1000 + "x") == ("x", False)
+    assert len(tried) < 5

@@ -44,8 +44,10 @@ def _without_leaders(text: str) -> tuple[str, bool]:
         if leader is not None:
             text, is_reply = text[leader.end() :], True
             continue
-        blob = _LEADING_BLOB.match(text)
-        if blob is not None and blob.end() < len(text):  # "only if … a non-empty subj-base"
-            text = text[blob.end() :]
+        # Where no leader begins with a blob, none begins with those that follow it.
+        start = 0
+        while (blob := _LEADING_BLOB.match(text, start)) is not None and blob.end() < len(text):
+            start = blob.end()  # "only if … a non-empty subj-base"
+        text = text[start:]
         if text == before:
             return text, is_reply
