@@ -1,6 +1,7 @@
 """What an agent does for a recipient, run in this process with the rights of whoever runs the tests."""
 
 import os
+import select
 import time
 import tracemalloc
 from collections.abc import Callable
@@ -10,6 +11,7 @@ import pytest
 
 from pillarbox.config.name_expansion import expand_names
 from pillarbox.config.snapshot import Snapshot
+from pillarbox.delivery.local import command
 from pillarbox.delivery.local.agent_loop import Worker
 from pillarbox.delivery.local.agent_settings import AgentSettings, agent_settings
 from pillarbox.delivery.local.command import CommandResult, CommandRun, censored, outcome_of
@@ -263,6 +265,7 @@ DISTRUSTED: list[tuple[str, Callable[[Path], object], str]] = [
     ("all may write", lambda path: path.chmod(0o666), "is world writable"),
     ("another's", lambda path: os.chown(path, 12345, -1), "has bad owner uid 12345"),
     ("a directory", replace_by(Path.mkdir), "is not a regular file"),
+    ("sparse", lambda path: os.truncate(path, 1 << 40), "is larger than 16777216 octets"),
     ("a link", replace_by(lambda path: path.symlink_to("message")), "is not a regular file"),
 ]
 
@@ -347,11 +350,11 @@ COMMANDS = [
 
 
 @pytest.mark.parametrize(
-    ("command", "status", "dsn", "text"), [row[1:] for row in COMMANDS], ids=[row[0] for row in COMMANDS]
+    ("line", "status", "dsn", "text"), [row[1:] for row in COMMANDS], ids=[row[0] for row in COMMANDS]
 )
-def test_command(bench: Bench, command: str, status: str, dsn: str, text: str) -> None:
+def test_command(bench: Bench, line: str, status: str, dsn: str, text: str) -> None:
     """What its end means."""
-    assert texts(bench.run(CommandMail(command.encode()))) == [(status, dsn, text)]
+    assert texts(bench.run(CommandMail(line.encode()))) == [(status, dsn, text)]
 
 
 def test_commands_run_beside_each_other(bench: Bench) -> None:
@@ -378,6 +381,21 @@ def test_time_limit(tmp_path: Path) -> None:
     (done,) = bench.run_all([bench.job(1, CommandMail(b"echo a; sleep 100 & sleep 100"))])
     text = 'Command time limit exceeded: "echo a; sleep 100 & sleep 100". Command output: a '
     assert texts(done) == [("bounced", "5.3.0", text)]
+
+
+def test_a_command_that_writes_faster_than_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is looked at all the same: it has a time limit, and others wait."""
+    run = CommandRun(name="x", command=b"yes", content=(), environment=(), directory=b"/", time_limit=1.0)
+    running = command.Running(run, started=0.0)
+    pieces = iter([b"y\n" * 32768] * 10)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "read", lambda descriptor, size: next(pieces))
+        assert running.look() is None
+    assert next(pieces, None) is not None
+    while (result := running.look()) is None:
+        running.kill()  # in vain before it has a session of its own
+        select.select(running.descriptors, [], [])
+    assert (result.timed_out, len(result.output)) == (True, 4096)
 
 
 def test_environment(bench: Bench) -> None:

@@ -44,7 +44,14 @@ from pillarbox.delivery.local.frames import (
     Readdressed,
     UserMail,
 )
-from pillarbox.delivery.local.listed_files import NotRead, below_home, include_status, not_readable
+from pillarbox.delivery.local.listed_files import (
+    NotRead,
+    below_home,
+    include_status,
+    judge,
+    not_readable,
+    read_list,
+)
 from pillarbox.delivery.local.local_names import local_names
 from pillarbox.delivery.local.message_copy import as_piped, from_line, trace_headers
 from pillarbox.delivery.local.spool_rights import SpoolRights
@@ -151,18 +158,13 @@ class AgentWork:
         path, keep_extension, status = found
         if self._is_repeated(b"forward %s" % path):
             return b"forward-done %s" % path in self._seen
-        shown = os.fsdecode(path)
-        if not stat.S_ISREG(status.st_mode):
-            self._warn(f"file {shown} is not a regular file")
-            return False
-        if status.st_uid not in (0, self._account.uid):
-            self._warn(f"file {shown} has bad owner uid {status.st_uid}")
-            return False
-        if status.st_mode & 0o002:
-            self._warn(f"file {shown} is world writable")
-            return False
+        shown, owners = os.fsdecode(path), (0, self._account.uid)
         try:
-            text = self._files.read_file(path)
+            judge(status, f"file {shown}", owners)
+            text = read_list(path, self._files, what=f"file {shown}", owners=owners, flags=os.O_NOFOLLOW)
+        except NotRead as fault:
+            self._warn(str(fault))
+            return False
         except OSError as error:
             self._warn(f"cannot open file {shown}: {error.strerror}")
             return False
@@ -248,7 +250,7 @@ class AgentWork:
             return
         try:
             include_status(path, self._files)
-            text = self._files.read_file(path)
+            text = read_list(path, self._files, what=f":include: file {shown}")
         except OSError as error:
             self._not_read(not_readable(path, error))
             return

@@ -33,6 +33,8 @@ import msgspec
 from pillarbox.delivery.local.frames import Piece
 
 OUTPUT_LIMIT: Final = 4096
+_PIPE: Final = 65536
+"""As much as a pipe holds."""
 
 _NEEDS_NO_SHELL: Final = re.compile(rb"[1234567890!@%\-_=+:,./a-zA-Z \t]*")
 _BLANKS: Final = re.compile(rb"[ \t]+")
@@ -104,6 +106,9 @@ class Running:
                 self._pid = os.fork()
                 if not self._pid:
                     _become(run, message, writing)
+            except OSError:  # no room for another process
+                os.close(self._reading)
+                raise
             finally:
                 os.close(writing)
         finally:
@@ -136,10 +141,11 @@ class Running:
         )
 
     def _read(self) -> None:
+        """One piece: a command that writes without end must not keep us from looking at its time and at others."""
         with suppress(BlockingIOError):
-            while part := os.read(self._reading, 65536):
-                self._output += part[: OUTPUT_LIMIT - len(self._output)]
-            self._at_end = True
+            part = os.read(self._reading, _PIPE)
+            self._output += part[: OUTPUT_LIMIT - len(self._output)]
+            self._at_end = not part
 
 
 def _shown(output: bytes) -> str:

@@ -44,7 +44,7 @@ from pillarbox.delivery.local.frames import (
     UserMail,
     Work,
 )
-from pillarbox.delivery.local.listed_files import NotRead, below_home, include_status, not_readable
+from pillarbox.delivery.local.listed_files import NotRead, below_home, include_status, not_readable, read_list
 from pillarbox.delivery.local.local_names import local_names
 from pillarbox.delivery.local.means import Means, UserFault
 from pillarbox.delivery.local.recipient_state import (
@@ -254,7 +254,7 @@ class LocalExpansion:
             if status.st_uid:
                 account = _include_owner(status.st_uid)
             else:
-                text = DISK.read_file(path)
+                text = read_list(path, DISK, what=f":include: file {shown}", owners=(0,))
         except PermissionError:
             self._means.warn(
                 f"cannot open include file {shown}: Permission denied; it must be readable by the mail system"

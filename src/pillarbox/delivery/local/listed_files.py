@@ -1,5 +1,9 @@
 """Files that aliases and .forward files list: which :include: files are read, and where `~/file` is.
 
+DESCRIPTION
+    These files belong to users, who may put something else in their place at any time: what was judged by its name
+    is judged again when it is open, nobody waits for the writer of a FIFO, and no more is read than `MAX_FILE`.
+
 FAULTS
     NotRead  the file is not read, and why; in Postfix's words
 
@@ -9,8 +13,12 @@ STANDARDS
 
 import os
 import stat
+from typing import Final
 
 from pillarbox.files.file_system import FileSystem
+
+MAX_FILE: Final = 16 << 20
+"""Octets of a list; a file may be of any size without taking room on the disk."""
 
 
 class NotRead(Exception):
@@ -23,11 +31,33 @@ def include_status(path: bytes, files: FileSystem) -> os.stat_result:
     if not path.startswith(b"/"):
         raise NotRead(f":include:{shown} uses a relative path")
     status = files.stat(path)
-    if not stat.S_ISREG(status.st_mode):
-        raise NotRead(f":include: file {shown} is not a regular file")
-    if status.st_mode & 0o002:
-        raise NotRead(f":include: file {shown} is world writable")
+    judge(status, f":include: file {shown}")
     return status
+
+
+def judge(status: os.stat_result, what: str, owners: tuple[int, ...] = ()) -> None:
+    """NotRead if it is no file, is not one of the `owners`', or anybody may write there."""
+    if not stat.S_ISREG(status.st_mode):
+        raise NotRead(f"{what} is not a regular file")
+    if owners and status.st_uid not in owners:
+        raise NotRead(f"{what} has bad owner uid {status.st_uid}")
+    if status.st_mode & 0o002:
+        raise NotRead(f"{what} is world writable")
+
+
+def read_list(
+    path: bytes, files: FileSystem, *, what: str, owners: tuple[int, ...] = (), flags: int = 0
+) -> bytes:
+    """The content of a list, `what` it is called, if it can be judged so when it is open.  NotRead; OSError."""
+    descriptor = files.open(path, os.O_RDONLY | os.O_NONBLOCK | flags)
+    try:
+        status = files.fstat(descriptor)
+        judge(status, what, owners)
+        if status.st_size > MAX_FILE:
+            raise NotRead(f"{what} is larger than {MAX_FILE} octets")
+        return files.pread(descriptor, status.st_size, 0)
+    finally:
+        files.close(descriptor)
 
 
 def not_readable(path: bytes, error: OSError) -> NotRead:
