@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from email import message_from_bytes
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -128,6 +129,14 @@ def test_a_message_in_a_loop_comes_back(mail_system: MailSystem) -> None:
     assert ", dsn=5.4.0, status=bounced (too many hops)" in line
 
 
+MALFORMED: Final = {
+    b"garbage": "unexpected EOF in data, record type 103 length 97",
+    b"T": "unexpected EOF reading length, record type 84",
+    b"T\xff\xff\xff\xff\xff": "too many length bits, record type 84",
+}
+"""What postdrop(1) of Debian says of the same."""
+
+
 def test_wrong_use(mail_system: MailSystem) -> None:
     """Nothing is queued."""
     before = mail_system.log().count("/pickup[")
@@ -135,7 +144,13 @@ def test_wrong_use(mail_system: MailSystem) -> None:
     assert done.returncode == 75
     assert b"No recipient addresses found in message header" in done.stderr
     done = command(mail_system, "postdrop", "-r", stdin=b"S\x01aR\x03b\nc")
-    assert (done.returncode, b"line break or NUL" in done.stderr) == (69, True)
+    assert (done.returncode, b"line break or NUL" in done.stderr) == (1, True)
+    for records, complaint in MALFORMED.items():
+        done = command(mail_system, "postdrop", "-r", stdin=records)
+        assert done.stderr == f"postdrop: warning: stdin: {complaint}\n".encode() + (
+            f"postdrop: fatal: uid={os.getuid()}: malformed input\n".encode()
+        )
+        assert (done.returncode, done.stdout) == (1, b"")
     done = command(mail_system, "postdrop", "-r", stdin=b"S\x01aR\x01bM\0N\x05Hello")
     assert (done.returncode, done.stdout) == (0, b"")
     assert mail_system.log().count("/pickup[") == before

@@ -31,7 +31,7 @@ from pillarbox.net.forks import fork
 from pillarbox.queue.queue_directories import QueueDirectories
 from pillarbox.queue_manager.showq import ShowQueue
 from pillarbox.tables.authorized_users import AuthorizedUsers
-from pillarbox.tools import postqueue, postsuper
+from pillarbox.tools import postkick, postqueue, postsuper
 from pillarbox.vocabulary.clock import ManualClock
 
 pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.peer("postfix")]
@@ -71,11 +71,15 @@ SCRIPTS: Final = {
     "flush while down": "postqueue -f\npostqueue -i 10F512301A4\npostqueue -s x.example",
     "wrong use of postqueue": "postqueue\npostqueue -p x\npostqueue -p -f\npostqueue -i a/b\npostqueue -s a/b\n"
     "postqueue -Z\npostqueue -i\npostqueue -c /nonexistent -p",
+    "sites": "postqueue -s @x\npostqueue -s x:25\npostqueue -s [x]\npostqueue -s [::1]\npostqueue -s [127.0.0.1]\n"
+    "postqueue -s 127.0.0.1\npostqueue -s x-\npostqueue -s .x\npostqueue -s x..y\npostqueue -s x_y.z",
+    "wake up": "postkick\npostkick public\npostkick public qmgr W\npostkick nosuch nosuch W\n"
+    "postkick public qmgr W x\npostkick -x\npostkick -c /nonexistent public qmgr W",
     "as nobody": "nobody: postsuper -d ALL",
 }
 
 
-PROGRAMS: Final = {"postsuper": postsuper.main, "postqueue": postqueue.main}
+PROGRAMS: Final = {"postkick": postkick.main, "postsuper": postsuper.main, "postqueue": postqueue.main}
 
 
 def theirs(program: str) -> list[str]:

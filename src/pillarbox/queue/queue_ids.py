@@ -20,6 +20,9 @@ _LONG: Final = re.compile(
     r"[0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-z]{10,}z[0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-y]+", re.ASCII
 )  # the last z: the inode, in base 51, has none
 
+_LONGEST: Final = 255
+"""Octets that Postfix takes, and that a file's name may have."""
+
 
 def short_queue_id(now: float, inode: int) -> QueueId:
     """`10F512301A4` for a file made at `now` (seconds) with that inode number."""
@@ -39,7 +42,7 @@ def is_long(queue_id: str) -> bool:
 
 def is_queue_id(name: str) -> bool:
     """Whether a file of this name may be a message; temporary files have a dot."""
-    return len(name) > 1 and _VALID.fullmatch(name) is not None
+    return 1 < len(name) <= _LONGEST and _VALID.fullmatch(name) is not None
 
 
 def hash_text(queue_id: str) -> str:

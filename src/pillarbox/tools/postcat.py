@@ -39,8 +39,7 @@ _DEFAULT_DIRECTORY: Final = "/etc/postfix"
 _QUEUES: Final = ("maildrop", "incoming", "active", "deferred", "hold", "saved")
 _USAGE: Final = (
     "usage: postcat [-b (body text)] [-c config_dir] [-d (decimal record type)] [-e (envelope records)] "
-    "[-f (file name per line)] [-h (header text)] [-o (record offsets)] [-q (access queue)] "
-    "[-r (file order)] [-s offset] [-v] [file(s)...]"
+    "[-h (header text)] [-q (access queue)] [-v] [file(s)...]"
 )
 
 

@@ -115,8 +115,10 @@ class Listing:
     def show(self) -> None:
         """Print the file."""
         options = self._options
+        if not self._data:
+            return
         if not options.start:
-            if self._data and self._data[0] not in ENVELOPE_TYPES:
+            if self._data[0] not in ENVELOPE_TYPES:
                 self._warn("input is not a valid queue file")
                 return
             if options.envelope:

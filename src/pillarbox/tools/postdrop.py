@@ -39,13 +39,13 @@ from pillarbox.tables.table import LookupFault
 from pillarbox.tools import run_command
 from pillarbox.tools.command_settings import (
     EX_NOPERM,
-    EX_UNAVAILABLE,
     Stop,
     fatal,
     read_settings,
     tell,
 )
 from pillarbox.tools.local_submission import Door, open_door
+from pillarbox.tools.wrong_options import complaint
 from pillarbox.vocabulary.faults import ConfigurationFault
 from pillarbox.wire.attributes import END as END_OF_LIST
 from pillarbox.wire.attributes import encode
@@ -85,22 +85,22 @@ def main(argv: list[str] | None = None) -> int:
         try:
             given, arguments = getopt.getopt(sys.argv[1:] if argv is None else argv, "c:rv")
         except getopt.GetoptError as error:
-            tell(_PROGRAM, f"invalid option -- '{error.opt[:1]}'")
-            raise Stop("usage: postdrop [-c config_dir] [-v]", EX_UNAVAILABLE) from error
+            tell(_PROGRAM, complaint(error))
+            raise Stop("usage: postdrop [-c config_dir] [-v]") from error
         if arguments:
-            raise Stop("usage: postdrop [-c config_dir] [-v]", EX_UNAVAILABLE)
+            raise Stop("usage: postdrop [-c config_dir] [-v]")
         _run(next((value for letter, value in given if letter == "-c"), ""))
     except GivenUp:
         return 0
     except Stop as stop:
         return fatal(_PROGRAM, stop)
     except (ConfigurationFault, LookupFault) as fault:
-        return fatal(_PROGRAM, Stop(str(fault), EX_UNAVAILABLE))
+        return fatal(_PROGRAM, Stop(str(fault)))
     return 0
 
 
 def _run(directory: str) -> None:
-    snapshot = read_settings(directory, status=EX_UNAVAILABLE)
+    snapshot = read_settings(directory)
     uid = os.getuid()
     if not AuthorizedUsers.of(snapshot, "authorized_submit_users", clock=SystemClock()).may(uid) and uid:
         raise Stop(f"User {user_name(uid)}({uid}) is not allowed to submit mail", EX_NOPERM)
@@ -138,9 +138,9 @@ def copy_records(
         if kind in _IGNORED:
             continue
         if kind not in allowed:
-            raise Stop(f"uid={uid}: unexpected record type: {kind}", EX_UNAVAILABLE)
+            raise Stop(f"uid={uid}: unexpected record type: {kind}")
         if allowed is not _CONTENT and any(octet in payload for octet in (b"\r", b"\n", b"\0")):
-            raise Stop(f"uid={uid}: line break or NUL in an envelope record", EX_UNAVAILABLE)
+            raise Stop(f"uid={uid}: line break or NUL in an envelope record")
         if kind == ATTRIBUTE and payload.partition(b"=")[0].strip() not in _ATTRIBUTES:
             tell(_PROGRAM, f"warning: uid={uid}: ignoring attribute record: {payload[:200]!r}")
             continue
@@ -168,19 +168,24 @@ def _read_record(source: BinaryIO, uid: int) -> tuple[int, bytes]:
     while True:
         octet = source.read(1)
         if not octet:
-            raise GivenUp
+            raise _malformed(uid, f"unexpected EOF reading length, record type {kind[0]}")
         length |= (octet[0] & 0x7F) << shift
         if octet[0] < 0x80:
             break
         shift += 7
         if shift > 21:
-            raise Stop(f"uid={uid}: malformed input", EX_UNAVAILABLE)
+            raise _malformed(uid, f"too many length bits, record type {kind[0]}")
     if length > _LONGEST:
-        raise Stop(f"uid={uid}: malformed input", EX_UNAVAILABLE)
+        raise _malformed(uid, f"record type {kind[0]} length {length}: too long")
     payload = source.read(length)
     if len(payload) != length:
-        raise GivenUp
+        raise _malformed(uid, f"unexpected EOF in data, record type {kind[0]} length {length}")
     return kind[0], payload
+
+
+def _malformed(uid: int, what: str) -> Stop:
+    tell(_PROGRAM, f"warning: stdin: {what}")
+    return Stop(f"uid={uid}: malformed input")
 
 
 if __name__ == "__main__":

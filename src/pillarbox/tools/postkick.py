@@ -37,13 +37,12 @@ def _run(argv: list[str]) -> int:
     if len(words) != 3:
         raise Stop(_USAGE)
     group, service, request = words
-    if group not in ("public", "private") or "/" in service:
-        raise Stop(f"unknown service: {group}/{service}")
     paths = read_settings(dict(given).get("-c", "")).group(Paths)
     try:
         trigger(paths.queue_directory, f"{group}/{service}", os.fsencode(request))
     except OSError as error:
-        tell(_PROGRAM, f"warning: unable to look up {group}/{service}: {error.strerror}")
+        if not isinstance(error, ConnectionError):
+            tell(_PROGRAM, f"warning: unable to look up {group}/{service}: {error.strerror}")
         tell(
             _PROGRAM,
             f"warning: Cannot contact class {group} service {service} - perhaps the mail system is down",

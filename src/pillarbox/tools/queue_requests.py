@@ -37,6 +37,7 @@ from pillarbox.tools.quick_listing import messages_from
 from pillarbox.tools.triggers import FLUSH_ALL, WAKE_UP, trigger
 from pillarbox.vocabulary.faults import ConfigurationFault
 from pillarbox.wire.attributes import AttributeFault
+from pillarbox.wire.smtp.paths import is_address_literal, is_host_name
 
 _PROGRAM: Final = "postqueue"
 _USAGE: Final = "usage: postqueue -f | postqueue -i queueid | postqueue -j | postqueue -p | postqueue -s site"
@@ -114,7 +115,8 @@ def flush_queue(snapshot: Snapshot, *, program: str = _PROGRAM) -> None:
         try:
             trigger(queue_directory, f"public/{service}", request)
         except OSError as error:
-            tell(program, f"warning: unable to look up public/{service}: {error.strerror}")
+            if not isinstance(error, ConnectionError):
+                tell(program, f"warning: unable to look up public/{service}: {error.strerror}")
             raise Stop(_DOWN, EX_UNAVAILABLE) from error
 
 
@@ -129,16 +131,12 @@ def flush_message(snapshot: Snapshot, queue_id: str) -> None:
 def flush_site(snapshot: Snapshot, site: str) -> None:
     """Try mail for one site now."""
     _check(snapshot, "authorized_flush_users", "flush the mail queue")
-    if not _is_site(site):
+    name = os.fsencode(site)
+    if not (is_address_literal(name) if site.startswith("[") else is_host_name(name)):
         raise Stop(f'Cannot flush mail queue - invalid destination: "{site[:100]}"', EX_UNAVAILABLE)
     if not fast_flush_domains(snapshot, clock=SystemClock()).holds(site.lower()):
         raise Stop(f'Flush service is not configured for destination "{site}"', EX_UNAVAILABLE)
     _ask(snapshot, FlushRequest(site=site.encode()), site)
-
-
-def _is_site(site: str) -> bool:
-    name = site[1:-1] if site.startswith("[") and site.endswith("]") else site.removeprefix("@")
-    return bool(name) and name.isascii() and all(letter.isalnum() or letter in "-.:_" for letter in name)
 
 
 def _ask(snapshot: Snapshot, request: FlushRequest, shown: str) -> None:
