@@ -60,6 +60,16 @@ pw a b
 pw --list --plaintext
 pw --scheme PLAIN --plaintext secret
 pw -p secret -s PLAIN -u a
+pw -p secret -s PLAIN.b64
+pw -p secret -s PLAIN.foo
+pw -p secret -s SHA1.HEX
+pw -p secret -s CRAM-MD5
+pw -p secret -s PLAIN-MD4
+pw -p secret -s DIGEST-MD5 -u a@b
+pw -p secret -s DIGEST-MD5
+pw -p secret -t {MD5}5ebe2294ecd0e0f08eab7690d2a6ee69
+pw -p secret -t {HMAC-MD5}cd3ba7deaad6e5ca23448ba42e379747a9e0f7f1fbc00c8a81bbaac395731b56
+pw -p secret -t {PLAIN-TRUNC}3-sec
 who -q
 kick -q
 kick --force -q

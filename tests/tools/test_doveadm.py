@@ -39,20 +39,26 @@ def test_table_has_columns_in_their_widths() -> None:
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_made_passwords_are_right_and_others_wrong(scheme: str) -> None:
     """Each scheme both ways, and no two alike where there is a salt."""
-    stored = make(scheme, b"correct horse")
+    stored = make(scheme, b"correct horse", user=b"a@b")
     assert stored.startswith(f"{{{scheme}}}")
-    assert verify(b"correct horse", stored.encode())
-    assert not verify(b"wrong horse", stored.encode())
+    assert verify(b"correct horse", stored.encode(), user=b"a@b")
+    assert not verify(b"wrong horse", stored.encode(), user=b"a@b")
 
 
 @pytest.mark.skipif(not Path("/usr/bin/doveadm").exists(), reason="dovecot-core is not installed")
-@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize(
+    "scheme", [*SCHEMES, "PLAIN.B64", "CRYPT.HEX", "SSHA.HEX", "PLAIN-MD5.BASE64", "CRAM-MD5.B64"]
+)
 def test_dovecot_takes_what_we_make(scheme: str, tmp_path: Path) -> None:
     """doveadm pw -t of the real one says that it is right."""
     (tmp_path / "dovecot.conf").write_text("ssl = no\n")
-    stored = make(scheme, b"secret")
+    stored = make(scheme, b"secret", user=b"a@b")
+    assert verify(b"secret", stored.encode(), user=b"a@b")
     done = subprocess.run(
-        ["/usr/bin/doveadm", "-c", str(tmp_path / "dovecot.conf"), "pw", "-p", "secret", "-t", stored],
+        [
+            *("/usr/bin/doveadm", "-c", str(tmp_path / "dovecot.conf")),
+            *("pw", "-u", "a@b", "-p", "secret", "-t", stored),
+        ],
         capture_output=True,
         text=True,
         check=False,

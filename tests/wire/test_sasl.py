@@ -6,6 +6,7 @@ import hmac
 
 import pytest
 
+from pillarbox.wire.old_digests import hmac_md5_contexts
 from pillarbox.wire.sasl import (
     MECHANISMS,
     Challenge,
@@ -87,9 +88,14 @@ def test_cram_md5_of_the_rfc() -> None:
     assert exchange.step(b"tim b913a602c7eda7a495b4e6e7334d3890") == WantsStored(b"tim")
     assert exchange.with_stored(b"{PLAIN}tanstaaftanstaaf") == Proven()
     assert exchange.with_stored(b"{PLAIN}other") == Disproven()
+    contexts = hmac_md5_contexts(b"tanstaaftanstaaf").hex().encode()
+    assert exchange.with_stored(b"{CRAM-MD5}" + contexts) == Proven()
+    assert exchange.with_stored(b"{hmac-md5}" + contexts.upper()) == Proven()
+    assert exchange.with_stored(b"{CRAM-MD5}" + contexts[::-1]) == Disproven()
     assert exchange.with_stored(None) == Disproven()
-    with pytest.raises(UnusableSecret):
-        exchange.with_stored(b"{SHA512-CRYPT}$6$x")
+    for useless in (b"{SHA512-CRYPT}$6$x", b"{CRAM-MD5}x", b"{CRAM-MD5}"):
+        with pytest.raises(UnusableSecret):
+            exchange.with_stored(useless)
 
 
 RFC_7677 = "{SCRAM-SHA-256}4096,W22ZaJ0SNY7soEsUEjb6gQ==,WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=,wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU="

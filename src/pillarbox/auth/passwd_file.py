@@ -19,6 +19,7 @@ import hmac
 import os
 from collections.abc import Mapping
 from concurrent.futures import Executor
+from functools import partial
 from typing import Final
 
 from pillarbox.auth import fields
@@ -79,7 +80,8 @@ class PasswdFile:
             return PasswordRight(extra)
         loop = asyncio.get_running_loop()
         try:
-            is_right = await loop.run_in_executor(self._executor, verify, password.reveal(), stored)
+            check = partial(verify, password.reveal(), stored, user=request.user.encode())
+            is_right = await loop.run_in_executor(self._executor, check)
         except UnknownScheme as fault:
             raise DatabaseFault(f"{name[0]}: user {entry.user}: unknown password scheme {fault}") from fault
         if not is_right:

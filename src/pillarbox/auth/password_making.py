@@ -6,6 +6,7 @@ DESCRIPTION
 
 FAULTS
     UnknownScheme  no such scheme
+    ValueError  the scheme wants the user's name
 
 STANDARDS
     Dovecot 2.3 Authentication.PasswordSchemes; doveadm-pw(1)
@@ -21,7 +22,8 @@ from typing import Final
 import argon2
 import bcrypt
 
-from pillarbox.auth.password_schemes import UnknownScheme, crypt
+from pillarbox.auth.password_schemes import UnknownScheme, crypt, digest_md5_input
+from pillarbox.wire.old_digests import hmac_md5_contexts, md4
 from pillarbox.wire.sasl import SCRAM_ITERATIONS, scram_keys
 
 DEFAULT_SCHEME: Final = "CRYPT"
@@ -30,19 +32,29 @@ _PBKDF2_ROUNDS: Final = 5000
 _SALT_LETTERS: Final = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
-def make(scheme: str, password: bytes, *, rounds: int = 0) -> str:
-    """The stored password; `rounds` of a scheme that has some, 0 for its usual number."""
+def make(scheme: str, password: bytes, *, rounds: int = 0, user: bytes = b"") -> str:
+    """The stored password; `rounds` of a scheme that has some, 0 for its usual number; `user` is whose it is."""
     name = scheme.upper()
     base, dot, encoding = name.partition(".")
     maker = _MAKERS.get(base)
     if maker is None or (dot and encoding not in ("HEX", "B64", "BASE64")):
-        raise UnknownScheme(scheme)
+        raise UnknownScheme(name)
+    if base == "DIGEST-MD5":
+        if not user:
+            raise ValueError("digest_md5_generate(): username not given")
+        password = digest_md5_input(user, password)
     text = maker(password, rounds)
-    if encoding == "HEX":
-        text = base64.b64decode(text).hex()
-    elif encoding and base in _HEXADECIMAL:
-        text = base64.b64encode(bytes.fromhex(text)).decode()
+    if encoding:
+        octets = _octets(base, text)
+        text = octets.hex() if encoding == "HEX" else base64.b64encode(octets).decode()
     return f"{{{name}}}{text}"
+
+
+def _octets(base: str, text: str) -> bytes:
+    """What a text stands for: a digest, or itself."""
+    if base in _HEXADECIMAL:
+        return bytes.fromhex(text)
+    return base64.b64decode(text) if base in _BASE64 else text.encode("utf-8", "surrogateescape")
 
 
 def _plain(password: bytes, _rounds: int) -> str:
@@ -100,19 +112,32 @@ def _pbkdf2(password: bytes, rounds: int) -> str:
     return f"$1${salt}${count}${hashlib.pbkdf2_hmac('sha1', password, salt.encode(), count).hex()}"
 
 
-_HEXADECIMAL: Final = frozenset({"PLAIN-MD5"})
+def _md4(password: bytes, _rounds: int) -> str:
+    return md4(password).hex()
+
+
+def _cram_md5(password: bytes, _rounds: int) -> str:
+    return hmac_md5_contexts(password).hex()
+
+
+_HEXADECIMAL: Final = frozenset(("PLAIN-MD4", "PLAIN-MD5", "DIGEST-MD5", "CRAM-MD5", "HMAC-MD5"))
+_BASE64: Final = frozenset(
+    ("SHA", "SHA1", "SHA256", "SHA512", "SSHA", "SSHA256", "SSHA512", "SMD5", "LDAP-MD5")
+)
 _MAKERS: Final[dict[str, Callable[[bytes, int], str]]] = {
     "SHA1": _digest("sha1", salted=False),
     "SSHA512": _digest("sha512", salted=True),
     "SCRAM-SHA-256": _scram("sha256"),
     "BLF-CRYPT": _blowfish,
     "PLAIN": _plain,
+    "HMAC-MD5": _cram_md5,
     "SHA512": _digest("sha512", salted=False),
     "SHA": _digest("sha1", salted=False),
     "DES-CRYPT": _by_crypt("", 2),
     "CRYPT": _blowfish,
     "SSHA": _digest("sha1", salted=True),
     "MD5-CRYPT": _by_crypt("$1$", 8),
+    "PLAIN-MD4": _md4,
     "PLAIN-MD5": _digest("md5", salted=False, hexadecimal=True),
     "SCRAM-SHA-1": _scram("sha1"),
     "SHA512-CRYPT": _by_crypt("$6$", 16),
@@ -121,10 +146,13 @@ _MAKERS: Final[dict[str, Callable[[bytes, int], str]]] = {
     "ARGON2I": _argon2(argon2.Type.I),
     "ARGON2ID": _argon2(argon2.Type.ID),
     "SSHA256": _digest("sha256", salted=True),
+    "MD5": _by_crypt("$1$", 8),
     "PBKDF2": _pbkdf2,
     "SHA256": _digest("sha256", salted=False),
+    "CRAM-MD5": _cram_md5,
     "SHA256-CRYPT": _by_crypt("$5$", 16),
     "SMD5": _digest("md5", salted=True),
+    "DIGEST-MD5": _digest("md5", salted=False, hexadecimal=True),
     "LDAP-MD5": _digest("md5", salted=False),
 }
 SCHEMES: Final = tuple(_MAKERS)

@@ -44,7 +44,7 @@ class StaticPasswords:
                 return PasswordWrong("No password returned (and no nopassword)")
             return PasswordRight(given)
         try:
-            is_right = verify(password.reveal(), _with_scheme(stored))
+            is_right = verify(password.reveal(), _with_scheme(stored), user=request.user.encode())
         except UnknownScheme as fault:
             raise DatabaseFault(f"unknown password scheme {fault}") from fault
         return PasswordRight(given) if is_right else PasswordWrong("Password mismatch")

@@ -22,12 +22,14 @@ import base64
 import binascii
 import hashlib
 import hmac
+import re
 from typing import Final, Protocol
 
 import msgspec
 
 from pillarbox.vocabulary.digits import decimal
 from pillarbox.vocabulary.secret import Secret
+from pillarbox.wire.old_digests import CONTEXT, hmac_md5, hmac_md5_contexts
 
 SCRAM_ITERATIONS: Final = 4096
 """RFC 7677 §4: at least 4096; for passwords that are stored in the clear."""
@@ -160,12 +162,12 @@ class CramMd5:
         return WantsStored(user)
 
     def with_stored(self, stored: bytes | None) -> Step:
-        """The password has to be stored in the clear."""
-        password = None if stored is None else _clear(stored)
-        if stored is not None and password is None:
-            raise UnusableSecret("CRAM-MD5 needs a password that is stored as {PLAIN}")
-        expected = hmac.digest(password or b"", self._challenge, "md5").hex().encode()
-        right = hmac.compare_digest(expected, self._digest) and password is not None
+        """The password has to be stored in the clear, or as the contexts of its HMAC-MD5."""
+        contexts = None if stored is None else _contexts(stored)
+        if stored is not None and contexts is None:
+            raise UnusableSecret("CRAM-MD5 needs a password that is stored as {PLAIN} or {CRAM-MD5}")
+        expected = hmac_md5(contexts or bytes(2 * CONTEXT), self._challenge).hex().encode()
+        right = hmac.compare_digest(expected, self._digest) and contexts is not None
         return Proven() if right else Disproven()
 
 
@@ -277,6 +279,16 @@ def _clear(stored: bytes) -> bytes | None:
         if stored.upper().startswith(prefix):
             return stored[len(prefix) :]
     return None
+
+
+def _contexts(stored: bytes) -> bytes | None:
+    """What HMAC-MD5 makes of the password, if that is stored so or in the clear."""
+    for prefix in (b"{CRAM-MD5}", b"{HMAC-MD5}"):
+        if stored.upper().startswith(prefix):
+            text = stored[len(prefix) :]
+            return binascii.unhexlify(text) if re.fullmatch(rb"[0-9A-Fa-f]{64}", text) else None
+    clear = _clear(stored)
+    return None if clear is None else hmac_md5_contexts(clear)
 
 
 def _saslname(text: bytes) -> bytes:

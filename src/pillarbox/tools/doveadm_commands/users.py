@@ -279,14 +279,21 @@ def pw(_configuration: object, _form: str, arguments: Sequence[str]) -> int:
         if "-t" in options:
             if not options["-t"].startswith("{"):
                 raise Fatal("Missing {scheme} prefix from hash")
-            if not verify(password.reveal(), options["-t"].encode()):
+            if options["-t"].upper().startswith("{DIGEST-MD5") and "-u" not in options:
+                raise Fatal("digest_md5_generate(): username not given")
+            if not verify(password.reveal(), options["-t"].encode(), user=options.get("-u", "").encode()):
                 raise Fatal("reverse password verification check failed: Password mismatch")
             print(f"{options['-t']} (verified)")
             return 0
         rounds = options.get("-r", "0")
         if not (rounds.isascii() and rounds.isdigit()) or len(rounds) > 6:
             raise Fatal(f"Invalid number of rounds: {rounds}", status=64)
-        stored = make(options.get("-s", DEFAULT_SCHEME), password.reveal(), rounds=int(rounds))
+        stored = make(
+            options.get("-s", DEFAULT_SCHEME),
+            password.reveal(),
+            rounds=int(rounds),
+            user=options.get("-u", "").encode(),
+        )
     except UnknownScheme as fault:
         raise Fatal(f"Unknown scheme: {fault}") from fault
     except ValueError as fault:
