@@ -7,6 +7,7 @@ from concurrent.futures import Executor, Future
 from typing import Any, TypeVar
 
 from fakes.crash_file_system import CrashFileSystem, Stopped
+from pillarbox.files.write_order import Order
 from pillarbox.mailstore.deliver import make_maildir
 from pillarbox.mailstore.mailbox import (
     NewMessage,
@@ -34,9 +35,9 @@ class Inline(Executor):
         return future
 
 
-def fresh_files() -> CrashFileSystem:
+def fresh_files(order: Order = Order.NONE) -> CrashFileSystem:
     """An empty account on a disk."""
-    files = CrashFileSystem()
+    files = CrashFileSystem(order=order)
     files.make_directories("/home/a")
     make_maildir(ROOT, files=files)
     return files

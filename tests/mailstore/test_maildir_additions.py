@@ -17,6 +17,7 @@ from fakes.maildir_on_model import (
     new_message,
     run,
 )
+from pillarbox.files.write_order import Order
 from pillarbox.mailstore.deliver import make_maildir
 from pillarbox.mailstore.mailbox import (
     OverQuota,
@@ -85,7 +86,8 @@ def test_a_copy_of_files_that_another_program_renames(name: str, other_device: b
     run(scene)
 
 
-def test_appended_messages_survive_a_crash_with_their_uids() -> None:
+@pytest.mark.parametrize("order", Order)
+def test_appended_messages_survive_a_crash_with_their_uids(order: Order) -> None:
     """Stopped at any step: what was acknowledged is there, under its UID, and no UID is given twice."""
 
     async def append(files: CrashFileSystem, acknowledged: dict[int, int]) -> None:
@@ -103,11 +105,11 @@ def test_appended_messages_survive_a_crash_with_their_uids() -> None:
         [uid] = await box.append([new_message(9)])
         assert uid > max(acknowledged, default=0)
 
-    complete = fresh_files()
+    complete = fresh_files(order)
     before = len(complete.steps)
     run(lambda: append(complete, {}))
     for step in range(before, len(complete.steps)):
-        files = fresh_files()
+        files = fresh_files(order)
         files.stop_at = step
         acknowledged: dict[int, int] = {}
         with pytest.raises(Stopped):
@@ -123,12 +125,15 @@ FAULTS = [
 ]
 
 
+@pytest.mark.parametrize("order", Order)
 @pytest.mark.parametrize(("name", "operation", "number", "fault"), FAULTS, ids=[row[0] for row in FAULTS])
-def test_append_stores_all_or_none(name: str, operation: str, number: int, fault: type[Exception]) -> None:
+def test_append_stores_all_or_none(
+    name: str, operation: str, number: int, fault: type[Exception], order: Order
+) -> None:
     """One message that fails takes the others with it."""
 
     async def scene() -> None:
-        files = fresh_files()
+        files = fresh_files(order)
         box = await account_on(files).open("INBOX")
         count = 0
 
@@ -148,17 +153,27 @@ def test_append_stores_all_or_none(name: str, operation: str, number: int, fault
     run(scene)
 
 
-@pytest.mark.parametrize("place", ["/cur", "/dovecot-uidlist"])
-def test_an_append_whose_name_or_uid_is_not_on_the_disk_is_undone(place: str) -> None:
+NOT_ON_THE_DISK = [
+    (Order.NONE, "/cur"),
+    (Order.NONE, "/dovecot-uidlist"),
+    (Order.BY_DIRECTORY, "/cur"),
+    (Order.BY_FILE, "/cur/"),
+    (Order.BY_FILE, "/dovecot-uidlist"),
+]
+
+
+@pytest.mark.parametrize(("order", "place"), NOT_ON_THE_DISK)
+def test_an_append_whose_name_or_uid_is_not_on_the_disk_is_undone(order: Order, place: str) -> None:
     """The client hears NO and will send the message again: it must not find it twice, nor get the same UID."""
 
     async def scene() -> None:
-        files = fresh_files()
+        files = fresh_files(order)
         box = await account_on(files).open("INBOX")
         await box.append([new_message(1)])
 
         def fail(step: str, path: str) -> int | None:
-            return 5 if step in ("fsync", "sync_directory") and path.endswith(place) else None
+            hit = place in path if place.endswith("/") else path.endswith(place)
+            return 5 if step in ("fsync", "sync_directory") and hit else None
 
         files.fail = fail
         with pytest.raises(StoreUnavailable):
@@ -174,13 +189,14 @@ def test_an_append_whose_name_or_uid_is_not_on_the_disk_is_undone(place: str) ->
     run(scene)
 
 
-def test_an_append_waits_for_the_disk_twice() -> None:
-    """First for its content, then for its name and its UID together."""
+@pytest.mark.parametrize("order", Order)
+def test_an_append_waits_for_the_disk_twice_at_most(order: Order) -> None:
+    """First for its content, then for its name and its UID together; where order is kept, for all at once."""
     waits: list[int] = []
 
     class Waiting(CrashFileSystem):
         def fsync_all(self, fds: Sequence[int]) -> list[OSError | None]:
-            waits.append(len(fds))
+            waits.extend([len(fds)] if fds else [])
             return super().fsync_all(fds)
 
         def fdatasync(self, fd: int) -> None:
@@ -192,13 +208,13 @@ def test_an_append_waits_for_the_disk_twice() -> None:
             super().sync_directory(path)
 
     async def scene() -> None:
-        files = Waiting()
+        files = Waiting(order=order)
         files.make_directories("/home/a")
         make_maildir(ROOT, files=files)
         box = await account_on(files).open("INBOX")
         await box.append([new_message(1)])
         waits.clear()
         await box.append([new_message(2)])
-        assert [1, 2] == waits
+        assert ([1, 2] if order is Order.NONE else [2]) == waits
 
     run(scene)

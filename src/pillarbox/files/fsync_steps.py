@@ -2,8 +2,9 @@
 
 DESCRIPTION
     A function of `Steps` does its work up to where something has to be on the disk, yields the descriptors, and
-    goes on with a result for each.  `finish` does one such work and waits.  `finish_together` does several, step by
-    step: the files that all of them wait for are synced by one call, and the file system commits them together.
+    goes on with a result for each.  It yields none where it could go on, but others should have their turn before.
+    `finish` does one such work and waits.  `finish_together` does several, step by step: the files that all of
+    them wait for are synced by one call, and the file system commits them together.
     An event loop goes on when the fsyncs that it has begun are done (mailstore/maildir/group_commit.py).
 
     Why not a thread for each: every call of a thread gives the interpreter away and has to get it back.  Eight

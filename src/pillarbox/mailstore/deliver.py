@@ -136,13 +136,59 @@ def sync_earlier(maildir: str, *, files: FileSystem = DISK) -> StoreUnavailable 
     return None
 
 
+class Published:
+    """What became of messages whose names do not survive a crash yet."""
+
+    __slots__ = ("_named", "results")
+
+    def __init__(self, drafts: "Sequence[_Draft]", named: "Sequence[_Draft]" = ()) -> None:
+        self.results: list[Result] = [draft.result() for draft in drafts]
+        """One for each message, in their order."""
+        self._named = named
+
+    @property
+    def files(self) -> list[int]:
+        """Open files whose fsync makes the names survive; none if the fsync of the directory does."""
+        return [draft.descriptor for draft in self._named]
+
+    def close(self) -> None:
+        """Close them."""
+        for draft in self._named:
+            draft.close()
+
+
 def publish_batch(
-    deliveries: Sequence[Delivery], *, files: FileSystem, names: NameMaker
-) -> Steps[list[Result]]:
-    """The same for a caller that fsyncs the directories itself: before that, the names do not survive a crash."""
+    deliveries: Sequence[Delivery], *, files: FileSystem, names: NameMaker, in_order: bool
+) -> Steps[Published]:
+    """The same for a caller that makes the names survive himself, in one directory.
+
+    With `in_order` it waits for the contents as `write_out()` does, where there is an order, and yields nothing to
+    be synced before that: the disk takes them while others have their turn.
+    """
     drafts = _written(deliveries, files, names)
-    yield from _published(drafts)
-    return [draft.result() for draft in drafts]
+    order = _begun(drafts, files) if in_order else Order.NONE
+    if order is Order.NONE:
+        yield from _published(drafts)
+        return Published(drafts)
+    yield ()
+    written = _without_fault(drafts)
+    named = _named(written, files.finish_write_out([draft.descriptor for draft in written]))
+    if order is Order.BY_FILE:
+        return Published(drafts, named)
+    for draft in named:
+        draft.close()
+    return Published(drafts)
+
+
+def _begun(drafts: "Sequence[_Draft]", files: FileSystem) -> Order:
+    """Have the disk begin to take the contents; Order.NONE if it is not to be waited for in this way."""
+    written = _without_fault(drafts)
+    if any([draft.descriptor < 0 for draft in written]):
+        return Order.NONE
+    order: Order | None = None
+    for draft in written:
+        order = files.begin_write_out(draft.descriptor, known=order)
+    return Order.NONE if order is None else order
 
 
 def _written(deliveries: Sequence[Delivery], files: FileSystem, names: NameMaker) -> "list[_Draft]":
@@ -156,18 +202,13 @@ def _written(deliveries: Sequence[Delivery], files: FileSystem, names: NameMaker
 
 def _stored_in_order(drafts: "Sequence[_Draft]", files: FileSystem) -> bool:
     """Publish the messages and wait for the disk once; False if it takes two waits, and nothing was done."""
-    written = [draft for draft in drafts if draft.fault is None]
+    written = _without_fault(drafts)
     if not written or any(draft.descriptor < 0 for draft in written):
         return False
     out = files.write_out([draft.descriptor for draft in written])
     if out.order is Order.NONE:
         return False
-    for draft, error in zip(written, out.errors, strict=True):
-        if error is not None:
-            draft.fail(fault_of(error, draft.delivery.maildir))
-        else:
-            draft.attempt(draft.publish)
-    named = [draft for draft in written if draft.fault is None]
+    named = _named(written, out.errors)
     directories = {draft.directory for draft in named}
     if out.order is Order.BY_DIRECTORY and len(directories) < len(named):
         _sync_directories(named, files)
@@ -178,6 +219,20 @@ def _stored_in_order(drafts: "Sequence[_Draft]", files: FileSystem) -> bool:
     for draft in named:
         draft.close()
     return True
+
+
+def _named(written: "Sequence[_Draft]", errors: Sequence[OSError | None]) -> "list[_Draft]":
+    """Those that have got their names; the others have faults, as their contents had."""
+    for draft, error in zip(written, errors, strict=True):
+        if error is not None:
+            draft.fail(fault_of(error, draft.delivery.maildir))
+        else:
+            draft.attempt(draft.publish)
+    return _without_fault(written)
+
+
+def _without_fault(drafts: "Sequence[_Draft]") -> "list[_Draft]":
+    return [draft for draft in drafts if draft.fault is None]
 
 
 def _published(drafts: "Sequence[_Draft]") -> Steps[None]:

@@ -28,7 +28,7 @@ STANDARDS
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -147,9 +147,15 @@ class UidList:
         return finish(self.append_steps(bases, fields, directory=directory), self._files)
 
     def append_steps(
-        self, bases: Iterable[bytes], fields: dict[bytes, bytes] | None = None, *, directory: bytes = b""
+        self,
+        bases: Iterable[bytes],
+        fields: dict[bytes, bytes] | None = None,
+        *,
+        directory: bytes = b"",
+        files: Sequence[int] = (),
     ) -> Steps[list[Entry]]:
-        """The same beside other work (files/fsync_steps.py)."""
+        """The same beside other work (files/fsync_steps.py); the open `files`, if any, are fsynced instead of the
+        directory."""
         entries = []
         uid = self.next_uid
         for base in bases:
@@ -160,7 +166,9 @@ class UidList:
         if self.damaged or not self.exists:
             self._add(entries)
             self.rewrite(self.uids)
-            if directory:
+            if files:
+                _check((yield files))
+            elif directory:
                 self._files.sync_directory(directory)
             return entries
         lines = b"".join([b"%d %s:%s\n" % (entry.uid, entry.fields, entry.base) for entry in entries])
@@ -169,7 +177,9 @@ class UidList:
             if self._file_size != self._size:
                 self._files.truncate(fd, self._size)  # a torn line of a writer that died
             self._files.pwrite(fd, lines, self._size)
-            if directory:
+            if files:
+                _check((yield [fd, *files]))
+            elif directory:
                 yield from self._sync_with(directory, fd)
             else:
                 self._files.fdatasync(fd)
@@ -209,10 +219,7 @@ class UidList:
         """Bring the lines to the disk, and the names in the directory: one commit of the file system for both."""
         names = self._files.open(directory, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            synced = yield [fd, names]
-            for error in synced:
-                if error is not None:
-                    raise error
+            _check((yield [fd, names]))
         finally:
             self._files.close(names)
 
@@ -309,3 +316,10 @@ class UidList:
         self.uid_validity = value
         self.next_uid = max(self.next_uid, decimal(next_uid))
         return True
+
+
+def _check(synced: Sequence[OSError | None]) -> None:
+    """Raise the first fault."""
+    for error in synced:
+        if error is not None:
+            raise error

@@ -23,13 +23,14 @@ STANDARDS
 import errno
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from itertools import islice
 
 from pillarbox.files.file_system import FileSystem
 from pillarbox.files.fsync_steps import Steps, finish, finish_together
 from pillarbox.mailstore.content.file_content import packed_content
 from pillarbox.mailstore.content.spool import SpoolFile
-from pillarbox.mailstore.deliver import Delivery, Stored, Written, fault_of, publish_batch
+from pillarbox.mailstore.deliver import Delivery, Result, Stored, Written, fault_of, publish_batch
 from pillarbox.mailstore.dovecot_files.dotlock import LockHeld
 from pillarbox.mailstore.mailbox import NewMessage, NoSuchMailbox, OverQuota, StoreUnavailable
 from pillarbox.mailstore.maildir.file_names import base, change_letters
@@ -56,9 +57,12 @@ def append(folder: FolderFiles, groups: Groups) -> Outcomes:
     return finish(_append(folder, groups, waits=True), folder.files)
 
 
-def append_steps(folder: FolderFiles, groups: Groups) -> Steps[Outcomes]:
-    """The same step by step, all of them in one thread; FolderBusy."""
-    return _append(folder, groups, waits=False)
+def append_steps(folder: FolderFiles, groups: Groups, *, in_order: bool = True) -> Steps[Outcomes]:
+    """The same step by step, all of them in one thread; FolderBusy.
+
+    With `in_order` a step may wait until the disk has taken the contents, without a commit (files/write_order.py).
+    """
+    return _append(folder, groups, waits=False, in_order=in_order)
 
 
 def append_together(
@@ -68,7 +72,7 @@ def append_together(
     return finish_together([append_steps(folder, groups) for folder, groups in jobs], files)
 
 
-def _append(folder: FolderFiles, groups: Groups, *, waits: bool) -> Steps[Outcomes]:
+def _append(folder: FolderFiles, groups: Groups, *, waits: bool, in_order: bool = True) -> Steps[Outcomes]:
     if not folder.mutex.acquire(blocking=waits):
         raise FolderBusy
     try:
@@ -76,7 +80,7 @@ def _append(folder: FolderFiles, groups: Groups, *, waits: bool) -> Steps[Outcom
             settle(folder)
         elif not _is_settled(folder, groups):
             raise FolderBusy
-        return (yield from _append_to_settled(folder, groups, waits=waits))
+        return (yield from _append_to_settled(folder, groups, waits=waits, in_order=in_order))
     finally:
         folder.mutex.release()
 
@@ -91,7 +95,9 @@ def _is_settled(folder: FolderFiles, groups: Groups) -> bool:
     return all(folder.keywords.find(name) is not None for name in names)
 
 
-def _append_to_settled(folder: FolderFiles, groups: Groups, *, waits: bool) -> Steps[Outcomes]:
+def _append_to_settled(
+    folder: FolderFiles, groups: Groups, *, waits: bool, in_order: bool
+) -> Steps[Outcomes]:
     outcomes: Outcomes = []
     accepted: list[Size] = []
     deliveries: list[Delivery] = []
@@ -115,10 +121,14 @@ def _append_to_settled(folder: FolderFiles, groups: Groups, *, waits: bool) -> S
     uids: list[Uid] = []
     try:
         with folder.lock(waits=waits):
-            came = yield from _publish(folder, groups, outcomes, deliveries, masks)
-            before = folder.uidlist.next_uid
-            if came:
-                uids = yield from _give_uids(folder, [path for _, path, _ in came])
+            published = yield from publish_batch(
+                deliveries, files=folder.files, names=folder.new_names, in_order=in_order
+            )
+            with closing(published):
+                came = _came(folder, groups, outcomes, deliveries, masks, published.results)
+                before = folder.uidlist.next_uid
+                if came:
+                    uids = yield from _give_uids(folder, [path for _, path, _ in came], published.files)
         if came:
             foreign = folder.uidlist.next_uid != before + len(uids)
             _take_in(folder, groups, outcomes, came, uids, foreign=foreign, lists=waits)
@@ -132,21 +142,21 @@ def _append_to_settled(folder: FolderFiles, groups: Groups, *, waits: bool) -> S
     return outcomes
 
 
-def _publish(
+def _came(
     folder: FolderFiles,
     groups: Groups,
     outcomes: Outcomes,
     deliveries: Sequence[Delivery],
     masks: Sequence[int],
-) -> Steps[list[_Came]]:
-    """Bring the files of all groups without a fault into cur/."""
-    results = iter((yield from publish_batch(deliveries, files=folder.files, names=folder.new_names)))
-    kept_of = iter(zip(masks, deliveries, strict=True))
+    results: Sequence[Result],
+) -> list[_Came]:
+    """The messages of all groups without a fault; what is in cur/ of the others is removed."""
+    each = iter(zip(masks, deliveries, results, strict=True))
     came: list[_Came] = []
     for at, messages in enumerate(groups):
         if isinstance(outcomes[at], Exception):
             continue
-        mine = [(*next(kept_of), next(results)) for _ in messages]
+        mine = list(islice(each, len(messages)))
         stored: list[_Came] = [
             (bits, CUR + result.name, b"".join(delivery.content))
             for bits, delivery, result in mine
@@ -184,10 +194,10 @@ def _take_in(
                 folder.quota.came([_size_of(message) for message in messages])
 
 
-def _give_uids(folder: FolderFiles, paths: Sequence[bytes]) -> Steps[list[Uid]]:
+def _give_uids(folder: FolderFiles, paths: Sequence[bytes], files: Sequence[int]) -> Steps[list[Uid]]:
     """UIDs for files that we have just put into cur/, in this order; both survive a crash from here on.
 
-    The lock is held.
+    The lock is held.  The names survive by the fsync of the open `files`, or without any by that of cur/.
     """
     names = list(map(identity, paths))
     folder.refresh_uidlist()
@@ -195,7 +205,9 @@ def _give_uids(folder: FolderFiles, paths: Sequence[bytes]) -> Steps[list[Uid]]:
     # A program that does not heed the lock may have given them UIDs already.
     given = {name: folder.uidlist.uids[name] for name in names if name in folder.uidlist.uids}
     missing = [name for name in names if name not in given]
-    entries = yield from folder.uidlist.append_steps(missing, directory=folder.directory + b"/cur")
+    entries = yield from folder.uidlist.append_steps(
+        missing, directory=folder.directory + b"/cur", files=files
+    )
     given.update((entry.base, entry.uid) for entry in entries)
     return [Uid(given[name]) for name in names]
 

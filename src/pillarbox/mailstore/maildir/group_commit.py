@@ -7,14 +7,19 @@ DESCRIPTION
 
     `CommonCommits` takes the steps of all mailboxes' batches on the event loop, and the kernel waits for the disk
     meanwhile (files/fsync_batch.py): a thread gives the interpreter away at each of the twenty calls that a
-    message takes, and has to get it back.  A thread stores what is large or to be packed, where a quota has to be
-    asked, and everything for a moment after the disk has held up the loop; one thread for all such mailboxes, step
-    by step, too.  A mailbox that has to be waited for or to be listed first gets a thread of its own.
+    message takes, and has to get it back.  For contents the loop waits itself, which takes next to nothing where
+    the disk has begun with them while other sessions had their turn (files/write_order.py); after a wait that was
+    long, the kernel syncs them by the book for a moment.
+
+    A thread stores what is large or to be packed, where a quota has to be asked, and everything for a moment after
+    the disk has held up the loop; one thread for all such mailboxes, step by step, too.  A mailbox that has to be
+    waited for or to be listed first gets a thread of its own.
 
     Who no longer waits (a session that was cut) has its message stored all the same.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from functools import partial
@@ -46,6 +51,10 @@ MUCH: Final = 1 << 20
 """Octets."""
 MAX_FOLDERS: Final = 32
 """Folders that a thread stores together; their files are open at the same time."""
+LONG: Final = 0.005
+"""What a step may take that waits for contents; a disk that is not busy takes them in a tenth of a millisecond."""
+REST: Final = 10
+"""So many times as long as a step took that took longer, the loop does not wait for contents."""
 HELD_UP: Final = 0.05
 """Seconds that a step may take; the disk is busy if it takes longer."""
 BUSY: Final = 1.0
@@ -78,7 +87,8 @@ class CommonCommits:
         self._octets = 0  # that threads under way have to write
         self._make_fsyncs = fsyncs
         self._fsyncs: Fsyncs | None = None
-        self._disk_is_busy_until = 0.0
+        self._disk_is_busy_until = self._by_the_book_until = 0.0
+        self._turns: deque[Callable[[Sequence[OSError | None]], None]] = deque()
 
     def store(self, folder: FolderFiles, groups: Groups, done: Done) -> None:
         """Append to a folder; of each there is one batch at a time.  `done` may be called before this returns."""
@@ -87,7 +97,8 @@ class CommonCommits:
             self._waiting.append((folder, groups, done))
             self._begin()
             return
-        steps = append_steps(folder, groups)
+        in_order = self._by_the_book_until <= asyncio.get_running_loop().time()
+        steps = append_steps(folder, groups, in_order=in_order)
 
         def go_on(synced: Sequence[OSError | None] | None) -> None:
             began = perf_counter()
@@ -102,7 +113,10 @@ class CommonCommits:
                 done(fault)
             else:
                 self._note_time(began)
-                fsyncs.start(wanted, go_on)
+                if wanted:
+                    fsyncs.start(wanted, go_on)
+                else:
+                    self._when_others_had_their_turn(go_on)
 
         go_on(None)
 
@@ -110,6 +124,8 @@ class CommonCommits:
         """Finish what was begun; what comes now is done by threads."""
         self._make_fsyncs = None
         if self._fsyncs is not None:
+            while self._turns:
+                self._take_turn()
             self._fsyncs.close()
             self._fsyncs = None
 
@@ -123,9 +139,21 @@ class CommonCommits:
             self._fsyncs = self._make_fsyncs()
         return self._fsyncs
 
+    def _when_others_had_their_turn(self, go_on: Callable[[Sequence[OSError | None]], None]) -> None:
+        self._turns.append(go_on)
+        asyncio.get_running_loop().call_soon(self._take_turn)
+
+    def _take_turn(self) -> None:
+        if self._turns:
+            self._turns.popleft()(())
+
     def _note_time(self, began: float) -> None:
-        if perf_counter() - began > HELD_UP:
-            self._disk_is_busy_until = asyncio.get_running_loop().time() + BUSY
+        took = perf_counter() - began
+        if took > LONG:
+            now = asyncio.get_running_loop().time()
+            self._by_the_book_until = now + REST * took
+            if took > HELD_UP:
+                self._disk_is_busy_until = now + BUSY
 
     def _begin(self) -> None:
         if not self._waiting or self._under_way >= (AT_ONCE if self._octets > MUCH else 1):
