@@ -418,7 +418,7 @@ class Mailbox(Protocol):
         ...
 
     async def email_ids(self, uids: Sequence[int]) -> list[bytes]:
-        """EMAILID of messages that are there: the same wherever a copy of the message is (RFC 8474 §5.1)."""
+        """EMAILIDs, the same wherever a copy of the message is (RFC 8474 §5.1); empty for one that is gone."""
         ...
 
     async def identities(self, uids: Sequence[int]) -> list[tuple[bytes, bytes]]:

@@ -2,10 +2,16 @@
 
 import asyncio
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
+
+from fakes.imap_talk import Talk, new_account
 from fakes.scripted_transport import ScriptedTransport
+from pillarbox.mailstore.mailbox import NewMessage
 from pillarbox.mailstore.maildir.account import MaildirAccount
+from pillarbox.mailstore.memory.mailbox import MemoryMailbox
 from pillarbox.sessions.imap.session import ImapSession
 from pillarbox.vocabulary.clock import ManualClock
 
@@ -51,3 +57,35 @@ def test_ids_stay(tmp_path: Path) -> None:
     said = say(root, b"SELECT Other", b"UID FETCH 1:* (EMAILID THREADID)", b"SEARCH EMAILID " + second[0])
     assert _MESSAGE.findall(said) == [first, second]
     assert b"* SEARCH 2\r\n" in said
+
+
+@pytest.mark.parametrize(
+    "item", [b"EMAILID", b"THREADID", b"X-GUID", b"UID EMAILID FLAGS", b"EMAILID RFC822.SIZE"]
+)
+def test_what_is_going_has_no_ids(item: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """RFC 8474 §5.1: an EMAILID never changes; a message whose file another session just removed is left out."""
+    original = MemoryMailbox.identities
+
+    async def without_the_second(mailbox: MemoryMailbox, uids: Sequence[int]) -> list[tuple[bytes, bytes]]:
+        names = await original(mailbox, uids)
+        return [name if uid != 2 else (b"", b"") for uid, name in zip(uids, names, strict=True)]
+
+    monkeypatch.setattr(MemoryMailbox, "identities", without_the_second)
+
+    async def run() -> list[bytes]:
+        account = new_account()
+        inbox = await account.open("INBOX")
+        await inbox.append([NewMessage(content) for content in (b"a", b"bb", b"ccc")])
+        talk = Talk(account)
+        async with asyncio.TaskGroup() as tasks:
+            await talk.begin(tasks, b"x SELECT INBOX")
+            said = await talk.say(b"x FETCH 1:3 (%b)" % item)
+            talk.client.end()
+        inbox.close()
+        await account.close()
+        return said
+
+    said = asyncio.run(run())
+    assert [b"* 1 FETCH", b"* 3 FETCH", b"x OK [EXPUNGEISSUED]"] == [
+        b" ".join(line.split(b" ")[:3]) for line in said
+    ]

@@ -378,7 +378,7 @@ class MaildirMailbox:
 
     async def email_ids(self, uids: Sequence[int]) -> list[bytes]:
         """From the messages' GUIDs: a copy has that of its original."""
-        return [short_guid(guid) for _, guid in await self.identities(uids)]
+        return [short_guid(guid) if name else b"" for name, guid in await self.identities(uids)]
 
     async def identities(self, uids: Sequence[int]) -> list[tuple[bytes, bytes]]:
         """Base names of the files, and GUIDs."""

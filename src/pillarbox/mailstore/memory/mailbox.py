@@ -324,7 +324,7 @@ class MemoryMailbox:
 
     async def email_ids(self, uids: Sequence[int]) -> list[bytes]:
         """From the contents."""
-        return [short_guid(content) for _, content in await self.identities(uids)]
+        return [short_guid(content) if name else b"" for name, content in await self.identities(uids)]
 
     async def identities(self, uids: Sequence[int]) -> list[tuple[bytes, bytes]]:
         """UIDs as names, and what `email_ids` is made of."""

@@ -13,7 +13,7 @@ STANDARDS
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, compress
 from typing import Final
 
@@ -241,16 +241,16 @@ class _Fetch:
     async def _batch(self, numbers: list[int], uids: list[int]) -> None:
         """Answer for some messages, numbers and UIDs side by side."""
         if Item.GUID in self._wanted.items:
-            names = await self._view.mailbox.identities(uids)
-            self._guids = {uid: guid for uid, (_, guid) in zip(uids, names, strict=True)}
+            names = zip(uids, await self._view.mailbox.identities(uids), strict=True)
+            self._guids = {uid: guid for uid, (name, guid) in names if name}
+            numbers, uids = self._those_in(self._guids, numbers, uids)
         if Item.EMAIL_ID in self._wanted.items:
-            self._email_ids = dict(zip(uids, await self._view.mailbox.email_ids(uids), strict=True))
+            ids = zip(uids, await self._view.mailbox.email_ids(uids), strict=True)
+            self._email_ids = {uid: found for uid, found in ids if found}
+            numbers, uids = self._those_in(self._email_ids, numbers, uids)
         if Item.THREAD_ID in self._wanted.items:
             self._threads = await thread_ids(self._view.mailbox, uids)
-            if len(self._threads) != len(uids):
-                numbers = [number for number, uid in zip(numbers, uids, strict=True) if uid in self._threads]
-                uids = [uid for uid in uids if uid in self._threads]
-                self.some_gone = True
+            numbers, uids = self._those_in(self._threads, numbers, uids)
         changed: set[int] = set()
         if self._marks_seen:
             changed = await self._mark_seen(uids)
@@ -284,6 +284,16 @@ class _Fetch:
         else:
             heads = map(self._template.__mod__, zip(*columns, strict=True))
             await self._with_contents(self._sections, heads, self._new_flags(uids, changed), uids)
+
+    def _those_in(
+        self, known: Mapping[int, bytes], numbers: list[int], uids: list[int]
+    ) -> tuple[list[int], list[int]]:
+        """Without the messages that are gone: they have no names any more."""
+        if len(known) == len(uids):
+            return numbers, uids
+        self.some_gone = True
+        there = [(number, uid) for number, uid in zip(numbers, uids, strict=True) if uid in known]
+        return [number for number, _ in there], [uid for _, uid in there]
 
     async def _mark_seen(self, uids: list[int]) -> set[int]:
         """Set \\Seen; the messages that did not have it (RFC 3501 §6.4.5: "implicitly set")."""

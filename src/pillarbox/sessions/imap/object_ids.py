@@ -43,5 +43,7 @@ async def thread_ids(mailbox: Mailbox, uids: Sequence[int]) -> dict[int, bytes]:
     roots.update(zip(alone, await mailbox.email_ids(alone), strict=True))
     found: dict[int, bytes] = {}
     for uid, root in roots.items():
+        if not root:  # it went meanwhile
+            continue
         found[uid] = b"T" + hashlib.sha1(root, usedforsecurity=False).hexdigest()[:32].encode("ascii")
     return found
