@@ -17,7 +17,7 @@ from pillarbox.mailstore.content.large_content import LargeContent, Span
 from pillarbox.mailstore.mailbox import Account, Mailbox, MailboxNameRefused, MessageGone, NoSuchMailbox
 from pillarbox.message import body_structure, mime_tree
 from pillarbox.message.sections import find_part
-from pillarbox.sessions.imap.sections import SectionRenderer, UnknownEncoding, Written
+from pillarbox.sessions.imap.sections import SectionRenderer, Written
 from pillarbox.vocabulary.identifiers import Uid
 from pillarbox.wire.imap.fetch_items import Section, SectionPart
 from pillarbox.wire.imap.imap_url import BadUrl, MessageUrl
@@ -63,7 +63,7 @@ async def named_part(content: MessageContent, section: Section) -> bytes | Span:
 async def decoded_part(content: MessageContent, section: Section) -> Written:
     """`{n}` or `~{n}` CRLF, and the part without its transfer encoding: BINARY of RFC 5524 §3.
 
-    What is no body part (HEADER, TEXT, MIME) has no encoding.
+    What is no body part (HEADER, TEXT, MIME) has no encoding.  UnknownEncoding.
     """
     if section.part is not SectionPart.ALL:
         text = await named_part(content, section)
@@ -72,13 +72,10 @@ async def decoded_part(content: MessageContent, section: Section) -> Written:
     whole: bytes | Span
     section = msgspec.structs.replace(section, label=b"", decoded=True, partial=None)
     renderer = SectionRenderer([section])
-    try:
-        if isinstance(content, bytes):
-            label, whole = renderer.from_content(content)[0]
-        else:
-            label, whole = (await content.run(renderer.from_large, content))[0]
-    except UnknownEncoding:
-        raise BadUrl("Unknown Content-Transfer-Encoding") from None
+    if isinstance(content, bytes):
+        label, whole = renderer.from_content(content)[0]
+    else:
+        label, whole = (await content.run(renderer.from_large, content))[0]
     if partial is not None:
         first, count = partial
         whole = whole.cut(first, count) if isinstance(whole, Span) else whole[first : first + count]

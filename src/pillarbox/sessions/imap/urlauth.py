@@ -17,7 +17,6 @@ import secrets
 from contextlib import AsyncExitStack
 from typing import Final
 
-from pillarbox.mailstore.content.large_content import Span
 from pillarbox.mailstore.mailbox import (
     Account,
     AttributesFull,
@@ -32,6 +31,7 @@ from pillarbox.sessions.imap.named_messages import (
     named_part,
     part_structure,
 )
+from pillarbox.sessions.imap.sections import UnknownEncoding
 from pillarbox.wire.imap import responses
 from pillarbox.wire.imap.imap_url import AuthorizedUrl, BadUrl, parse_authorized_url
 from pillarbox.wire.imap.urlauth_commands import FetchedUrl, GenUrlAuth, ResetKey, UrlFetch, UrlForm
@@ -177,25 +177,25 @@ async def _tell(
         if str(problem) == _FORGED or url.user != conversation.options.user:
             raise BadUrl(_FORGED) from None
         raise BadUrl(f"Invalid URLAUTH: {str(problem) or 'Permission denied'}") from None
-    head = b"* URLFETCH %b " % responses.astring(wanted.text)
+    head = b"* URLFETCH %b" % responses.astring(wanted.text)
     section, form = url.message.section, wanted.form
     if UrlForm.BODYPARTSTRUCTURE in form:
-        head += b"(BODYPARTSTRUCTURE " + await part_structure(content, section)
-        if UrlForm.BODY not in form and UrlForm.BINARY not in form:
-            conversation.engine.send(head + b")\r\n")
+        head += b" (BODYPARTSTRUCTURE %b)" % await part_structure(content, section)
+    if UrlForm.BINARY in form:
+        try:
+            opening, decoded = await decoded_part(content, section)
+        except UnknownEncoding:
+            conversation.engine.send(head + b" (BINARY NIL)\r\n")
             return
-        head += b" "
-    elif form:
-        head += b"("
-    text: bytes | Span
-    is_binary = UrlForm.BINARY in form
-    if is_binary:
-        opening, text = await decoded_part(content, section)
-        head += b"BINARY " + opening
-    else:
+        await conversation.send_parts(
+            b"%b (BINARY %b" % (head, opening), Text(decoded, escaped=False), b")\r\n"
+        )
+    elif not form or UrlForm.BODY in form:
         text = await named_part(content, section)
-        head += b"%b{%d}\r\n" % (b"BODY " if form else b"", len(text))
-    await conversation.send_parts(head, Text(text, escaped=not is_binary), b")\r\n" if form else b"\r\n")
+        head += b"%b{%d}\r\n" % (b" (BODY " if form else b" ", len(text))
+        await conversation.send_parts(head, Text(text, escaped=True), b")\r\n" if form else b"\r\n")
+    else:
+        conversation.engine.send(head + b"\r\n")
 
 
 def _checked(conversation: Conversation, wanted: FetchedUrl) -> AuthorizedUrl:
