@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from pillarbox.config.parameters.local_delivery import LocalDelivery
 from pillarbox.config.snapshot import Snapshot
+from pillarbox.delivery.local.earlier_recipients import named_in
 from pillarbox.delivery.local.expansion import LocalExpansion
 from pillarbox.delivery.local.forwarding import ForwardFault
 from pillarbox.delivery.local.frames import (
@@ -142,7 +143,7 @@ class Host:
         request = DeliverRecipients(
             1, "local", "", "ID", 0, 100, sender.encode(), [recipient], {b"log_client_address": b"192.0.2.1"}
         )
-        return asyncio.run(LocalExpansion(self.means, request, -1, header).deliver(recipient))
+        return asyncio.run(LocalExpansion(self.means, request, -1, named_in(header)).deliver(recipient))
 
 
 def results(outcome: Outcome) -> list[str]:

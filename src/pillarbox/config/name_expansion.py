@@ -8,12 +8,20 @@ FAULTS
     ExpansionError  bad syntax, a comparison of what cannot be compared
 """
 
-from collections.abc import Mapping
 from functools import lru_cache
+from typing import Final, Protocol
 
 import msgspec
 
 from pillarbox.config.expansion_syntax import ExpansionError, Reference, references
+
+
+class Names(Protocol):
+    """The names that there are, and their values; None: none."""
+
+    def get(self, name: str, default: str, /) -> str | None:
+        """The value; the default if it is no name here."""
+        ...
 
 
 class Expanded(msgspec.Struct, frozen=True):
@@ -25,15 +33,15 @@ class Expanded(msgspec.Struct, frozen=True):
     unknown: frozenset[str] = frozenset()  # that are no names here
 
 
-def expand_names(template: str, values: Mapping[str, str | None], *, allowed: str | None) -> Expanded:
+def expand_names(template: str, values: Names, *, allowed: str | None) -> Expanded:
     """Replace the names in `template`; `allowed` are the characters that values may bring in, None for all."""
-    expansion = _Expansion(values, None if allowed is None else frozenset(allowed))
+    expansion = _Expansion(values, None if allowed is None else _characters(allowed))
     text = expansion.of(template)
     return Expanded(text, expansion.undefined, frozenset(expansion.names), frozenset(expansion.unknown))
 
 
 class _Expansion:
-    def __init__(self, values: Mapping[str, str | None], allowed: frozenset[str] | None) -> None:
+    def __init__(self, values: Names, allowed: frozenset[str] | None) -> None:
         self._values = values
         self._allowed = allowed
         self.undefined = False
@@ -42,15 +50,16 @@ class _Expansion:
 
     def of(self, template: str) -> str:
         return "".join(
-            piece if isinstance(piece, str) else self._replace(piece) for piece in _pieces(template)
+            [piece if isinstance(piece, str) else self._replace(piece) for piece in _pieces(template)]
         )
 
     def _replace(self, reference: Reference) -> str:
         if not isinstance(reference.subject, str):
             raise ExpansionError("comparisons and functions are not served here")
-        value = self._values.get(reference.subject)
-        if reference.subject not in self._values:
+        value = self._values.get(reference.subject, _UNKNOWN)
+        if value is _UNKNOWN:
             self.unknown.add(reference.subject)
+            value = None
         if reference.if_set is None and reference.if_unset is None:
             if value is None:
                 self.undefined = True
@@ -61,9 +70,15 @@ class _Expansion:
         return self.of(chosen) if chosen else ""
 
     def _filtered(self, value: str) -> str:
-        if self._allowed is None:
+        if self._allowed is None or self._allowed.issuperset(value):
             return value
         return "".join(character if character in self._allowed else "_" for character in value)
+
+
+_UNKNOWN: Final = "".join(("no ", "name"))
+"""An object that is nobody's value."""
+
+_characters: Final = lru_cache(maxsize=64)(frozenset[str])
 
 
 @lru_cache(maxsize=64)

@@ -33,11 +33,11 @@ from pillarbox.daemons.queue_hints import QueueHints
 from pillarbox.delivery.agents import Agents
 from pillarbox.delivery.local.agent_settings import agent_settings
 from pillarbox.delivery.local.configured import local_tables, status_filter_tables
+from pillarbox.delivery.local.earlier_recipients import earlier_recipients
 from pillarbox.delivery.local.expansion import LocalExpansion
 from pillarbox.delivery.local.forwarding import QueueForwarder
 from pillarbox.delivery.local.frames import Account
 from pillarbox.delivery.local.means import Means, Tables
-from pillarbox.delivery.local.message_copy import header_of
 from pillarbox.delivery.local.users import SystemUsers
 from pillarbox.delivery.pipe import PipeService
 from pillarbox.delivery.pipe_delivery import PipeDelivery
@@ -211,13 +211,13 @@ class _Services:
 
     async def _outcomes(self, request: DeliverRecipients, descriptor: int) -> list[Outcome]:
         try:
-            header = header_of(descriptor, request.data_offset)
+            earlier = earlier_recipients(descriptor, request.data_offset)
         except (OSError, CorruptQueueFile) as error:
             broken = Outcome("deferred", "4.3.0", "queue file read error", str(error))
             return [broken] * len(request.recipients)
         pipe = self._pipes.get(request.transport)
         if pipe is not None:
-            return await pipe.deliver(request, descriptor, header)
+            return await pipe.deliver(request, descriptor, earlier)
         if request.transport in self._opened.broken_pipes:
             self._refuse(request.transport)(self._opened.broken_pipes[request.transport])
             return [_NO_PIPE] * len(request.recipients)
@@ -225,7 +225,7 @@ class _Services:
         if means is None:
             return [_BROKEN] * len(request.recipients)
         return [
-            await LocalExpansion(means, request, descriptor, header).deliver(recipient)
+            await LocalExpansion(means, request, descriptor, earlier).deliver(recipient)
             for recipient in request.recipients
         ]
 

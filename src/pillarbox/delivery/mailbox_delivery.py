@@ -16,7 +16,6 @@ FAULTS
 """
 
 import os
-import re
 import stat
 from collections.abc import Iterable, Sequence
 from functools import partial
@@ -176,19 +175,6 @@ def _append(
         text = f"delivery failed to mailbox {target.mailbox}: {fault.text}"
         return Outcome(status, fault.dsn, text, "\n".join(warnings))
     return _SENT_TO_FILE
-
-
-def is_loop(content: bytes, recipient: bytes) -> bool:
-    """Whether the header has a Delivered-To: with the recipient."""
-    end = content.find(b"\n\n")
-    header = content if end < 0 else content[: end + 1]
-    lower = header.lower()
-    if b"delivered-to:" not in lower:
-        return False
-    return any(match[1].strip() == recipient.lower() for match in _DELIVERED_TO.finditer(lower))
-
-
-_DELIVERED_TO: Final = re.compile(rb"^delivered-to:([^\n]*)", re.MULTILINE)
 
 
 def _prefix(sender: bytes, target: MailboxTarget, *, writes_original: bool) -> bytes:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 
 from pillarbox.delivery.local.frames import Account, DeliverLocally, Piece, PipeMail, Recipient
 from pillarbox.delivery.local.means import Agents
-from pillarbox.delivery.mailbox_delivery import is_loop
 from pillarbox.delivery.pipe import PipeService
 from pillarbox.delivery.request import Attempt, DeliverRecipients, JobRecipient, Outcome
 from pillarbox.vocabulary.address import Address
@@ -27,8 +26,10 @@ class PipeDelivery:
         self._clock = clock
         self._refuse = refuse
 
-    async def deliver(self, request: DeliverRecipients, descriptor: int, header: bytes) -> list[Outcome]:
-        """What became of each recipient.  `header` is the message's, LF line ends."""
+    async def deliver(
+        self, request: DeliverRecipients, descriptor: int, earlier: frozenset[bytes]
+    ) -> list[Outcome]:
+        """What became of each recipient.  `earlier` had the message before (earlier_recipients.py)."""
         service = self._service
         if service.size_limit and request.size > service.size_limit:
             too_large = Piece("bounced", "5.2.3", "message too large")
@@ -40,7 +41,7 @@ class PipeDelivery:
         waiting: list[int] = []
         for at, recipient in enumerate(request.recipients):
             address = Address.from_internal(recipient.address).external
-            if "D" in service.flags and is_loop(header, address):
+            if "D" in service.flags and address.lower() in earlier:
                 text = f"mail forwarding loop for {address.decode('utf-8', 'replace')}"
                 outcomes[at] = _outcome(recipient, Piece("bounced", "5.4.6", text))
             else:

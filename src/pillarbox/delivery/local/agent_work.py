@@ -52,7 +52,7 @@ from pillarbox.delivery.local.listed_files import (
     not_readable,
     read_list,
 )
-from pillarbox.delivery.local.local_names import local_names
+from pillarbox.delivery.local.local_names import LocalNames
 from pillarbox.delivery.local.message_copy import as_piped, from_line, trace_headers
 from pillarbox.delivery.local.spool_rights import SpoolRights
 from pillarbox.delivery.mailbox_delivery import maildir_trouble
@@ -177,7 +177,7 @@ class AgentWork:
 
     def _forward_file(self) -> tuple[bytes, bool, os.stat_result] | None:
         """The first file of forward_path that is there, and whether addresses in it get the extension."""
-        values = self._names()
+        values = LocalNames(self._request)
         for template in self._settings.local.forward_path.replace(",", " ").split():
             try:
                 expanded = expand_names(
@@ -412,7 +412,7 @@ class AgentWork:
         local = self._settings.local
         expanded = expand_names(
             local.command_execution_directory,
-            self._names(),
+            LocalNames(self._request),
             allowed=local.execution_directory_expansion_filter,
         )
         return os.fsencode(expanded.text)
@@ -480,10 +480,6 @@ class AgentWork:
         """Of a delivery of this job (delivery_notes.py)."""
         who = b"%s %d %s" % (kind, self._account.uid, place)
         return delivery_key(self._request.offset, who, head)
-
-    def _names(self) -> dict[str, str | None]:
-        """The names of forward_path and command_execution_directory."""
-        return local_names(self._request)
 
     def _headers(self, kind: str) -> bytes:
         wanted = kind in self._settings.local.prepend_delivered_header

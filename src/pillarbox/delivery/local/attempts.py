@@ -8,7 +8,7 @@ import msgspec
 
 from pillarbox.delivery.local.recipient_state import State
 from pillarbox.delivery.request import Attempt
-from pillarbox.vocabulary.address import Address
+from pillarbox.vocabulary.address import external_form
 from pillarbox.vocabulary.envelope import Notify, without_success
 
 
@@ -38,8 +38,8 @@ class Attempts:
         report_to = state.sender if to_owner and state.owner_alias else None
         self.made.append(
             Attempt(
-                Address.from_internal(state.address).external,
-                Address.from_internal(state.original).external,
+                external_form(state.address),
+                external_form(state.original),
                 status,
                 dsn,
                 text,
@@ -56,8 +56,8 @@ class Attempts:
             return state
         self.made.append(
             Attempt(
-                Address.from_internal(state.address).external,
-                Address.from_internal(state.original).external,
+                external_form(state.address),
+                external_form(state.original),
                 "sent",
                 "2.0.0",
                 "alias expanded",

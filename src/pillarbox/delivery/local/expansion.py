@@ -22,7 +22,6 @@ STANDARDS
 """
 
 import os
-import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -45,7 +44,7 @@ from pillarbox.delivery.local.frames import (
     Work,
 )
 from pillarbox.delivery.local.listed_files import NotRead, below_home, include_status, not_readable, read_list
-from pillarbox.delivery.local.local_names import local_names
+from pillarbox.delivery.local.local_names import LocalNames
 from pillarbox.delivery.local.means import Means, UserFault
 from pillarbox.delivery.local.recipient_state import (
     ALIAS,
@@ -60,14 +59,13 @@ from pillarbox.delivery.request import DeliverRecipients, JobRecipient, Outcome
 from pillarbox.files.file_system import DISK
 from pillarbox.routing.address_lookup import find_first
 from pillarbox.tables.table import LookupFault, LookupTable
-from pillarbox.vocabulary.address import Address
+from pillarbox.vocabulary.address import Address, external_form
 from pillarbox.vocabulary.envelope import Notify, without_success
 
 MAX_LEVEL: Final = 100
 """Aliases within aliases; more is a loop."""
 
 _CONFIGURATION_ERROR: Final = "mail system configuration error"
-_DELIVERED_TO: Final = re.compile(rb"(?m)^delivered-to:([^\n]*)")
 _CLIENT: Final = {
     b"CLIENT_HOSTNAME": b"log_client_name",
     b"CLIENT_ADDRESS": b"log_client_address",
@@ -83,12 +81,14 @@ _CLIENT: Final = {
 class LocalExpansion:
     """One recipient of one message."""
 
-    def __init__(self, means: Means, request: DeliverRecipients, descriptor: int, header: bytes) -> None:
-        """`header` is the message's, LF line ends."""
+    def __init__(
+        self, means: Means, request: DeliverRecipients, descriptor: int, earlier: frozenset[bytes]
+    ) -> None:
+        """`earlier` had the message before (earlier_recipients.py)."""
         self._means = means
         self._request = request
         self._descriptor = descriptor
-        self._loops = frozenset(match[1].strip() for match in _DELIVERED_TO.finditer(header.lower()))
+        self._earlier = earlier
         self._client = [
             (name, value) for name, key in _CLIENT.items() if (value := request.attributes.get(key))
         ]
@@ -124,7 +124,7 @@ class LocalExpansion:
             return
         if self._is_repeated(b"recipient %d %s" % (state.level, state.address)):
             return
-        if Address.from_internal(state.address).external.lower() in self._loops:
+        if self._earlier and external_form(state.address).lower() in self._earlier:
             text = f"mail forwarding loop for {_shown(state.address)}"
             self._attempts.tell(state, "bounced", "5.4.6", text, to_owner=True)
             return
@@ -380,7 +380,7 @@ class LocalExpansion:
 
     async def _luser_relay(self, state: State, parts: Parts) -> None:
         template = self._means.settings.luser_relay
-        names = local_names(self._frame(state, parts, FileMail(b"")))
+        names = LocalNames(self._frame(state, parts, FileMail(b"")))
         try:
             address = expand_names(template, names, allowed=None).text
         except ExpansionError as error:

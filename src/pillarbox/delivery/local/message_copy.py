@@ -11,8 +11,7 @@ from pillarbox.delivery.mbox import mbox_from_line, quote_from
 from pillarbox.files.file_system import DISK, FileSystem
 from pillarbox.queue.content_blocks import content_text
 from pillarbox.queue.file_source import FileSource
-from pillarbox.queue.queue_file import read_content
-from pillarbox.vocabulary.address import Address
+from pillarbox.vocabulary.address import external_form
 
 
 def content_of(descriptor: int, data_offset: int, *, files: FileSystem = DISK) -> bytes:
@@ -20,19 +19,9 @@ def content_of(descriptor: int, data_offset: int, *, files: FileSystem = DISK) -
     return content_text(FileSource(descriptor, files=files), data_offset)
 
 
-def header_of(descriptor: int, data_offset: int, *, files: FileSystem = DISK) -> bytes:
-    """The header of the message in a queue file, LF line ends."""
-    lines: list[bytes] = []
-    for line in read_content(FileSource(descriptor, files=files), data_offset):
-        if not line:
-            break
-        lines.append(line)
-    return b"\n".join([*lines, b""])
-
-
 def from_line(sender: bytes, *, now: float) -> bytes:
     """`From sender  Mon Jan  1 00:00:00 2026`; the sender is in internal form."""
-    return mbox_from_line(Address.from_internal(sender).external, now=now)
+    return mbox_from_line(external_form(sender), now=now)
 
 
 def as_piped(blocks: Iterable[bytes], form: PipeContent) -> Iterator[bytes]:
@@ -54,9 +43,9 @@ def as_piped(blocks: Iterable[bytes], form: PipeContent) -> Iterator[bytes]:
 
 def trace_headers(recipient: Recipient, *, delivered_to: bool, original: bool) -> bytes:
     """Return-Path:, X-Original-To: if it may be known, and Delivered-To:, the two if they are wanted."""
-    text = b"Return-Path: <%s>\n" % Address.from_internal(recipient.sender).external
+    text = b"Return-Path: <%s>\n" % external_form(recipient.sender)
     if original and recipient.original:
-        text += b"X-Original-To: %s\n" % Address.from_internal(recipient.original).external
+        text += b"X-Original-To: %s\n" % external_form(recipient.original)
     if delivered_to:
-        text += b"Delivered-To: %s\n" % Address.from_internal(recipient.delivered).external
+        text += b"Delivered-To: %s\n" % external_form(recipient.delivered)
     return text
