@@ -28,7 +28,7 @@ def test_size_is_the_length_after_conversion(content: bytes) -> None:
     converted = to_crlf(content)
     assert len(converted) == crlf_size(content)
     assert converted == to_crlf(converted)
-    for large in (content * 70_000, content + b"a" * 70_000, b"a" * 70_000 + content):
+    for large in (content * 70_000, content + b"a" * 270_000, b"a" * 262_143 + content):
         assert len(to_crlf(large)) == crlf_size(large)
 
 

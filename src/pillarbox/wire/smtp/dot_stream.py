@@ -76,12 +76,14 @@ class DataReader:
         """Take bytes from the client; return the content they complete, perhaps none."""
         if self.ended:
             raise AssertionError("after the final dot comes a command, not content")
-        data = self._pending + data if self._pending else data
         cut = data.rfind(b"\n") + 1
-        whole, self._pending = data[:cut], data[cut:]
-        if not whole:
+        if not cut:
+            self._pending += data
             return self._release_long_line()
-        return self._take_whole(whole) + self._release_long_line()
+        whole = b"".join((self._pending, memoryview(data)[:cut])) if self._pending else data[:cut]
+        self._pending = data[cut:]
+        content = self._take_whole(whole)
+        return content + self._release_long_line() if len(self._pending) > _LONGEST_WAIT else content
 
     @property
     def expects_end(self) -> bool:
