@@ -5,9 +5,13 @@ DESCRIPTION
     domain, service, lip, rip, home, … .  A value that is not known is empty.
 
         %u %n %d %s %p %l %r %a %b %c %m %w %h %i   the short names
-        %Lu %Un %1n %-2n %2.1Mu %08Xi %256Hu         2.3: modifiers before the letter
-        %{user} %{user | username | lower}           2.4: filters behind the name
-        %%                                           a per cent sign
+        %Lu %Un %1n %2.1Mu %-2.1n %08Xi             2.3: modifiers before the letter
+        %256Nu %2.256Nu                             a number below 256 for the user, in two digits
+        %{sha1:user} %{if;%d;eq;a.example;x;y}      2.3: functions (config/dovecot/variable_functions.py)
+        %{user} %{user | username | lower}          2.4: filters behind the name
+        %%                                          a per cent sign
+
+    Letters are those of ASCII for %L and %U, and what is cut are octets, as in Dovecot: directories are named so.
 
 FAULTS
     ValueError  a modifier, filter or variable that does not exist
@@ -22,6 +26,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from pillarbox.config.dovecot.variable_functions import DIGESTS, condition, digest
+
 _LONG: Final = {
     "u": "user", "n": "username", "d": "domain", "s": "service", "p": "pid", "l": "lip", "r": "rip",
     "a": "lport", "b": "rport", "c": "secured", "m": "mechanism", "w": "password", "h": "home", "i": "uid",
@@ -29,13 +35,16 @@ _LONG: Final = {
 }  # fmt: skip
 _ALIASES: Final = {"local_ip": "lip", "remote_ip": "rip", "protocol": "service", "mech": "mechanism",
                    "real_rip": "rip", "real_lip": "lip", "auth_user": "user", "orig_user": "user",
+                   "auth_username": "username", "auth_domain": "domain",
                    "login_user": "user", "owner_user": "user"}  # fmt: skip
 _KNOWN: Final = frozenset(
     {*_LONG.values(), *_ALIASES, "session", "hostname", "gid", "master_user", "real_lport", "real_rport"}
+    | {"domain_first", "domain_last"}
 )
 _VARIABLE: Final = re.compile(
-    r"%(?:(%)|(?P<zero>0?)(?P<offset>-?[0-9]{1,3})?(?:\.(?P<width>-?[0-9]{1,3}))?(?P<modifiers>[A-Z]*)"
-    r"(?:(?P<letter>[a-z])|\{(?P<long>[^{}]*)\}))",
+    r"%(?:(%)|(?P<sign>-?)(?P<zero>0?)(?P<number>[0-9]{0,3})(?:(?P<dot>\.)(?P<zero2>0?)(?P<width>-?[0-9]{0,3}))?"
+    r"(?P<modifiers>[A-Z]*)"
+    r"(?:(?P<letter>[a-z])|\{(?P<long>(?:[^{}]|\{(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*\})*)\}))",
     re.ASCII,
 )
 _FILTER: Final = re.compile(r"\s*([a-z0-9_]+)(?:\(([^()]*)\))?\s*", re.ASCII)
@@ -54,13 +63,27 @@ def expand(text: str, values: Mapping[str, str], *, letters: Mapping[str, str] =
 
 def check(text: str) -> None:
     """ValueError if the text has a variable that does not exist."""
-    expand(text, {})
+    expand(text, _Zeros())
+
+
+class _Zeros(dict[str, str]):
+    """Every variable is 0, which is a number and a text."""
+
+    def get(self, _name: object, _standard: object = None) -> str:
+        return "0"
 
 
 def user_values(user: str) -> dict[str, str]:
     """The values that follow from a user's name."""
     username, _, domain = user.partition("@")
-    return {"user": user, "username": username, "domain": domain}
+    first, last = domain.partition("@")[0], domain.rpartition("@")[2]
+    return {
+        "user": user,
+        "username": username,
+        "domain": domain,
+        "domain_first": first,
+        "domain_last": last,
+    }
 
 
 def _replacement(match: re.Match[str], values: Mapping[str, str], letters: Mapping[str, str]) -> str:
@@ -69,18 +92,41 @@ def _replacement(match: re.Match[str], values: Mapping[str, str], letters: Mappi
             raise ValueError(f"Unknown variable '%{match['letter']}'")
         value = values.get(letters[match["letter"]], "")
     else:
-        name, *filters = match["long"].split("|")
-        value = _value(name.strip(), values, letters)
-        for text in filters:
-            value = _filtered(text, value)
+        value = _computed(match["long"], values, letters)
+    number = 0 if not match["number"] else int(match["number"])
+    if match["dot"] is None:
+        offset, width = 0, number
+    else:
+        offset, width = -number if match["sign"] else number, int(match["width"].rstrip("-") or 0)
     for modifier in match["modifiers"]:
         if modifier not in _MODIFIERS and modifier not in "HN":
             raise ValueError(f"Unknown modifier '%{modifier}'")
         if modifier in _MODIFIERS:
             value = _MODIFIERS[modifier](value)
-    if set(match["modifiers"]) & {"H", "N"}:
-        return _hash_number(value, match)
-    return _cut(value, match)
+        else:
+            value = f"{_hash_number(value, modifier, width):x}".rjust(offset, "0")
+            offset = width = 0
+    return _cut(value, offset, width, filled=bool(match["zero2"] if match["dot"] else match["zero"]))
+
+
+def _computed(long: str, values: Mapping[str, str], letters: Mapping[str, str]) -> str:
+    """What stands between braces: a function of 2.3, or a variable and 2.4's filters."""
+    name = re.split("[;:|]", long, maxsplit=1)[0]
+    mark, rest = long[len(name) : len(name) + 1], long[len(name) + 1 :]
+
+    def read(text: str) -> str:
+        return expand(text, values, letters=letters)
+
+    if name == "if" and mark == ";":
+        return condition(rest, read)
+    if name in DIGESTS and mark in (";", ":"):
+        arguments, _, variable = rest.rpartition(":") if mark == ";" else ("", "", rest)
+        return digest(name, arguments, _value(variable, values, letters), read)
+    name, *filters = long.split("|")
+    value = _value(name.strip(), values, letters)
+    for text in filters:
+        value = _filtered(text, value)
+    return value
 
 
 def _value(name: str, values: Mapping[str, str], letters: Mapping[str, str]) -> str:
@@ -96,25 +142,21 @@ def _value(name: str, values: Mapping[str, str], letters: Mapping[str, str]) -> 
     return values.get(_ALIASES.get(name, name), "")
 
 
-def _cut(value: str, match: re.Match[str]) -> str:
-    """`%2n`: two characters; `%2.3n`: three from the second on; `%-2n`: the last two; `%02X`: filled up."""
-    offset, width = match["offset"], match["width"]
-    if match["zero"] and offset is not None and width is None:
-        return value[: int(offset)].rjust(int(offset), "0")
-    if offset is None and width is None:
-        return value
-    if width is None:
-        count = int(offset)
-        return value[count:] if count < 0 else value[:count]
-    start, count = int(offset or 0), int(width)
-    value = value[start:] if start >= 0 else value[max(0, len(value) + start) :]
-    return value[:count] if count >= 0 else value[: max(0, len(value) + count)]
+def _cut(value: str, offset: int, width: int, *, filled: bool) -> str:
+    """`%2n`: two octets; `%2.3n`: three from the third on; `%-3.2n`: of the last three; `%08X`: filled up."""
+    octets = value.encode("utf-8", "surrogateescape")
+    octets = octets[offset:] if offset >= 0 else octets[max(0, len(octets) + offset) :]
+    if filled:
+        octets = octets.rjust(width, b"0") if width > 0 else octets
+    elif width:
+        octets = octets[:width] if width > 0 else octets[: max(0, len(octets) + width)]
+    return octets.decode("utf-8", "surrogateescape")
 
 
-def _hash_number(value: str, match: re.Match[str]) -> str:
-    """`%256Hu`: a number below 256 for the user, in hexadecimal.  2.3 has two hash functions for it."""
-    if "N" in match["modifiers"]:
-        number = int.from_bytes(hashlib.md5(value.encode(), usedforsecurity=False).digest()[-4:], "big")
+def _hash_number(value: str, modifier: str, size: int) -> int:
+    """`%256Hu`: a number below 256 for the user.  2.3 has two hash functions for it, N being the better one."""
+    if modifier == "N":
+        number = int.from_bytes(hashlib.md5(value.encode(), usedforsecurity=False).digest()[:8], "big")
     else:
         number = 0
         for octet in value.encode():
@@ -122,9 +164,20 @@ def _hash_number(value: str, match: re.Match[str]) -> str:
             high = number & 0xF0000000
             if high:
                 number = (number ^ (high >> 24)) ^ high
-    size = int(match["width"] or match["offset"] or 0)
-    text = f"{number % size if size > 0 else number:x}"
-    return text.rjust(2, "0") if match["zero"] else text
+    return number % size if size > 0 else number & 0xFFFFFFFF
+
+
+def _lower(value: str) -> str:
+    """In small letters of ASCII."""
+    return value.encode("utf-8", "surrogateescape").lower().decode("utf-8", "surrogateescape")
+
+
+def _upper(value: str) -> str:
+    return value.encode("utf-8", "surrogateescape").upper().decode("utf-8", "surrogateescape")
+
+
+def _reversed(value: str) -> str:
+    return value.encode("utf-8", "surrogateescape")[::-1].decode("utf-8", "surrogateescape")
 
 
 def _hexadecimal(value: str) -> str:
@@ -132,14 +185,14 @@ def _hexadecimal(value: str) -> str:
 
 
 _MODIFIERS: Final[dict[str, Callable[[str], str]]] = {
-    "L": str.lower,
-    "U": str.upper,
+    "L": _lower,
+    "U": _upper,
     "E": lambda value: re.sub(r"([\\'\"])", r"\\\1", value),
     "X": _hexadecimal,
-    "R": lambda value: value[::-1],
+    "R": _reversed,
     "M": lambda value: hashlib.md5(value.encode(), usedforsecurity=False).hexdigest(),
     "D": lambda value: value.replace(".", ",dc="),
-    "T": str.strip,
+    "T": lambda value: value.rstrip(" \t\n\v\f\r"),
 }
 
 
@@ -160,8 +213,8 @@ def _filtered(text: str, value: str) -> str:
 
 
 _FILTERS: Final[dict[str, Callable[[str], str]]] = {
-    "lower": str.lower,
-    "upper": str.upper,
+    "lower": _lower,
+    "upper": _upper,
     "username": lambda value: value.partition("@")[0],
     "domain": lambda value: value.partition("@")[2],
     "md5": lambda value: hashlib.md5(value.encode(), usedforsecurity=False).hexdigest(),
@@ -170,5 +223,5 @@ _FILTERS: Final[dict[str, Callable[[str], str]]] = {
     "hexlify": lambda value: value.encode().hex(),
     "hex": _hexadecimal,
     "base64": lambda value: base64.b64encode(value.encode()).decode(),
-    "reverse": lambda value: value[::-1],
+    "reverse": _reversed,
 }
