@@ -142,6 +142,25 @@ def test_the_same_commands_end_the_same(name: str, results: dict[tuple[str, bool
         assert results[name, False] == results[name, True]
 
 
+@pytest.mark.parametrize("is_ours", [False, True], ids=["theirs", "ours"])
+def test_a_queue_that_leads_elsewhere(is_ours: bool, tmp_path: Path) -> None:
+    """Links that whoever has the mail system's rights has made: postsuper has no others, and changes nothing there."""
+    let_others_in(tmp_path)
+    spool = Spool(tmp_path / "q", owner="postfix", empty=True)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir(mode=0o755)
+    message = elsewhere / "A0000000001"
+    message.write_bytes(b"not of the queue")
+    message.chmod(0o700)
+    (spool.queue / "deferred" / "A").symlink_to(elsewhere)
+    _line, _status, _output, said, _files = run(spool, "postsuper -d A0000000001 deferred", is_ours=is_ours)
+    assert "Permission denied" in said
+    run(spool, "postsuper -r ALL", is_ours=is_ours)
+    run(spool, "postsuper -s", is_ours=is_ours)
+    assert [path.name for path in elsewhere.iterdir()] == ["A0000000001"]
+    assert message.read_bytes() == b"not of the queue"
+
+
 @contextmanager
 def our_showq(spool: Spool) -> Iterator[None]:
     """public/showq, served by us."""

@@ -65,6 +65,7 @@ from pillarbox.mailstore.cache.arrivals import ArrivalNotes
 from pillarbox.net import last_seconds
 from pillarbox.net.accepting import Acceptor
 from pillarbox.net.channel import ChannelClosed, FrameReader, FrameWriter, receive_available
+from pillarbox.net.rights import become
 from pillarbox.net.startup import AgentService, Ready, Startup, User, cleanup_of
 from pillarbox.observability.events import Broke, EventSink, Warned
 from pillarbox.observability.mistakes import mistakes
@@ -246,9 +247,7 @@ def _become_local_user(uid: int, gid: int, spool_gid: int | None) -> None:
     Programs that the user's .forward starts may be setuid or setgid (sendmail's postdrop is), so that gaining
     rights by exec is not forbidden here.
     """
-    os.setgroups([gid])
-    os.setresgid(gid, gid, gid if spool_gid is None else spool_gid)
-    os.setresuid(uid, uid, uid)
+    become(uid, gid, saved_gid=spool_gid)
 
 
 def serve_jobs(sock: socket.socket, *, lifeline: int, rules: MailboxRules) -> None:

@@ -36,6 +36,7 @@ from pillarbox.net import last_seconds
 from pillarbox.net.channel import Channel, ChannelClosed, FrameWriter
 from pillarbox.net.dns.host_files import ResolverOptions
 from pillarbox.net.listeners import Listener
+from pillarbox.net.rights import become
 from pillarbox.net.shared_clock import LabClock
 from pillarbox.net.startup import Drain, Draining, Failed, FromSupervisor, Ready, Startup, Stop, User
 from pillarbox.net.system_clock import SystemClock
@@ -98,11 +99,10 @@ def resolver_options(startup: Startup) -> ResolverOptions | None:
 def drop_rights(user: User | None) -> None:
     """Become `user` for good, and never gain rights by exec (PR_SET_NO_NEW_PRIVS)."""
     if user is not None and os.getuid() == 0:
-        os.setgroups(list(user.groups))
-        os.setresgid(user.gid, user.gid, user.gid)
-        os.setresuid(user.uid, user.uid, user.uid)
+        become(user.uid, user.gid, user.groups)
     libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
+        raise OSError(ctypes.get_errno(), "cannot do without rights by exec")
     libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0) if user is not None else None
     os.umask(0o077)
 

@@ -110,12 +110,26 @@ def mend(instance: Instance) -> list[str]:
         if not _is_right(os.lstat(directory.path), directory):
             _set(directory)
             changed.append(f"set owner and mode of {directory.path}")
-    uid = instance.mail_owner.uid
-    for path, facts in _contents(instance):
-        if facts.st_uid != uid:
-            os.chown(path, uid, -1, follow_symlinks=False)
-            changed.append(f"set owner of {path}")
+    for name in (*_OWNED, "public"):
+        changed += _given_away(f"{instance.queue_directory}/{name}", instance.mail_owner.uid)
     return changed
+
+
+def _given_away(top: str, uid: int) -> Iterator[str]:
+    """Make all that is below a directory `uid`'s, sockets apart.
+
+    It may be his already, who can put a link in the place of a directory at any time: names are looked up in the
+    directory that is open, never by their path.
+    """
+    for path, directories, files, descriptor in os.fwalk(top, follow_symlinks=False):
+        for name in (*directories, *files):
+            try:
+                facts = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
+                if facts.st_uid != uid and not _is_others_place(facts):
+                    os.chown(name, uid, -1, dir_fd=descriptor, follow_symlinks=False)
+                    yield f"set owner of {path}/{name}"
+            except FileNotFoundError:
+                continue  # a message went on
 
 
 def warnings(instance: Instance) -> Iterator[str]:
@@ -169,15 +183,20 @@ def _config_files(directory: str) -> Iterable[str]:
 
 
 def _contents(instance: Instance) -> Iterator[tuple[str, os.stat_result]]:
-    """Files and directories in mail_owner's directories, without sockets (others put theirs there)."""
+    """Files and directories in mail_owner's directories, without sockets and FIFOs."""
     for name in (*_OWNED, "public"):
         for path in _below(f"{instance.queue_directory}/{name}"):
             try:
                 facts = os.lstat(path)
             except FileNotFoundError:
                 continue  # a message went on
-            if not stat.S_ISSOCK(facts.st_mode) and not stat.S_ISFIFO(facts.st_mode):
+            if not _is_others_place(facts):
                 yield path, facts
+
+
+def _is_others_place(facts: os.stat_result) -> bool:
+    """A socket or FIFO: services have their own there."""
+    return stat.S_ISSOCK(facts.st_mode) or stat.S_ISFIFO(facts.st_mode)
 
 
 def _below(directory: str) -> Iterator[str]:

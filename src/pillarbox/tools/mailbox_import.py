@@ -34,6 +34,7 @@ from pillarbox.mailstore.mailbox import (
 from pillarbox.mailstore.maildir.account import MaildirAccount
 from pillarbox.mailstore.namespaces.namespaced_account import as_named
 from pillarbox.message.mbox import FromDate, MboxMessage, NotAnMbox, messages
+from pillarbox.net.rights import become
 from pillarbox.tools.auth_sockets import NoAnswer
 from pillarbox.tools.doveadm_commands.users import fields_of, lookup
 from pillarbox.vocabulary.faults import ConfigurationFault
@@ -104,9 +105,7 @@ def _become(fields: dict[str, str]) -> None:
         return
     uid, gid = int(fields["uid"]), int(fields["gid"])
     groups = os.getgrouplist(fields["system_groups_user"], gid) if "system_groups_user" in fields else [gid]
-    os.setgroups(groups)
-    os.setresgid(gid, gid, gid)
-    os.setresuid(uid, uid, uid)
+    become(uid, gid, groups)
     os.umask(0o077)
 
 

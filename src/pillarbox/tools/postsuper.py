@@ -11,6 +11,9 @@ DESCRIPTION
     are meant.  Queues restrict what is looked at: maildrop incoming active deferred hold, and the logs bounce defer
     trace flush.
 
+    All is done with the rights of mail_owner, to whom the queue belongs: a link that leads out of it leads root
+    nowhere.
+
     Options are carried out in their order; messages that are named are told of one by one, then all are counted.
 
 FAULTS
@@ -22,6 +25,7 @@ import sys
 from collections.abc import Iterator
 from typing import Final
 
+from pillarbox.net.rights import become
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.queue.message_actions import (
     ALL_QUEUES,
@@ -35,10 +39,12 @@ from pillarbox.queue.message_actions import (
 )
 from pillarbox.queue.queue_ids import is_queue_id
 from pillarbox.queue.queue_repair import QueueRepair
+from pillarbox.supervisor.host_values import mail_owner
 from pillarbox.tools import run_command
 from pillarbox.tools.command_line import parsed_options
 from pillarbox.tools.command_settings import Stop, queue_of, read_settings, tell
 from pillarbox.tools.system_log import SystemLog
+from pillarbox.vocabulary.faults import ConfigurationFault
 from pillarbox.vocabulary.identifiers import QueueId
 
 _PROGRAM: Final = "postsuper"
@@ -87,6 +93,8 @@ def main(argv: list[str] | None = None) -> int:
         snapshot = read_settings(directory)
         log = SystemLog(snapshot, program=_PROGRAM, label=_PROGRAM, shows_all=True)
         directories = queue_of(snapshot)
+        owner = mail_owner(snapshot)
+        become(owner.pw_uid, owner.pw_gid)
         work = _Work(
             log,
             MessageActions(directories, clock=SystemClock(), warn=log.caution),
@@ -99,7 +107,7 @@ def main(argv: list[str] | None = None) -> int:
         status = _fatal(log, "CHECK YOUR QUEUE IDS AND RE-ISSUE THE COMMAND")
         tell(_PROGRAM, "warning: OPERATION INCOMPLETE -- RERUN COMMAND TO FIX THE QUEUE FIRST")
         return status
-    except Stop as stop:
+    except (Stop, ConfigurationFault) as stop:
         return _fatal(log, str(stop))
     except OSError as error:
         return _fatal(log, f"{error.filename or 'the queue'}: {error.strerror}")

@@ -48,6 +48,7 @@ from pillarbox.mailstore.maildir.account import MaildirAccount
 from pillarbox.mailstore.namespaces.united_account import UnitedAccount
 from pillarbox.mailstore.quota.user_quota import user_quota
 from pillarbox.mailstore.sharing.acl_file import Rights
+from pillarbox.net.rights import become
 from pillarbox.tools.auth_sockets import AuthSocket, NoAnswer
 from pillarbox.tools.doveadm_commands.common_output import Columns, CommonOutput, RowSender
 from pillarbox.tools.doveadm_commands.faults import (
@@ -262,9 +263,7 @@ class Owner:
         os.environ["USER"] = self.user
         os.umask(0o077)
         if os.getuid() == 0:
-            os.setgroups(self._groups)
-            os.setresgid(self._gid, self._gid, self._gid)
-            os.setresuid(self._uid, self._uid, self._uid)
+            become(self._uid, self._gid, self._groups)
 
 
 def _number(text: str, *, gid: bool) -> int:
