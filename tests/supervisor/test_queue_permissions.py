@@ -2,7 +2,6 @@
 
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -54,11 +53,13 @@ def test_a_link_in_the_place_of_a_directory(tmp_path: Path, monkeypatch: pytest.
     (elsewhere / "shadow").write_bytes(b"")
     real = os.chown
 
-    def just_before(path: str, uid: int, gid: int, **more: Any) -> None:
+    def just_before(
+        path: str, uid: int, gid: int, *, dir_fd: int | None = None, follow_symlinks: bool = True
+    ) -> None:
         if os.path.basename(path) == "shadow" and not hashed.is_symlink():
             hashed.rename(tmp_path / "aside")
             hashed.symlink_to(elsewhere)
-        real(path, uid, gid, **more)
+        real(path, uid, gid, dir_fd=dir_fd, follow_symlinks=follow_symlinks)
 
     monkeypatch.setattr(os, "chown", just_before)
     mend(instance)

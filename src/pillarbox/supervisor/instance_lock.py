@@ -11,6 +11,7 @@ FAULTS
 
 import fcntl
 import os
+import stat
 
 import msgspec
 
@@ -79,6 +80,10 @@ def _locked(file: LockFile) -> int:
         descriptor = os.open(file.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
         raise StartFault(f"open lock file {file.path}: {error.strerror}") from error
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:  # it is written to, and given away
+        os.close(descriptor)
+        raise StartFault(f"open lock file {file.path}: not a regular file with one name")
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -116,16 +116,18 @@ def _bind_unix(listener: UnixListener) -> socket.socket:
         sock.close()
         raise StartFault(f"cannot make socket {listener.path}: {error.strerror}") from error
     temporary = f"{name}.{os.getpid()}"
+    mask = os.umask(~listener.mode & 0o777)
     try:
         sock.bind(f"/proc/self/fd/{holder}/{temporary}")
-        os.chmod(temporary, listener.mode, dir_fd=holder)
         if listener.owner is not None:
-            os.chown(temporary, *listener.owner, dir_fd=holder)
+            # The directory may be the mail system's: what stands there by this name now may be a link.
+            os.chown(temporary, *listener.owner, dir_fd=holder, follow_symlinks=False)
         os.rename(temporary, name, src_dir_fd=holder, dst_dir_fd=holder)
         sock.listen(1024)
     except OSError as error:
         sock.close()
         raise StartFault(f"cannot make socket {listener.path}: {error.strerror}") from error
     finally:
+        os.umask(mask)
         os.close(holder)
     return sock

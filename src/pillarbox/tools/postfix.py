@@ -48,6 +48,8 @@ from pillarbox.config.parameters.paths import Paths
 from pillarbox.config.parameters.queue_manager import QueueManager
 from pillarbox.config.reading import Configuration, read_configuration
 from pillarbox.config.unknown_names import unknown_names
+from pillarbox.net.forks import fork
+from pillarbox.net.rights import become
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.queue.queue_directories import QueueDirectories
 from pillarbox.queue.queue_repair import QueueRepair
@@ -250,9 +252,22 @@ class PostfixCommand:
             depth=settings.hash_queue_depth,
         )
         repair = QueueRepair(directories, clock=SystemClock(), warn=self.log.caution)
-        renamed = repair.run(structure=True, purge=True)
-        if renamed:
-            self.log.note(f"Renamed to match inode number: {renamed} message{'s' if renamed > 1 else ''}")
+        owner = self._instance.mail_owner
+
+        def run() -> None:
+            become(
+                owner.uid, owner.gid
+            )  # as postsuper(1): a link that leads out of the queue leads root nowhere
+            try:
+                renamed = repair.run(structure=True, purge=True)
+            except OSError as error:
+                self.log.refuse(f"{error.filename or 'the queue'}: {error.strerror}")
+                raise
+            if renamed:
+                self.log.note(f"Renamed to match inode number: {renamed} message{'s' if renamed > 1 else ''}")
+
+        if os.waitpid(fork(run), 0)[1]:
+            raise Ended(1)  # it has said why
 
     def _set_permissions(self) -> None:
         for change in mend(self._instance):
