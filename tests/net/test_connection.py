@@ -230,6 +230,23 @@ def test_a_silent_peer_is_given_up() -> None:
     run(scene)
 
 
+def test_a_limit_that_becomes_shorter_counts_at_once() -> None:
+    """Not only when the longer one is over: commands of SMTP have limits of their own."""
+
+    async def scene() -> None:
+        connection, _ = connected(idle_limit=3600)
+        waiting = asyncio.get_running_loop().create_task(connection.receive())
+        await asyncio.sleep(0)
+        connection.data_received(b"220 mx\r\n")
+        assert await waiting == b"220 mx\r\n"
+        connection.idle_limit = 0.02
+        with pytest.raises(IdleTimeout):
+            async with asyncio.timeout(60):
+                await connection.receive()
+
+    run(scene)
+
+
 def test_a_connection_that_is_given_away() -> None:
     """detach(): the bytes not yet taken, and a descriptor over which the peer goes on without noticing."""
 

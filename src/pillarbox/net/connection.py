@@ -63,6 +63,7 @@ class Connection(asyncio.Protocol):
         "_received_octets",
         "_source",
         "_target",
+        "_timed_for",
         "_timed_out",
         "_tls",
         "_transport",
@@ -84,6 +85,7 @@ class Connection(asyncio.Protocol):
         self._drained: asyncio.Future[None] | None = None
         self._idle_timer: asyncio.TimerHandle | None = None
         self._last_activity = 0.0
+        self._timed_for = 0.0  # the limit that the timer was set for
         self._gathers, self._mark = 0, b""  # what `gather()` waits for
         self._paused = self._closing = self._timed_out = False
         self._ended = False  # the peer sends no more
@@ -369,8 +371,11 @@ class Connection(asyncio.Protocol):
             self._waiter.set_result(None)
 
     async def _wait(self) -> None:
+        if self._idle_timer is not None and 0 < self.idle_limit < self._timed_for:
+            self._stop_timer()  # it would go off too late
         if self._idle_timer is None and self.idle_limit:
             self._last_activity = self._loop.time()
+            self._timed_for = self.idle_limit
             self._idle_timer = self._loop.call_later(self.idle_limit, self._idle_check)
         self._waiter = self._loop.create_future()
         try:
@@ -392,6 +397,7 @@ class Connection(asyncio.Protocol):
             return
         left = self._last_activity + self.idle_limit - self._loop.time()
         if left > 0.001:
+            self._timed_for = self.idle_limit
             self._idle_timer = self._loop.call_later(left, self._idle_check)
         elif self._waiter is not None:
             self._timed_out = True
