@@ -21,7 +21,7 @@ REPLIES = [  # name, bytes, code, status, text
         b"550-5.1.1 No 550 5.1.1 such user",
     ),
     ("codes differ", b"250-a\r\n550 b\r\n", 550, "5.0.0", b"250-a 550 b"),
-    ("status of another class", b"451 5.7.1 later\r\n", 451, "4.7.1", b"451 5.7.1 later"),
+    ("status of another class", b"451 5.7.1 later\r\n", 451, "4.0.0", b"451 5.7.1 later"),
     ("no status", b"550 User 5.1.1 unknown\r\n", 550, "5.0.0", b"550 User 5.1.1 unknown"),
     ("garbage before", b"hello\r\n220 mx\r\n", 220, "2.0.0", b"220 mx"),
     ("some old charset", b"550 gr\xfc\xdfe\r\n", 550, "5.0.0", b"550 gr??e"),

@@ -189,12 +189,13 @@ class SmtpDelivery:
 
     def _cannot_use(self, target: Target, fault: SiteFault, *, final: bool) -> None:
         soft = fault.status[0] == "4" or (fault.is_of_server and not final)
+        verdict = Verdict(fault.status, fault.text, fault.reply, diagnostic=fault.diagnostic)
         if final or not soft:
             self._site_fault = (fault.status, fault.text) if soft else None
-            self._fates.rest(Verdict(fault.status, fault.text, fault.reply), target)
+            self._fates.rest(verdict, target)
         else:
             self._tell(events.Noted(f"{self._job.queue_id}: {fault.text}"))
-            self._fates.rest(Verdict(fault.status, fault.text, fault.reply), target, final=False)
+            self._fates.rest(verdict, target, final=False)
 
     def _requirement(self, destination: Destination) -> Requirement:
         """What REQUIRETLS asks of the destination.  BadPolicy, LookupFault."""

@@ -109,7 +109,7 @@ class Fates:
             verdict.status,
             verdict.text,
             relay=relay,
-            diagnostic=_diagnostic(verdict.reply),
+            diagnostic=verdict.diagnostic or _diagnostic(verdict.reply),
             remote_mta=f"dns; {fate.target.host}" if fate.target is not None and verdict.reply else "",
             action="delivered" if self._service.assumes_final and not verdict.handled_dsn else "relayed",
             tells_success=not verdict.handled_dsn,

@@ -47,7 +47,7 @@ from pillarbox.vocabulary.faults import ConfigurationFault
 from pillarbox.wire.sasl_client import ClientMechanism, choose
 from pillarbox.wire.smtp.capabilities import Capabilities, read_capabilities
 from pillarbox.wire.smtp.client import Exchange
-from pillarbox.wire.smtp.replies import ServerReply
+from pillarbox.wire.smtp.replies import MAX_LINE, ServerReply
 
 
 class SiteFault(Exception):
@@ -61,6 +61,7 @@ class SiteFault(Exception):
         reply: ServerReply | None = None,
         retry_plain: bool = False,
         is_of_server: bool = False,
+        diagnostic: str = "",
     ) -> None:
         """`is_of_server`: what is final for one server is not while there are others."""
         super().__init__(text)
@@ -69,6 +70,7 @@ class SiteFault(Exception):
         self.text = text
         self.reply = reply
         self.retry_plain = retry_plain
+        self.diagnostic = diagnostic  # for Diagnostic-Code:, if that is no reply
 
 
 class SessionRules(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,7 +150,7 @@ class Session:
     async def greet(self) -> bytes:
         """The greeting, as the server said it; `hello()` is next.  SiteFault, Broken."""
         rules = self.rules
-        answered = await self._ask(rules.client.smtp_helo_timeout, "receiving the initial server greeting")
+        answered = await self.ask(rules.client.smtp_helo_timeout, "receiving the initial server greeting")
         if answered.kind != 2:
             status = answered.status
             if answered.kind == 5 and rules.client.smtp_skip_5xx_greeting:
@@ -190,7 +192,7 @@ class Session:
     async def _hello(self, exchange: Exchange) -> ServerReply:
         name = self.rules.client.smtp_helo_name.encode()
         self.conversation.engine.hello(exchange, name)
-        return await self._ask(
+        return await self.ask(
             self.rules.client.smtp_helo_timeout, f"performing the {exchange.name} handshake"
         )
 
@@ -200,7 +202,7 @@ class Session:
         name = self.capabilities.name.decode("ascii", "replace").lower()
         if self.target.port == 25 and name == self.rules.myhostname.lower():
             self.tell(
-                events.Warned(f"host {self.target.label} replied to HELO/EHLO with my own hostname {name}")
+                events.Warned(f"host {self.target.relay} replied to HELO/EHLO with my own hostname {name}")
             )
             raise SiteFault("5.4.6", f"mail for {self._destination.text} loops back to myself")
 
@@ -223,7 +225,7 @@ class Session:
                 raise SiteFault("4.7.4", f"TLS is required, but was not offered by host {self.target.label}")
             return
         self.conversation.engine.command(Exchange.STARTTLS, b"STARTTLS")
-        reply = await self._ask(tls.smtp_starttls_timeout, "receiving the STARTTLS response")
+        reply = await self.ask(tls.smtp_starttls_timeout, "receiving the STARTTLS response")
         if reply.kind != 2:
             self.tls_outcome = "starttls-not-supported"
             text = reply.text.decode("utf-8", "replace")
@@ -231,7 +233,7 @@ class Session:
                 raise self._requires_tls("5.7.10", f"host {self.target.label} refused to start TLS: {text}")
             if policy.is_required:
                 raise SiteFault(
-                    reply.status if reply.kind == 4 else "4.7.5",
+                    reply.status if reply.kind in (4, 5) else "4.7.5",
                     f"TLS is required, but host {self.target.label} refused to start TLS: {text}",
                     reply=reply,
                 )
@@ -407,6 +409,7 @@ class Session:
             raise SiteFault(
                 "4.7.0",
                 f"SASL authentication failed; cannot authenticate to server {label}: no mechanism available",
+                diagnostic="x-sasl; no mechanism available",
             )
         reply = await self._authenticate(mechanism)
         if reply.kind != 2:
@@ -420,13 +423,14 @@ class Session:
         self.is_logged_in = True
 
     async def _authenticate(self, mechanism: ClientMechanism) -> ServerReply:
-        limit, doing = self.rules.client.smtp_helo_timeout, "performing SASL authentication"
+        greeting = "LHLO" if self.rules.protocol == "LMTP" else "EHLO"
+        limit, doing = self.rules.client.smtp_helo_timeout, f"performing the {greeting} handshake"
         initial = mechanism.initial()
         line = b"AUTH " + mechanism.name
         if initial is not None:
             line += b" " + (base64.b64encode(initial) or b"=")
         self.conversation.engine.command(Exchange.AUTH, line)
-        reply = await self._ask(limit, doing)
+        reply = await self.ask(limit, doing)
         for _ in range(10):
             if reply.kind != 3:
                 return reply
@@ -439,7 +443,7 @@ class Session:
                     f"SASL authentication failed; cannot authenticate to server {self.target.label}: {error}",
                 ) from error
             self.conversation.engine.command(Exchange.AUTH, answer)
-            reply = await self._ask(limit, doing)
+            reply = await self.ask(limit, doing)
         raise SiteFault(
             "4.7.0",
             f"SASL authentication failed; authentication protocol loop with server {self.target.label}",
@@ -462,17 +466,22 @@ class Session:
             self.conversation.flush()
             if not self.rules.client.smtp_skip_quit_response:
                 try:
-                    await self._ask(self.rules.client.smtp_quit_timeout, "sending the QUIT command")
+                    await self.ask(self.rules.client.smtp_quit_timeout, "sending the QUIT command")
                 except Broken:
                     return
         self.conversation.close()
 
-    async def _ask(self, limit: float, doing: str) -> ServerReply:
+    async def ask(self, limit: float, doing: str) -> ServerReply:
+        """Send what the engine has; the next reply.  Broken."""
         reply = (await self.conversation.ask(limit=limit, doing=doing)).reply
         for line in self.conversation.engine.garbage:
             text = line.decode("utf-8", "replace")
             self.tell(events.Warned(f"non-{self.rules.protocol} response from {self.target.label}: {text}"))
         self.conversation.engine.garbage.clear()
+        for line in self.conversation.engine.too_long:
+            text = line.decode("utf-8", "replace")
+            self.tell(events.Warned(f"{self.target.relay}: response longer than {MAX_LINE}: {text}..."))
+        self.conversation.engine.too_long.clear()
         return reply
 
     def _refused(self, reply: ServerReply, *, status: str = "") -> SiteFault:

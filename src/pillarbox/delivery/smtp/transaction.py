@@ -51,6 +51,7 @@ class Verdict(msgspec.Struct, frozen=True):
     text: str
     reply: ServerReply | None = None
     handled_dsn: bool = False  # the server takes care of success notices
+    diagnostic: str = ""  # for Diagnostic-Code:, if that is no reply
 
     @property
     def is_sent(self) -> bool:
@@ -353,11 +354,11 @@ class Transaction:
         text = reply.text.decode("utf-8", "replace")
         said = f"host {self._session.target.label} said: {text} (in reply to {exchange.value})"
         if reply.kind not in (4, 5):  # it makes no sense here
-            return Verdict("5.5.0", f"Protocol error: {said}", reply)
+            return Verdict("5.5.0", f"Protocol error: {said}" if reply.kind == 2 else said, reply)
         return Verdict(reply.status, said, reply)
 
     async def _ask(self, limit: float, doing: str) -> ServerReply:
-        return (await self._session.conversation.ask(limit=limit, doing=doing)).reply
+        return await self._session.ask(limit, doing)
 
 
 _XFORWARD = (

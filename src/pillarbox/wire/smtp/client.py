@@ -76,6 +76,11 @@ class SmtpClient:
         """Lines that were no replies."""
         return self._reader.garbage
 
+    @property
+    def too_long(self) -> list[bytes]:
+        """How lines began that were longer than MAX_LINE."""
+        return self._reader.too_long
+
     def filter_replies(self, rewrite: Callable[[bytes], bytes]) -> None:
         """What is done to each line of a reply before it is looked at."""
         self._reader.rewrite = rewrite

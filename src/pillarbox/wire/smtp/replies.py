@@ -55,11 +55,11 @@ class ServerReply(msgspec.Struct, frozen=True):
 
     @property
     def status(self) -> str:
-        """The enhanced status code, of the reply's class: `5.1.1`; `5.0.0` if the server gave none."""
+        """The enhanced status code, `5.1.1`; `5.0.0` if the server gave none, or one of another class."""
         match = _ENHANCED.match(self.lines[-1][4:].lstrip())
-        if match is None:
+        if match is None or int(match[1]) != self.kind:
             return f"{self.kind}.0.0"
-        return f"{self.kind}.{match[2].decode()}.{match[3].decode()}"
+        return match[0].strip().decode()
 
 
 class ReplyReader:
@@ -69,6 +69,7 @@ class ReplyReader:
         self.strict = False
         self.rewrite: Callable[[bytes], bytes] | None = None  # each line, before it is looked at
         self.garbage: list[bytes] = []
+        self.too_long: list[bytes] = []  # how lines began that were cut
         self._buffer = bytearray()
         self._lines: list[bytes] = []
         self._octets = 0
@@ -91,6 +92,8 @@ class ReplyReader:
         while reply is None and (end := self._buffer.find(b"\n", start)) >= 0:
             line = bytes(self._buffer[start : min(end, start + MAX_LINE)])
             self._octets += end - start
+            if end - start > MAX_LINE and len(self.too_long) < 10:
+                self.too_long.append(_printable(line[:30]))
             start = end + 1
             line = _printable(line.rstrip(b"\r"))
             reply = self._take(line if self.rewrite is None else self.rewrite(line))
