@@ -24,7 +24,15 @@ from typing import Final
 
 import msgspec
 
-from pillarbox.delivery.mbox import MboxFault, MboxLocks, append, as_mbox, dsn_of, mbox_from_line
+from pillarbox.delivery.mbox import (
+    WRITE_DIAGNOSTIC,
+    MboxFault,
+    MboxLocks,
+    append,
+    as_mbox,
+    dsn_of,
+    mbox_from_line,
+)
 from pillarbox.delivery.message_text import MessageText
 from pillarbox.delivery.request import DeliverToMailboxes, MailboxTarget, Outcome
 from pillarbox.files.file_system import DISK, FileSystem
@@ -47,7 +55,10 @@ _CLOCK: Final = SystemClock()
 SENT: Final = Outcome("sent", "2.0.0", "delivered to maildir")
 _SENT_TO_FILE: Final = Outcome("sent", "2.0.0", "delivered to mailbox")
 _TOO_LARGE: Final = Outcome(
-    "bounced", "5.2.2", "maildir delivery failed: error writing message: File too large"
+    "bounced",
+    "5.2.2",
+    "maildir delivery failed: error writing message: File too large",
+    diagnostic=WRITE_DIAGNOSTIC,
 )
 
 
@@ -173,7 +184,7 @@ def _append(
     except MboxFault as fault:
         status = "deferred" if fault.dsn.startswith("4") else "bounced"
         text = f"delivery failed to mailbox {target.mailbox}: {fault.text}"
-        return Outcome(status, fault.dsn, text, "\n".join(warnings))
+        return Outcome(status, fault.dsn, text, "\n".join(warnings), diagnostic=fault.diagnostic)
     return _SENT_TO_FILE
 
 
@@ -209,4 +220,5 @@ def _failed(fault: Exception) -> Outcome:
         dsn,
         f"maildir delivery failed: {text}",
         reason if isinstance(cause, PermissionError) else "",
+        diagnostic=WRITE_DIAGNOSTIC if cause.filename is None else "",
     )

@@ -41,6 +41,8 @@ _OPEN: Final = os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK
 _AT_ONCE: Final = 524288
 """Octets from which on a message is written in more than one call."""
 _LATER: Final = (errno.EAGAIN, errno.ESTALE)
+WRITE_DIAGNOSTIC: Final = "x-unix; input/output error"
+"""What a report says, for programs, of a message that could not be written."""
 _TOO_MUCH: Final = (errno.EDQUOT, errno.EFBIG)
 
 
@@ -51,6 +53,7 @@ class MboxFault(Exception):
         super().__init__(text)
         self.dsn = dsn
         self.text = text
+        self.diagnostic = ""  # for Diagnostic-Code: (RFC 3464 §2.3.6)
 
 
 class MboxLocks(msgspec.Struct, frozen=True):
@@ -172,7 +175,9 @@ class _Append(msgspec.Struct, frozen=True):
             if made:
                 self._sync_directory()
         except OSError as error:
-            raise self._fault(error, "error writing message") from error
+            fault = self._fault(error, "error writing message")
+            fault.diagnostic = WRITE_DIAGNOSTIC
+            raise fault from error
         finally:
             files.close(descriptor)  # which lets fcntl's and flock's locks go
 

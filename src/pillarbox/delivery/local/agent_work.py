@@ -56,7 +56,7 @@ from pillarbox.delivery.local.local_names import LocalNames
 from pillarbox.delivery.local.message_copy import as_piped, from_line, trace_headers
 from pillarbox.delivery.local.spool_rights import SpoolRights
 from pillarbox.delivery.mailbox_delivery import maildir_trouble
-from pillarbox.delivery.mbox import MboxFault, append, as_mbox, dsn_of
+from pillarbox.delivery.mbox import WRITE_DIAGNOSTIC, MboxFault, append, as_mbox, dsn_of
 from pillarbox.delivery.message_text import MessageText
 from pillarbox.files.file_system import DISK, FileSystem
 from pillarbox.mailstore.deliver import Delivery, Result, Stored, TooLarge, Unreadable, sync_earlier
@@ -282,7 +282,8 @@ class AgentWork:
         try:
             self._append(path, check=_check_not_executable, lock_file_may_fail=True, warn=self._warn)
         except MboxFault as fault:
-            self._tell(_failed(fault.dsn, f"cannot append message to file {shown}: {fault.text}"))
+            text = f"cannot append message to file {shown}: {fault.text}"
+            self._tell(_failed(fault.dsn, text, fault.diagnostic))
         except Unreadable as fault:
             self._unreadable(fault)
         else:
@@ -302,7 +303,7 @@ class AgentWork:
         except MboxFault as fault:
             user = self._recipient.user.decode("utf-8", "replace")
             text = f"cannot update mailbox {shown} for user {user}. {fault.text}"
-            self._tell(_failed(fault.dsn, text))
+            self._tell(_failed(fault.dsn, text, fault.diagnostic))
         except Unreadable as fault:
             self._unreadable(fault)
         else:
@@ -362,7 +363,7 @@ class AgentWork:
         assert not isinstance(result, CommandResult)
         if isinstance(result, TooLarge):
             text = "maildir delivery failed: error writing message: File too large"
-            self._tell(Piece("bounced", "5.2.2", text))
+            self._tell(_failed("5.2.2", text, WRITE_DIAGNOSTIC))
             return
         if isinstance(result, Unreadable):
             self._unreadable(result)
@@ -374,7 +375,9 @@ class AgentWork:
             account = self._account
             self._warn(f"maildir access problem for UID/GID={account.uid}/{account.gid}: {text}")
             self._warn("perhaps you need to create the maildirs in advance")
-        self._tell(_failed(dsn, f"maildir delivery failed: {text}"))
+        is_of_writing = isinstance(cause, OSError) and cause.filename is None
+        diagnostic = WRITE_DIAGNOSTIC if is_of_writing else ""
+        self._tell(_failed(dsn, f"maildir delivery failed: {text}", diagnostic))
 
     # -- commands --------------------------------------------------------------------------------------
 
@@ -514,5 +517,5 @@ def _check_not_executable(status: os.stat_result) -> None:
         raise MboxFault("5.7.1", "file is executable")
 
 
-def _failed(dsn: str, text: str) -> Piece:
-    return Piece("deferred" if dsn.startswith("4") else "bounced", dsn, text)
+def _failed(dsn: str, text: str, diagnostic: str = "") -> Piece:
+    return Piece("deferred" if dsn.startswith("4") else "bounced", dsn, text, diagnostic=diagnostic)

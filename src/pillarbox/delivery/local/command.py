@@ -150,8 +150,8 @@ class Running:
 
 def _shown(output: bytes) -> str:
     """Output on one line: blanks for line ends and tabs, underscores for what cannot be printed."""
-    text = output.translate(bytes.maketrans(b"\t\n", b"  ")).decode("ascii", "replace")
-    return "".join(character if " " <= character <= "~" else "_" for character in text)
+    text = output.translate(bytes.maketrans(b"\t\n", b"  ")).decode("utf-8", "surrogateescape")
+    return "".join(character if character.isprintable() else "_" for character in text)
 
 
 def _become(run: CommandRun, message: int, output: int) -> NoReturn:
