@@ -182,6 +182,7 @@ def _returned(kind: Kind, original: Original, encoding: bytes) -> bytes:
 
 def _wrapped(line: bytes) -> bytes:
     """A long line in several, the later ones indented; octets are counted, not characters (RFC 5322 §2.1.1)."""
+    line = line.rstrip()
     lines: list[bytes] = []
     width = _WIDTH
     while len(line) > width:
@@ -192,4 +193,4 @@ def _wrapped(line: bytes) -> bytes:
         lines.append(line[:end].rstrip())
         line = line[end:].lstrip()
         width = _WIDTH - len(_INDENTED)
-    return (b"\n" + _INDENTED).join((*lines, line.rstrip())) + b"\n"
+    return (b"\n" + _INDENTED).join((*lines, line)) + b"\n"

@@ -112,9 +112,9 @@ class Notifier:
         verp: bytes = b"",
     ) -> list[Notice]:
         """Tell who is to be told; the notices.  `verp`: each recipient has one, to an address of its own."""
-        told = [entry for entry in entries if _is_wanted(kind, entry.notify)]
         if not self._rules.utf8:
-            told = [_in_ascii(entry) for entry in told]
+            entries = [_in_ascii(entry) for entry in entries]
+        told = [entry for entry in entries if _is_wanted(kind, entry.notify)]
         is_double = message.sender.lower() == self._rules.double_bounce.lower()
         is_trace = kind in ("success", "verify")
         if is_trace and (is_double or (not message.sender and "2bounce" not in self._rules.classes)):
@@ -122,10 +122,12 @@ class Notifier:
             bounce = "double-bounce" if is_double else "single-bounce"
             self._tell(Noted(f"{queue_id}: not sending trace/success notification for {bounce} message"))
             return []
-        if not told:
+        if is_trace:
+            entries = told
+        if not entries:
             return []
         notices: list[Notice] = []
-        if message.sender and not is_double:
+        if message.sender and told and not is_double:
             sender = message.sender if self._rules.utf8 else _ascii(message.sender)
             for address, some in _by_address(sender, told, verp):
                 notice = await self._queue_notice(
@@ -141,7 +143,7 @@ class Notifier:
                 kind,
                 queue_id,
                 message,
-                told,
+                entries,  # whatever the sender has asked for
                 source,
                 recipient=Address.from_internal(complete),
                 written=written,

@@ -207,7 +207,7 @@ class Aftermath:
         """The defer log of a message that is read in parts, if somebody is to be told of it."""
         if active.parts is None or not active.parts.waits:
             return []
-        if not expired and not 0 < active.message.warn_time <= now:
+        if not expired and not _is_late(active.message, now):
             return []
         try:
             return log_entries(self._directories, "defer", active.queue_id)
@@ -292,7 +292,7 @@ class Aftermath:
     async def _warn_of_delay(self, active: ActiveMessage, entries: list[LogEntry], now: float) -> None:
         """Once, when delay_warning_time is over: the time in the file's W record becomes -1."""
         message = active.message
-        if not 0 < message.warn_time <= now:
+        if not _is_late(message, now):
             return
         if await self._report("delay", active.queue_id, message, entries, active.opened.descriptor):
             try:
@@ -321,6 +321,11 @@ class Aftermath:
         if notices:
             self._queued([notice.queue_id for notice in notices])
         return True
+
+
+def _is_late(message: QueueMessage, now: float) -> bool:
+    """Whether the sender is to hear that it is on its way still; a second early, as from qmgr(8)."""
+    return 0 < message.warn_time <= now + 1
 
 
 def _has_history(active: ActiveMessage) -> bool:
