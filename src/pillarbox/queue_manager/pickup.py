@@ -194,6 +194,8 @@ class Pickup:
         try:
             envelope = self._envelope(message, submission.queue_id, modified, requeued=bool(requeued))
             inspector = self._inspector(submission.queue_id, envelope)
+            sender = Address.from_internal(message.sender).external  # as it was given
+            self._tell(events.MessagePickedUp(submission.queue_id, uid, sender, requeued))
             self._begin(submission, envelope, message, uid, modified, inspector)
             for chunk in _content(source, message.data_offset, pointers=bool(requeued)):
                 await submission.feed(inspector.feed(chunk) if inspector is not None else chunk)
@@ -203,8 +205,6 @@ class Pickup:
                     self._tell_ids(submission)
                     submission.abort()
                     return CleanupStatus.OK, submission.queue_id
-            sender = Address.from_internal(message.sender).external  # as it was given
-            self._tell(events.MessagePickedUp(submission.queue_id, uid, sender, requeued))
             queue_id = await submission.commit()
         except (MessageTooBig, TooManyHops, _Rejected) as fault:
             submission.end_header()
@@ -360,6 +360,7 @@ class Pickup:
         if isinstance(fault, MessageTooBig):
             dsn, reason = "5.3.4", CleanupStatus.SIZE.text
         elif isinstance(fault, TooManyHops):
+            self._tell(events.Warned(f"{queue_id}: message rejected: hopcount exceeded", "cleanup"))
             dsn, reason = "5.4.0", CleanupStatus.HOPS.text
         else:
             dsn, _, reason = str(fault).partition(" ")
@@ -377,7 +378,9 @@ class Pickup:
             for recipient in envelope.recipients
             if not recipient.expanded
         ]
-        returned = msgspec.structs.replace(message, sender=envelope.sender)
+        returned = msgspec.structs.replace(
+            message, sender=envelope.sender, arrival_time=envelope.arrival_time
+        )
         for entry in entries:
             self._tell(
                 events.AttemptMade(
