@@ -17,7 +17,7 @@ from fakes.logs import until_logged
 from fakes.mail_system import until
 from fakes.network import Network, _ip, address
 from fakes.pillarbox_host import INSTALLED, install
-from fakes.postfix_services import MASTER_CF
+from fakes.postfix_services import MASTER_CF, merged
 from fakes.postfix_texts import normal_line, normal_notice, normal_text
 from fakes.scripted_server import Replies, ScriptedServer
 
@@ -48,6 +48,7 @@ class Server(msgspec.Struct, frozen=True):
     replies: Replies | None = {}
     preference: int = 10
     tls: ssl.SSLContext | None = None
+    lmtp: bool = False
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,7 +85,7 @@ class World:
         zones: dict[str, str] = {"sender.test": f"@ IN MX 10 mail\nmail IN A {address(2)}\n"}
         self.servers: dict[str, list[ScriptedServer]] = {}
         addresses = iter(range(20, 250))
-        listening: list[tuple[str, str, Replies, ssl.SSLContext | None]] = []
+        listening: list[tuple[str, str, Server]] = []
         for scenario in scenarios:
             if scenario.at:
                 continue
@@ -93,12 +94,13 @@ class World:
                 place = address(next(addresses))
                 records += f"@ IN MX {server.preference} mx{at}\nmx{at} IN A {place}\n"
                 if server.replies is not None:
-                    listening.append((scenario.name, place, server.replies, server.tls))
+                    listening.append((scenario.name, place, server))
             zones[scenario.domain] = records
         self.network = Network(directory, zones)
-        for name, place, replies, tls in listening:
+        for name, place, one in listening:
             _ip(f"address add {place}/32 dev internet")
-            self.servers.setdefault(name, []).append(ScriptedServer(place, 25, replies, tls=tls))
+            served = ScriptedServer(place, 25, one.replies, tls=one.tls, lmtp=one.lmtp)
+            self.servers.setdefault(name, []).append(served)
         _ip(f"address add {address(19)}/32 dev internet")
         self.theirs = self._host(2, PACKAGED)
         self.ours = self._host(3, INSTALLED)
@@ -110,7 +112,7 @@ class World:
             host.output("cp /usr/share/postfix/main.cf.dist /etc/postfix/main.cf; touch /etc/postfix/main.cf")
         else:
             install(host)
-        host.write("/etc/postfix/main.cf", _USUAL + self._main_cf)
+        host.write("/etc/postfix/main.cf", merged(_USUAL, self._main_cf))
         host.write("/etc/postfix/master.cf", self._master_cf)
         for path_there, content in self._files.items():
             host.write(path_there, content)

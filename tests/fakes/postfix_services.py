@@ -1,5 +1,6 @@
-"""A master.cf with every service that delivers, for both products."""
+"""main.cf and master.cf for both products: entries of several texts, and every service that delivers."""
 
+import re
 from typing import Final
 
 SERVICES: Final = """\
@@ -33,3 +34,9 @@ postlog   unix-dgram n  -       n       -       1       postlogd
 MASTER_CF: Final = f"""\
 smtp      inet  n       -       n       -       -       smtpd
 {SERVICES}"""
+
+
+def merged(*texts: str) -> str:
+    """One entry for each name: postlogd(8) would choke on its own warnings of entries that override others."""
+    entries = [entry for text in texts for entry in re.split(r"(?m)^(?=\S)", text) if entry]
+    return "".join({entry.partition("=")[0].strip(): entry for entry in entries}.values())

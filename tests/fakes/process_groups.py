@@ -66,6 +66,7 @@ SECONDS: Final = {
     "test_doveadm_acl_peer.py": 35,
     "test_doveadm_peer.py": 35,
     "test_outbound_peer.py": 35,
+    "test_bounce_causes_peer.py": 35,
     "test_postcat_peer.py": 35,
     "test_quota_peer.py": 35,
     "test_clogged_queue_peer.py": 30,

@@ -12,7 +12,7 @@ from fakes.host import PACKAGED, Host
 from fakes.mail_system import until
 from fakes.network import Network, _ip, address
 from fakes.pillarbox_host import INSTALLED, install
-from fakes.postfix_services import MASTER_CF
+from fakes.postfix_services import MASTER_CF, merged
 from fakes.scripted_server import ScriptedServer
 
 
@@ -69,7 +69,7 @@ class RewritingWorld:
     def load(self, settings: str) -> None:
         """Another configuration for both: `settings` in place of the general ones, or besides them."""
         self._number += 1
-        text = _merged(self._main_cf % self._number, settings)
+        text = merged(self._main_cf % self._number, settings)
         for number, host in enumerate(self.hosts, start=2):
             host.write("/etc/postfix/main.cf", self._for(number, text))
             done = host.run("postfix reload")
@@ -101,9 +101,3 @@ class RewritingWorld:
         for server in self.all_servers():
             server.close()
         self.network.end()
-
-
-def _merged(*texts: str) -> str:
-    """One entry for each name: postlogd(8) would choke on its own warnings of entries that override others."""
-    entries = [entry for text in texts for entry in re.split(r"(?m)^(?=\S)", text) if entry]
-    return "".join({entry.partition("=")[0].strip(): entry for entry in entries}.values())

@@ -27,13 +27,19 @@ class SmtpClient:
         self._socket.close()
 
     def submit(
-        self, *, sender: str, recipients: Sequence[str], message: bytes, parameters: Sequence[str] = ()
+        self,
+        *,
+        sender: str,
+        recipients: Sequence[str],
+        message: bytes,
+        parameters: Sequence[str] = (),
+        recipient_parameters: str = "",
     ) -> str:
         """Its queue id.  AssertionError if anything is refused."""
         more = "".join(f" {parameter}" for parameter in parameters)
         self._ask(f"MAIL FROM:<{sender}>{more}\r\n".encode())
         for recipient in recipients:
-            self._ask(f"RCPT TO:<{recipient}>\r\n".encode())
+            self._ask(f"RCPT TO:<{recipient}> {recipient_parameters}".rstrip().encode() + b"\r\n")
         self._ask(b"DATA\r\n")
         return self._ask(message.replace(b"\r\n.", b"\r\n..") + b".\r\n").split()[-1].decode()
 
