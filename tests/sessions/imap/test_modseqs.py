@@ -2,9 +2,13 @@
 
 import asyncio
 
+import pytest
+
 from fakes.imap_talk import Talk, new_account
 from fakes.parked_sessions import ParkedClient
-from pillarbox.mailstore.mailbox import NewMessage
+from pillarbox.mailstore.mailbox import FlagAction, FlagChange, NewMessage
+from pillarbox.mailstore.memory.mailbox import MemoryMailbox
+from pillarbox.vocabulary.flags import Flag
 from pillarbox.vocabulary.identifiers import Uid
 
 
@@ -116,3 +120,49 @@ def test_who_goes_on_with_a_session_knows_what_its_client_may_not_believe_in() -
     for is_parked_before in (True, False):
         said = asyncio.run(talk(is_parked_before=is_parked_before))
         assert b"* 1 FETCH (UID 1 MODSEQ (5))\r\nc OK [HIGHESTMODSEQ 3] " in said
+
+
+def test_what_happens_while_a_client_catches_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """RFC 7162 §3.2.5.1, §3.2: a message that EXISTS counts is not VANISHED (EARLIER), and its expunge is not passed over."""
+
+    async def talk() -> None:
+        account = new_account()
+        inbox = await account.open("INBOX")
+        await inbox.append([NewMessage(b"%d" % number) for number in range(4)])
+        original = MemoryMailbox.vanished_since
+        happens = [True]
+
+        async def vanished_since(mailbox: MemoryMailbox, modseq: int) -> list[Uid] | None:
+            if happens:
+                happens.clear()
+                await mailbox.expunge([Uid(2)])
+                await mailbox.change_flags([Uid(3)], FlagChange(FlagAction.ADD, Flag.SEEN))
+            return await original(mailbox, modseq)
+
+        async with asyncio.TaskGroup() as tasks:
+            client = Talk(account)
+            await client.begin(tasks, b"a ENABLE QRESYNC")
+            selected = await client.say(b"b SELECT INBOX")
+            assert any(b"[HIGHESTMODSEQ 5]" in line for line in selected), selected
+            await client.say(b"c UNSELECT")
+            await inbox.expunge([Uid(1)])  # mod-sequence 6
+            monkeypatch.setattr(MemoryMailbox, "vanished_since", vanished_since)
+            known = b"(QRESYNC (%d 5))" % inbox.uid_validity
+            said = await client.say(b"d SELECT INBOX " + known)
+            assert b"* 3 EXISTS" in said
+            assert said[-4:] == [
+                b"* VANISHED (EARLIER) 1",
+                b"* 2 FETCH (UID 3 FLAGS (\\Seen) MODSEQ (8))",
+                b"* OK [HIGHESTMODSEQ 6] Highest",
+                b"d OK [READ-WRITE] Select completed",
+            ]
+            assert await client.say(b"e NOOP") == [
+                b"* 2 FETCH (UID 3 MODSEQ (8) FLAGS (\\Seen))",
+                b"* VANISHED 2",
+                b"e OK [HIGHESTMODSEQ 8] NOOP completed",
+            ]
+            client.client.end()
+        inbox.close()
+        await account.close()
+
+    asyncio.run(talk())

@@ -133,6 +133,7 @@ async def fetch_changed(conversation: Conversation, chosen: Chosen) -> None:
     """What SELECT tells a client that knows an old state (RFC 7162 §3.2.5.1)."""
     items = FetchItems((Item.UID, Item.FLAGS, Item.MODSEQ))
     await _Fetch(conversation, _without_uid(items) if conversation.uid_only else items).all(chosen)
+    conversation.modseqs_told |= bool(chosen.uids)
 
 
 def _written(moment: int) -> bytes:
@@ -157,7 +158,8 @@ async def tell_vanished(
     """`* VANISHED (EARLIER) 41,43:116`: what was expunged since, of `uids`, or of all (RFC 7162 §3.2.6).
 
     Where the history does not reach so far back, every UID that could have been: the client knows which of
-    them it has.  `above` is a UID up to which the client has everything right.
+    them it has.  `above` is a UID up to which the client has everything right.  What went while this was asked for
+    is told later: the client counts it yet.
     """
     view = conversation.selected
     mailbox = view.mailbox
@@ -167,6 +169,9 @@ async def tell_vanished(
     if gone is None:
         ranges = _holes(view.known_uids(), [(max(low, above + 1), min(high, last)) for low, high in spans])
     else:
+        view.take_in()
+        if view.expunges_pend:
+            gone = [uid for uid in gone if view.number_of(uid) is None]
         starts = [low for low, _ in spans]
         ranges = list(
             runs(uid for uid in gone if (at := bisect_right(starts, uid)) and uid <= spans[at - 1][1])
