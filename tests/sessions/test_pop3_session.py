@@ -1,9 +1,11 @@
 """POP3 after login, as transcripts and otherwise."""
 
 import asyncio
+import re
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from hypothesis import given
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 from fakes.scripted_transport import ScriptedTransport, read_transcript
 from pillarbox.mailstore.mailbox import NewMessage, StoreUnavailable
 from pillarbox.mailstore.maildir.pop3_session_lock import SessionLocked
+from pillarbox.mailstore.memory import account as memory_account
 from pillarbox.mailstore.memory.account import MemoryAccount
 from pillarbox.mailstore.memory.mailbox import MemoryMailbox
 from pillarbox.observability.events import Event, Warned
@@ -21,6 +24,7 @@ from pillarbox.sessions.pop3_options import Pop3Options, Pop3Workaround
 from pillarbox.sessions.pop3_session import Pop3Session
 from pillarbox.vocabulary.clock import ManualClock
 from pillarbox.vocabulary.flags import Flag
+from pillarbox.vocabulary.identifiers import Uid
 
 TRANSCRIPTS = sorted((Path(__file__).parents[1] / "transcripts" / "pop3").glob("*.txt"))
 MESSAGES = [
@@ -256,3 +260,54 @@ def test_a_mailbox_that_cannot_be_opened() -> None:
     assert asyncio.run(run()).reason == "Couldn't open INBOX"
     assert client.take_sent().startswith(b"-ERR [SYS/TEMP] Internal error occurred.")
     assert events == [Warned("pop3: INBOX: no such disk")]
+
+
+class Counted(MemoryMailbox):
+    """A mailbox that notes which messages are read, and which of them ahead."""
+
+    reads: ClassVar[list[int]] = []
+    ahead: ClassVar[list[int]] = []
+
+    async def content(self, uid: Uid) -> bytes:
+        """As its parent."""
+        self.reads.append(uid)
+        return await super().content(uid)
+
+    def content_at_once(self, uid: Uid, *, limit: int) -> bytes | None:
+        """As its parent."""
+        self.ahead.append(uid)
+        return super().content_at_once(uid, limit=limit)
+
+
+READ_AHEAD = [
+    ("one after the other", b"RETR 1|DELE 1|RETR 2|DELE 2|RETR 3|DELE 3|RETR 4|RETR 5", [1, 2], [3, 4, 5]),
+    ("not the one after it", b"RETR 2|RETR 3|RETR 1|RETR 4", [2, 3, 1, 4], [4]),
+    ("deleted already", b"DELE 3|RETR 1|RETR 2|NOOP", [1, 2], []),
+    ("from the end", b"RETR 5|RETR 4|RETR 3", [5, 4, 3], []),
+    ("sent ahead", b"RETR 1\r\nRETR 2\r\nRETR 3", [1, 2, 3], [4]),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "commands", "read", "ahead"), READ_AHEAD, ids=[row[0] for row in READ_AHEAD]
+)
+def test_the_next_message_is_read_while_the_client_is_busy(
+    name: str, commands: bytes, read: list[int], ahead: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once it has asked for two in their order; what it is told is the same, and no message is another's."""
+    monkeypatch.setattr(memory_account, "MemoryMailbox", Counted)
+    monkeypatch.setattr(Counted, "reads", [])
+    monkeypatch.setattr(Counted, "ahead", [])
+    asked = commands.split(b"|")
+    said, _, _ = asyncio.run(
+        play([line + b"\r\n" for line in asked], messages=[b"%d\r\n" % number for number in range(1, 6)])
+    )
+    assert (read, ahead) == (Counted.reads, Counted.ahead)
+    numbers = re.findall(rb"RETR (\d)", commands)
+    assert numbers == re.findall(rb"\+OK 3 octets\r\n(\d)\r\n\.\r\n", said)
+
+
+def test_a_message_that_was_read_ahead_can_be_asked_for_by_top() -> None:
+    """Other commands do not care."""
+    said, _, _ = asyncio.run(play([b"RETR 1\r\n", b"RETR 2\r\n", b"TOP 3 0\r\n", b"RETR 3\r\n"]))
+    assert said.endswith(b"+OK\r\nSubject: m2\r\n\r\n.\r\n+OK 15 octets\r\nSubject: m2\r\n\r\n.\r\n")

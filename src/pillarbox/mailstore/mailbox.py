@@ -386,6 +386,10 @@ class Mailbox(Protocol):
         """The whole message with CRLF line ends; a huge one in its file.  Raises MessageGone, StoreUnavailable."""
         ...
 
+    def content_at_once(self, uid: Uid, *, limit: int) -> bytes | None:
+        """The same if its file has at most `limit` octets and can be read without waiting; None if not."""
+        ...
+
     def is_huge(self, uid: Uid) -> bool:
         """Whether the message is known to be one that is read in pieces."""
         ...

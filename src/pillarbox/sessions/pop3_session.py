@@ -41,6 +41,7 @@ from pillarbox.sessions.ended import Ended
 from pillarbox.sessions.mail_log import MailLog, unseen
 from pillarbox.sessions.pop3_figures import Pop3Figures, uidl_change
 from pillarbox.sessions.pop3_options import Pop3Options, Pop3Workaround
+from pillarbox.sessions.pop3_read_ahead import ReadAhead
 from pillarbox.sessions.pop3_unique_ids import UniqueIds, in_order
 from pillarbox.sessions.transport import Transport
 from pillarbox.vocabulary.flags import Flag
@@ -80,6 +81,7 @@ class Pop3Session:
 
     __slots__ = (
         "_account",
+        "_ahead",
         "_bad_commands",
         "_deleted",
         "_engine",
@@ -139,6 +141,7 @@ class Pop3Session:
         self._lowest_retrieved = 0  # in this session
         self._bad_commands = 0
         self._figures = Pop3Figures()
+        self._ahead = ReadAhead()
 
     def shutdown(self) -> None:
         """Say goodbye as soon as the command that is worked on is finished."""
@@ -249,6 +252,7 @@ class Pop3Session:
             command = engine.next_command()
             if command is Pause.NEED_DATA:
                 await self._flush()
+                self._read_ahead()
                 await self._receive()
             elif command is Pause.CLOSED:
                 return "Connection closed"
@@ -257,6 +261,11 @@ class Pop3Session:
                 await self._answer(command)
                 if engine.unsent >= FLUSH_AT:
                     await self._flush()
+
+    def _read_ahead(self) -> None:
+        number = self._ahead.wanted()
+        if number and number <= len(self._uids) and number not in self._deleted and self._mailbox is not None:
+            self._ahead.read(self._mailbox, number, self._uids[number - 1])
 
     async def _receive(self) -> None:
         data = await self._wait.receive(limit=INACTIVITY)
@@ -366,8 +375,9 @@ class Pop3Session:
         self._engine.send(b"+OK\r\n" + b"".join(lines) + b".\r\n")
 
     async def retrieve(self, command: pop3.Retrieve) -> None:
-        content = await self._content(command.message)
         number = command.message
+        self._row(number)
+        content = self._ahead.take(number) or await self._content(number)
         self._retrieved.add(number)
         self._last = max(self._last, number)
         self._lowest_retrieved = min(self._lowest_retrieved or number, number)

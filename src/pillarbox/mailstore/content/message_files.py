@@ -62,12 +62,14 @@ def message_at(
             files.close(descriptor)
 
 
-def message_at_once(files: FileSystem, path: bytes, *, known: bytes | None = None) -> bytes | None:
+def message_at_once(
+    files: FileSystem, path: bytes, *, limit: int = SMALL, known: bytes | None = None
+) -> bytes | None:
     """The same of a small message that is in memory; None if it is not, or is packed.  OSError."""
     if known is not None:
         files.stat(path)  # it is still there
         return known
-    stored = files.read_at_once(path, min(SMALL, LARGE - 1))
+    stored = files.read_at_once(path, min(limit, LARGE - 1))
     return None if stored is None or is_packed(stored) else stored
 
 

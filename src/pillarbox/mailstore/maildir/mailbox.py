@@ -351,6 +351,11 @@ class MaildirMailbox:
         self._note_use()
         return content
 
+    def content_at_once(self, uid: Uid, *, limit: int) -> bytes | None:
+        """The same of a message that is small and in memory; None of others, and of those that are gone."""
+        self._note_use()
+        return self._contents.at_once(uid, limit=limit)
+
     def is_huge(self, uid: Uid) -> bool:
         """Whether its file's name says that it is read in pieces."""
         return self._contents.is_huge(uid)

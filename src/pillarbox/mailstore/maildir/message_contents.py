@@ -15,7 +15,7 @@ from time import perf_counter
 from typing import Final
 
 from pillarbox.mailstore.content.large_content import LARGE, LargeContent, searchable
-from pillarbox.mailstore.content.message_files import message_at_once
+from pillarbox.mailstore.content.message_files import SMALL, message_at_once
 from pillarbox.mailstore.faults import MessageUnreadable
 from pillarbox.mailstore.mailbox import MessageGone
 from pillarbox.mailstore.maildir.file_names import sizes
@@ -49,8 +49,10 @@ class MessageContents:
         base = self._folder.base_at_once(uid)
         return base is not None and (sizes(base)[0] or 0) >= LARGE
 
-    def at_once(self, uid: Uid) -> bytes | None:
+    def at_once(self, uid: Uid, *, limit: int = SMALL) -> bytes | None:
         """The message without waiting for anything; None if a thread has to read it, who finds out why.
+
+        `limit`: octets of its file.
 
         A change of thread costs three times as much as reading a file that is in memory.  If one takes long all the
         same, the disk was asked where the file is, and threads read for a while.
@@ -66,7 +68,7 @@ class MessageContents:
         if path is None:
             return None
         try:
-            stored = message_at_once(folder.files, path, known=folder.fresh.get(uid))
+            stored = message_at_once(folder.files, path, limit=limit, known=folder.fresh.get(uid))
         except OSError:
             return None
         if perf_counter() - began > HELD_UP:

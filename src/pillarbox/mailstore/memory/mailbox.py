@@ -289,6 +289,11 @@ class MemoryMailbox:
             raise MessageGone
         return self._contents[uid]
 
+    def content_at_once(self, uid: Uid, *, limit: int) -> bytes | None:
+        """The same if it is small."""
+        content = self._contents.get(uid)
+        return content if content is not None and len(content) <= limit else None
+
     def is_huge(self, uid: Uid) -> bool:
         """Whether it would be one that is read in pieces."""
         return len(self._contents.get(uid, b"")) >= LARGE
