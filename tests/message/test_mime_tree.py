@@ -62,6 +62,21 @@ STRUCTURES = [
         b'Content-Type: image/png; name="a b"\n\nx',
         b'("image" "png" ("name" "a b") NIL NIL "7bit" 1)',
     ),
+    (
+        "the defaults in capitals",
+        b"Content-Type: Text/PLAIN; CHARSET=US-ASCII\nContent-Transfer-Encoding: 7BIT\n\nx\n",
+        b'("text" "plain" ("charset" "us-ascii") NIL NIL "7bit" 3 1)',
+    ),
+    (
+        "more than the defaults in capitals",
+        b"Content-Type: TEXT/PLAIN; CHARSET=US-ASCII; X=y\n\nx\n",
+        b'("TEXT" "PLAIN" ("CHARSET" "US-ASCII" "X" "y") NIL NIL "7bit" 3 1)',
+    ),
+    (
+        "a part with the defaults in capitals",
+        b"Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: TEXT/PLAIN\n\nx\n--b--\n",
+        b'(("TEXT" "PLAIN" ("charset" "us-ascii") NIL NIL "7bit" 1 0) "mixed")',
+    ),
     ("broken type", b"Content-Type: text/\n\nx", b'("" "" NIL NIL NIL "7bit" 1)'),
     (
         "multipart of no kind",

@@ -3,7 +3,8 @@
 DESCRIPTION
     `render(content, tree)` gives both; they are rendered once, when the message is first seen, and kept in
     the cache.  Values stand as the message has them, defaults are lower case, as Dovecot 2.3 writes both:
-    text/plain in us-ascii and "7bit".
+    text/plain in us-ascii and "7bit".  A message that says no more than these defaults, in whatever case, is
+    written as one that says nothing.
 
 STANDARDS
     RFC 3501 §7.4.2 (BODY, BODYSTRUCTURE), §9 (body); RFC 2045 §5.2, §6.1 (defaults)
@@ -23,12 +24,41 @@ from pillarbox.message.mime_fields import (
 from pillarbox.message.mime_tree import Part
 
 _DEFAULT_CHARSET: Final = b'"charset" "us-ascii"'
-_NO_PARTS: Final = b'("text" "plain" ("charset" "us-ascii") NIL NIL "7bit" 0 0)'
-_NO_PARTS_EXTENDED: Final = b'("text" "plain" ("charset" "us-ascii") NIL NIL "7bit" 0 0 NIL NIL NIL NIL)'
+_PLAIN: Final = b'("text" "plain" ("charset" "us-ascii") NIL NIL "7bit" %d %d)'
+_PLAIN_EXTENDED: Final = b'("text" "plain" ("charset" "us-ascii") NIL NIL "7bit" %d %d NIL NIL NIL NIL)'
+_NO_PARTS: Final = _PLAIN % (0, 0)
+_NO_PARTS_EXTENDED: Final = _PLAIN_EXTENDED % (0, 0)
+_TELLING_FIELDS: Final = frozenset(
+    (b"content-id", b"content-description", b"content-md5", b"content-disposition", b"content-location")
+)
 
 
 def render(content: Content, tree: Part) -> tuple[bytes, bytes]:
     """BODY and BODYSTRUCTURE of the message."""
+    if _is_plain(tree):
+        counted = (tree.body_end - tree.body_start, content.count(b"\n", tree.body_start, tree.body_end))
+        return _PLAIN % counted, _PLAIN_EXTENDED % counted
+    return render_part(content, tree)
+
+
+def _is_plain(tree: Part) -> bool:
+    """Whether the message says of its body nothing but the defaults."""
+    content_type = tree.content_type
+    if content_type is None or (content_type.type.lower(), content_type.subtype.lower()) != (
+        b"text",
+        b"plain",
+    ):
+        return False
+    said = [(name.lower(), value.lower()) for name, value in content_type.parameters]
+    fields = tree.fields
+    if said not in ([], [(b"charset", b"us-ascii")]) or not fields.keys().isdisjoint(_TELLING_FIELDS):
+        return False
+    encoding = parse_encoding(fields.get(b"content-transfer-encoding", b"")) or b"7bit"
+    return encoding.lower() == b"7bit" and not parse_languages(fields.get(b"content-language", b""))
+
+
+def render_part(content: Content, tree: Part) -> tuple[bytes, bytes]:
+    """The same of a part of a message."""
     if tree.is_multipart:
         return _multipart(content, tree)
     return _single(content, tree)
@@ -37,7 +67,7 @@ def render(content: Content, tree: Part) -> tuple[bytes, bytes]:
 def _multipart(content: Content, part: Part) -> tuple[bytes, bytes]:
     """`"(" 1*body SP media-subtype [SP body-ext-mpart] ")"`"""
     if part.children:
-        rendered = [render(content, child) for child in part.children]
+        rendered = [render_part(content, child) for child in part.children]
         body = b"".join([short for short, _ in rendered])
         extended = b"".join([long for _, long in rendered])
     else:
@@ -73,7 +103,7 @@ def _single(content: Content, part: Part) -> tuple[bytes, bytes]:
     if part.is_message:
         child = part.children[0]
         envelope = render_envelope(content[child.header_start : child.body_start])
-        short, long = render(content, child)
+        short, long = render_part(content, child)
         lines = content.count(b"\n", part.body_start, part.body_end)
         body = b"%s %s %s %d" % (common, envelope, short, lines)
         extended = b"%s %s %s %d" % (common, envelope, long, lines)

@@ -14,13 +14,14 @@ STANDARDS
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Final
 
 import msgspec
 
-from pillarbox.message.body_structure import multipart_end, render
+from pillarbox.message.body_structure import multipart_end, render, render_part
+from pillarbox.message.content import Content
 from pillarbox.message.line_ends import to_crlf
 from pillarbox.message.mime_fields import Parameters, parse_content_type
 from pillarbox.message.mime_tree import Part, parse
@@ -129,22 +130,22 @@ def _boundary(parameters: Parameters) -> bytes:
 def _remembered_frame(fields: Fields) -> Frame | None:
     if any(_COMPOSITE.match(value) for _, value in fields):
         return None
-    return _frame(b"".join([b"%b:%b\n" % field for field in fields]) + b"\r\n")
+    return _frame(b"".join([b"%b:%b\n" % field for field in fields]) + b"\r\n", render)
 
 
 @lru_cache(maxsize=1024)
 def _frame_of_header(header: bytes) -> Frame | None:
     """The frame of a part with this header, which is MIME whether or not it says so."""
-    return _frame(_MIME + to_crlf(header) + b"\r\n")
+    return _frame(_MIME + to_crlf(header) + b"\r\n", render_part)
 
 
-def _frame(content: bytes) -> Frame | None:
-    """The frame of a message without body."""
+def _frame(content: bytes, rendering: Callable[[Content, Part], tuple[bytes, bytes]]) -> Frame | None:
+    """The frame of a message or a part without body."""
     tree = parse(content)
     kind = b"text" if tree.content_type is None else tree.content_type.type.lower()
     if kind in (b"multipart", b"message"):
         return None
-    body, structure = render(content, tree)
+    body, structure = rendering(content, tree)
     is_text = kind == b"text"
     end = b" 0 0" if is_text else b" 0"
     start = body[: -len(end) - 1]

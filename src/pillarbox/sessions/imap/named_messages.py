@@ -98,4 +98,5 @@ def _structure(content: MessageContent, path: tuple[int, ...]) -> bytes:
     part = find_part(tree, path) if path else tree
     if part is None:
         raise BadUrl("Section not found")
-    return body_structure.render(content, part)[1]
+    render = body_structure.render_part if path else body_structure.render
+    return render(content, part)[1]
