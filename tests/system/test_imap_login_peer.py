@@ -18,6 +18,9 @@ CONVERSATIONS: Final = [  # name, what is sent in one piece
     ("one that asks behind it", b"a LOGIN me secret\r\nb CAPABILITY\r\n"),
     ("one that failed before", b"a CAPABILITY\r\nb LOGIN me wrong\r\nc LOGIN me secret\r\n"),
     ("SASL-IR without one", b"a AUTHENTICATE PLAIN\r\nAG1lAHNlY3JldA==\r\n"),
+    ("PLAIN of two parts", b"a AUTHENTICATE PLAIN bWUAc2VjcmV0\r\n"),
+    ("PLAIN of nobody", b"a AUTHENTICATE PLAIN AAA=\r\n"),
+    ("PLAIN of nothing", b"a AUTHENTICATE PLAIN =\r\n"),
     ("an identification", b'a ID ("name" "x")\r\nb LOGIN me secret\r\n'),
 ]
 
@@ -79,10 +82,17 @@ def test_clients_that_identify_themselves(wanted: str) -> None:
 
 
 def test_logins_are_those_of_dovecot() -> None:
-    """Where capabilities are told depends on whether the client has asked for them."""
-    with dovecot_pair(
-        "protocols = imap\nmail_location = maildir:~/Maildir\n" + PATIENT_WITH_GUESSERS
-    ) as pair:
+    """Where capabilities are told depends on whether the client has asked for them; refusals are in the log."""
+    settings = "protocols = imap\nmail_location = maildir:~/Maildir\nauth_verbose = yes\n"
+    with dovecot_pair(settings + PATIENT_WITH_GUESSERS) as pair:
         for name, sent in CONVERSATIONS:
-            ours, theirs = (heard(server.port, sent) for server in pair)
-            assert ours == theirs, name
+            said = [heard(server.port, sent) for server in pair]
+            assert said[0] == said[1], name
+        ours, theirs = pair
+        until(lambda: len(refusals(ours.log())) == len(refusals(theirs.log())) == 4, what="refusals are told")
+        assert refusals(ours.log()) == refusals(theirs.log())
+
+
+def refusals(log: str) -> list[tuple[str, str]]:
+    """Of the auth server: what refused whom, and why."""
+    return re.findall(r"auth: Info: ([a-z]+\([^<]*).*?>\): (.*)", log)

@@ -57,9 +57,11 @@ def test_malformed_plain(response: bytes) -> None:
 
 
 def test_login_needs_a_user() -> None:
-    """An empty name is none."""
+    """An empty name is none; an empty initial response is no name yet."""
+    exchange = start(b"LOGIN")
+    assert exchange.step(b"") == Challenge(b"Username:")
     with pytest.raises(MalformedResponse):
-        start(b"LOGIN").step(b"")
+        exchange.step(b"")
 
 
 def test_what_is_offered_can_be_started() -> None:

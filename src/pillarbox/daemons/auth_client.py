@@ -100,7 +100,7 @@ class AuthClientConnection:
         elif word == b"CONT" and number in self._exchanges:
             if self._exchanges[number].busy:
                 return False
-            self._step(number, fields[2] if len(fields) > 2 else b"")
+            self._step(number, fields[2] if len(fields) > 2 else b"", "continued")
         elif word == b"CANCEL":
             self._exchanges.pop(number, None)
             self._leave_if_idle()
@@ -122,18 +122,29 @@ class AuthClientConnection:
             name, nonce=secrets.token_urlsafe(18).encode(), host=server.settings.hostname.encode()
         )
         self._exchanges[number] = _Exchange(mechanism, name, given)
-        self._step(number, given.get(b"resp"))
+        response = given.get(b"resp")
+        self._step(number, b"" if response == b"=" else response, "initial")
         return True
 
-    def _step(self, number: int, encoded: bytes | None) -> None:
+    def _step(self, number: int, encoded: bytes | None, which: str) -> None:
         try:
             response = None if encoded is None else base64.b64decode(encoded, validate=True)
             step = self._exchanges[number].mechanism.step(response)
-        except (binascii.Error, sasl.MalformedResponse):
-            self._exchanges.pop(number)
-            self._fail(number, "", b"reason=Invalid base64 data or malformed response")
-            return
-        self._go_on(number, step)
+        except binascii.Error:
+            self._refuse_malformed(number, f"Invalid base64 data in {which} response", b"code=invalid_base64")
+        except sasl.MalformedResponse as fault:
+            self._refuse_malformed(number, str(fault))
+        else:
+            self._go_on(number, step)
+
+    def _refuse_malformed(self, number: int, reason: str, code: bytes = b"") -> None:
+        """What is wrong with a response is for the log; the client is told of what has a code."""
+        exchange = self._exchanges[number]
+        exchange.busy = True
+        request = request_of("", exchange.given, exchange.name)
+        self._server.refused(exchange.name.decode().lower(), request, reason)
+        told = (code, b"reason=" + reason.encode()) if code else ()
+        self._tasks.create_task(self._refuse(number, request, b"", *told))
 
     def _go_on(self, number: int, step: sasl.Step) -> None:
         exchange = self._exchanges[number]
@@ -198,7 +209,8 @@ class AuthClientConnection:
             del self._exchanges[number]
             self._succeed(number, exchange, outcome)
         else:
-            await self._refuse(number, request, given.password.reveal(), outcome.message)
+            more = (b"reason=" + outcome.message.encode(),) if outcome.message else ()
+            await self._refuse(number, request, given.password.reveal(), *more)
 
     def _login(self, number: int, user: bytes, authorization: bytes) -> LoginName | None:
         """Whose login it is; None if the name is none."""
@@ -273,9 +285,7 @@ class AuthClientConnection:
     def _counts_penalties(self, exchange: _Exchange) -> bool:
         return self._server.settings.auth_penalty and b"no-penalty" not in exchange.given
 
-    async def _refuse(
-        self, number: int, request: LoginRequest | None, password: bytes, message: str = ""
-    ) -> None:
+    async def _refuse(self, number: int, request: LoginRequest | None, password: bytes, *more: bytes) -> None:
         exchange = self._exchanges[number]
         if request is not None and self._counts_penalties(exchange):
             self._server.penalties.failed(request.remote, request.user, password)
@@ -285,7 +295,6 @@ class AuthClientConnection:
                 self._server.penalties.answered(request.remote)
         if self._exchanges.pop(number, None) is None:
             return
-        more = (b"reason=" + message.encode(),) if message else ()
         self._fail(number, request.user if request is not None else "", *more)
 
     def _succeed(self, number: int, exchange: _Exchange, outcome: Outcome) -> None:

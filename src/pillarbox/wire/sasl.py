@@ -33,10 +33,12 @@ from pillarbox.wire.old_digests import CONTEXT, hmac_md5, hmac_md5_contexts
 
 SCRAM_ITERATIONS: Final = 4096
 """RFC 7677 §4: at least 4096; for passwords that are stored in the clear."""
+_FIRST: Final = "Invalid initial client message"
+_FINAL: Final = "Invalid final client message"
 
 
 class MalformedResponse(Exception):
-    """The response is not one of the mechanism."""
+    """The response is not one of the mechanism; `str()` is for the log."""
 
 
 class UnusableSecret(Exception):
@@ -109,24 +111,31 @@ class Plain(_ByPassword):
         if response is None:
             return Challenge(b"")
         parts = response.split(b"\0")
-        if len(parts) != 3 or not parts[1]:
-            raise MalformedResponse
+        if len(parts) != 3:
+            raise MalformedResponse("invalid input")
+        if not parts[1]:
+            raise MalformedResponse("Empty username")
         return Credentials(parts[1], Secret(parts[2]), parts[0])
 
 
 class Login(_ByPassword):
-    """User name and password, each asked for.  An initial response is the user name."""
+    """User name and password, each asked for.  An initial response is the user name, unless it is empty."""
 
     def __init__(self) -> None:
         self._user: bytes | None = None
+        self._asked = False
 
     def step(self, response: bytes | None) -> Step:
         """Two responses."""
-        if response is None:
+        if not response and not self._asked:
+            self._asked = True
             return Challenge(b"Username:")
+        if response is None:
+            raise MalformedResponse("invalid input")
         if self._user is None:
             if not response:
-                raise MalformedResponse
+                raise MalformedResponse("Empty username")
+            self._asked = True
             self._user = response
             return Challenge(b"Password:")
         return Credentials(self._user, Secret(response))
@@ -140,7 +149,7 @@ class External(_ByPassword):
         if response is None:
             return Challenge(b"")
         if b"\0" in response:
-            raise MalformedResponse
+            raise MalformedResponse("invalid input")
         return Vouched(response)
 
 
@@ -156,8 +165,8 @@ class CramMd5:
         if response is None:
             return Challenge(self._challenge)
         user, blank, digest = response.rpartition(b" ")
-        if not blank or not user or len(digest) != 32:
-            raise MalformedResponse
+        if not blank or not user:
+            raise MalformedResponse("missing digest")
         self._digest = digest
         return WantsStored(user)
 
@@ -192,7 +201,7 @@ class Scram:
             return Challenge(b"")
         if self._proven:
             if response:
-                raise MalformedResponse
+                raise MalformedResponse("invalid input")
             return Proven()
         return self._final(response) if self._server_first else self._first(response)
 
@@ -200,14 +209,14 @@ class Scram:
         """`gs2-header client-first-message-bare`"""
         parts = message.split(b",", 2)
         if len(parts) != 3 or parts[0] not in (b"n", b"y"):
-            raise MalformedResponse
+            raise MalformedResponse(_FIRST)
         authorization = parts[1].removeprefix(b"a=") if parts[1] else b""
         attributes = parts[2].split(b",")
         if len(attributes) < 2 or attributes[0][:2] != b"n=" or attributes[1][:2] != b"r=":
-            raise MalformedResponse
+            raise MalformedResponse(_FIRST)
         user, client_nonce = _saslname(attributes[0][2:]), attributes[1][2:]
         if not user or not client_nonce or len(client_nonce) > 256:
-            raise MalformedResponse
+            raise MalformedResponse(_FIRST)
         self._gs2 = b"%s,%s," % (parts[0], parts[1])
         self._first_bare = parts[2]
         self._nonce = client_nonce + self._nonce
@@ -238,14 +247,14 @@ class Scram:
         without_proof, _, proof_text = message.rpartition(b",p=")
         attributes = without_proof.split(b",")
         if len(attributes) < 2 or attributes[0] != b"c=" + base64.b64encode(self._gs2):
-            raise MalformedResponse
+            raise MalformedResponse(_FINAL)
         if not hmac.compare_digest(attributes[1], b"r=" + self._nonce):
-            raise MalformedResponse
+            raise MalformedResponse(_FINAL)
         proof = _decoded(proof_text)
         auth_message = b",".join((self._first_bare, self._server_first, without_proof))
         signature = hmac.digest(self._stored_key, auth_message, self._hash)
         if len(proof) != len(signature):
-            raise MalformedResponse
+            raise MalformedResponse(_FINAL)
         client_key = bytes(one ^ other for one, other in zip(proof, signature, strict=True))
         right = hmac.compare_digest(hashlib.new(self._hash, client_key).digest(), self._stored_key)
         if not right or self._unknown:
@@ -295,7 +304,7 @@ def _saslname(text: bytes) -> bytes:
     """`=2C` stands for a comma, `=3D` for an equals sign; nothing else may follow one."""
     name = text.replace(b"=2C", b",").replace(b"=3D", b"\0")
     if b"=" in name:
-        raise MalformedResponse
+        raise MalformedResponse(_FIRST)
     return name.replace(b"\0", b"=")
 
 
@@ -303,7 +312,7 @@ def _decoded(text: bytes) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except binascii.Error:
-        raise MalformedResponse from None
+        raise MalformedResponse(_FINAL) from None
 
 
 MECHANISMS: Final = (b"PLAIN", b"LOGIN", b"CRAM-MD5", b"SCRAM-SHA-1", b"SCRAM-SHA-256", b"EXTERNAL")

@@ -2,8 +2,6 @@
 
 import base64
 import binascii
-import re
-from typing import Final
 
 from pillarbox.access.client_rates import Event
 from pillarbox.observability import events
@@ -12,8 +10,6 @@ from pillarbox.sessions.smtp.session_state import Gone, Goodbye, SessionState
 from pillarbox.vocabulary.reply import Reply
 from pillarbox.wire.smtp.commands import Auth
 from pillarbox.wire.smtp.server import AuthResponse, Pause
-
-_BASE64: Final = re.compile(rb"[A-Za-z0-9+/=]*")
 
 
 class _BadResponse(ExchangeAborted):
@@ -112,11 +108,9 @@ def _failed(session: SessionState, mechanism: bytes, failure: Failure) -> Reply:
 
 def _decode(text: bytes, which: str) -> bytes:
     """`=` stands for an empty initial response (RFC 4954 §4)."""
-    if text == b"=":
+    if text == b"=" and which == "initial":
         return b""
     try:
         return base64.b64decode(text, validate=True)
     except binascii.Error as error:
-        if _BASE64.fullmatch(text) is not None and len(text) % 4 == 0:
-            raise _BadResponse("Invalid base64 data or malformed response") from error
         raise _BadResponse(f"Invalid base64 data in {which} response") from error
