@@ -53,8 +53,15 @@ class Access(msgspec.Struct, frozen=True):
 
 def configured_access(snapshot: Snapshot, *, clock: Clock) -> Access:
     """The lists of a service."""
-    access, tls = with_networks(SmtpAccess, snapshot, clock=clock), snapshot.group(SmtpServerTls)
-    verification = snapshot.group(AddressVerification)
+    access = with_networks(SmtpAccess, snapshot, clock=clock)
+    compiler = _compiler(snapshot, access, clock=clock)
+    relay, notes = _relay_restrictions(snapshot, access)
+    return Access(_lists(snapshot, access, relay, compiler, clock=clock), _codes(access), notes)
+
+
+def _compiler(snapshot: Snapshot, access: SmtpAccess, *, clock: Clock) -> Compiler:
+    """What restrictions are compiled with: tables, services, and what is asked of clients."""
+    tls, verification = snapshot.group(SmtpServerTls), snapshot.group(AddressVerification)
 
     def tables(parameter: str, names: tuple[str, ...]) -> tuple[LookupTable, ...]:
         where = f"{snapshot.where(parameter)}, parameter {parameter}"
@@ -69,7 +76,7 @@ def configured_access(snapshot: Snapshot, *, clock: Clock) -> Access:
         unescaped(snapshot.value("smtpd_expansion_filter")),
         tables("rbl_reply_maps", access.rbl_reply_maps),
     )
-    compiler = Compiler(
+    return Compiler(
         clock=clock,
         keys=AccessKeys(
             match_subdomains="smtpd_access_maps" in matched,
@@ -104,15 +111,20 @@ def configured_access(snapshot: Snapshot, *, clock: Clock) -> Access:
         ),
     )
 
+
+def _lists(
+    snapshot: Snapshot, access: SmtpAccess, relay: tuple[str, ...], compiler: Compiler, *, clock: Clock
+) -> AccessLists:
+    """All lists; `relay` are the words of smtpd_relay_restrictions."""
+
     def compiled(parameter: str, words: tuple[str, ...], subject: Subject) -> RestrictionList:
         where = f"{snapshot.where(parameter)}, parameter {parameter}"
         return compiler.compile(words, subject=subject, where=where)
 
-    relay, notes = _relay_restrictions(snapshot, access)
     checks_users = configured_receive_options(
         snapshot
     ).unknown_recipient_checks  # senders, too, as in smtpd(8)
-    lists = AccessLists(
+    return AccessLists(
         client=compiled("smtpd_client_restrictions", access.smtpd_client_restrictions, Subject.CLIENT),
         helo=compiled("smtpd_helo_restrictions", access.smtpd_helo_restrictions, Subject.HELO),
         sender=compiled("smtpd_sender_restrictions", access.smtpd_sender_restrictions, Subject.SENDER),
@@ -129,9 +141,8 @@ def configured_access(snapshot: Snapshot, *, clock: Clock) -> Access:
         relay_before_recipient=access.smtpd_relay_before_recipient_restrictions,
         reject_unlisted_recipient=access.smtpd_reject_unlisted_recipient and checks_users,
         reject_unlisted_sender=access.smtpd_reject_unlisted_sender and checks_users,
-        is_probe_sender=_is_probe_sender(snapshot, verification, clock=clock),
+        is_probe_sender=_is_probe_sender(snapshot, snapshot.group(AddressVerification), clock=clock),
     )
-    return Access(lists, _codes(access), notes)
 
 
 def _rbl_check(snapshot: Snapshot, zone: str, replies: RblReplies) -> Restriction:

@@ -11,13 +11,14 @@ FAULTS
 import grp
 import os
 import pwd
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import msgspec
 
 from pillarbox.config.mailbox_settings import MailboxSettings, ScriptService, UnixSocket
 from pillarbox.net.startup import User
-from pillarbox.supervisor.half import Half, Role
+from pillarbox.supervisor.half import Half, OnReload, Role
 from pillarbox.supervisor.listeners import InetListener, UnixListener
 from pillarbox.supervisor.system_users import Owners
 from pillarbox.vocabulary.faults import ConfigurationFault
@@ -48,114 +49,11 @@ def mailbox_half(
             msgspec.structs.replace(socket, addresses=(listen,)) for socket in settings.inet_sockets
         )
         settings = msgspec.structs.replace(settings, inet_sockets=sockets)
-    named = settings.listener_names()
-    pairs = settings.connection_rules().certificates()
-    for name, path in [pair for files in pairs for pair in zip(("ssl_cert", "ssl_key"), files, strict=True)]:
-        if path and not os.access(path, os.R_OK):
-            why = "Permission denied" if os.path.exists(path) else "No such file or directory"
-            raise ConfigurationFault("Error in configuration file", f"{name}: Can't open file {path}: {why}")
-    inet = {
-        name: InetListener(name, address, socket.port + port_offset)
-        for name, (socket, address) in named.items()
-    }
-    logins = tuple(name for name, (socket, _) in named.items() if socket.service in ("imap", "pop3"))
-    lmtp = tuple(name for name, (socket, _) in named.items() if socket.service == "lmtp")
-    policies = tuple(name for name, (socket, _) in named.items() if socket.service == "quota-status")
-    base = settings.base_dir
-    own_doors = [
-        UnixListener("auth-login", f"{base}/auth-login", 0o600, _pair(owners.dovenull if owners else None)),
-        UnixListener("auth-lookup", f"{base}/auth-lookup", 0o600, _pair(owners.dovenull if owners else None)),
-        UnixListener("auth-worker", f"{base}/auth-worker", 0o600, _pair(owners.dovecot if owners else None)),
-        UnixListener("sessions", f"{base}/pillarbox-sessions", 0o600),
-        UnixListener("spawner", f"{base}/spawner", 0o600, _pair(owners.dovenull if owners else None)),
-    ]
+    _check_certificates(settings)
+    inet = settings.listener_names()
     configured = [
         UnixListener(f"{socket.service}/{number}", socket.path, socket.mode, _owner(socket, owners))
         for number, socket in enumerate(settings.unix_sockets)
-    ]
-    doors = ["auth-login", "auth-lookup", *(one.name for one in configured if one.name.startswith("auth-"))]
-    lmtp = (*lmtp, *(one.name for one in configured if one.name.startswith("lmtp/")))
-    policies = (*policies, *(one.name for one in configured if one.name.startswith("quota-status/")))
-    encoded = msgspec.msgpack.encode(settings)
-    dovenull = owners.dovenull if owners else None
-    roles = [
-        Role(
-            name="auth",
-            program="dovecot",
-            module="pillarbox.daemons.auth",
-            on_reload="overlap",
-            listeners=tuple(doors),
-            settings=encoded,
-            user=owners.dovecot if owners else None,
-        ),
-        Role(
-            name="spawner",
-            program="dovecot",
-            module="pillarbox.daemons.spawner",
-            on_reload="overlap",
-            listeners=("spawner", "sessions"),
-            settings=encoded,
-        ),
-    ]
-    if any(one.driver in ("pam", "shadow") for one in settings.passdbs):
-        roles.insert(
-            0,
-            Role(
-                name="auth-worker",
-                program="dovecot",
-                module="pillarbox.daemons.auth_worker",
-                listeners=("auth-worker",),
-                settings=encoded,
-            ),
-        )
-    if logins:
-        roles.append(
-            Role(
-                name="login",
-                program="dovecot",
-                module="pillarbox.daemons.login",
-                on_reload="overlap",
-                listeners=logins,
-                settings=encoded,
-                processes=settings.login_processes or os.cpu_count() or 1,
-                user=dovenull,
-            )
-        )
-    if lmtp:
-        roles.append(
-            Role(
-                name="lmtp",
-                program="dovecot",
-                module="pillarbox.daemons.lmtp",
-                on_reload="overlap",
-                listeners=lmtp,
-                settings=encoded,
-                user=dovenull,
-            )
-        )
-    if policies:
-        roles.append(
-            Role(
-                name="quota-status",
-                program="dovecot",
-                module="pillarbox.daemons.quota_status",
-                on_reload="overlap",
-                listeners=policies,
-                settings=encoded,
-                user=dovenull,
-            )
-        )
-    roles += [
-        Role(
-            name=service.name,
-            program="dovecot",
-            module="pillarbox.daemons.script",
-            on_reload="overlap",
-            listeners=tuple(name for name, _ in _script_sockets(service)),
-            settings=msgspec.msgpack.encode(service),
-            user=_script_user(service) if owners is not None else None,
-        )
-        for service in settings.scripts
     ]
     scripts = [
         UnixListener(name, socket.path, socket.mode, _owner(socket, owners))
@@ -164,14 +62,99 @@ def mailbox_half(
     ]
     return Half(
         name="mailbox",
-        pid_file=f"{base}/master.pid",
+        pid_file=f"{settings.base_dir}/master.pid",
         pid_form=b"%d\n",
         keeps_pid_file=False,
         status_socket=status_socket,
-        listeners=(*inet.values(), *own_doors, *configured, *scripts),
-        roles=tuple(roles),
+        listeners=(
+            *(
+                InetListener(name, address, socket.port + port_offset)
+                for name, (socket, address) in inet.items()
+            ),
+            *_own_doors(settings.base_dir, owners),
+            *configured,
+            *scripts,
+        ),
+        roles=(*_roles(settings, owners, [one.name for one in configured]), *_script_roles(settings, owners)),
         facts={"protocols": ", ".join(settings.protocols) or "no protocols"},
     )
+
+
+def _check_certificates(settings: MailboxSettings) -> None:
+    """Whether they can be read, before anything is stopped or started for them."""
+    pairs = settings.connection_rules().certificates()
+    for name, path in [pair for files in pairs for pair in zip(("ssl_cert", "ssl_key"), files, strict=True)]:
+        if path and not os.access(path, os.R_OK):
+            why = "Permission denied" if os.path.exists(path) else "No such file or directory"
+            raise ConfigurationFault("Error in configuration file", f"{name}: Can't open file {path}: {why}")
+
+
+def _own_doors(base: str, owners: Owners | None) -> Iterator[UnixListener]:
+    """Between the half's roles."""
+    dovenull, dovecot = (_pair(owners.dovenull), _pair(owners.dovecot)) if owners else (None, None)
+    yield UnixListener("auth-login", f"{base}/auth-login", 0o600, dovenull)
+    yield UnixListener("auth-lookup", f"{base}/auth-lookup", 0o600, dovenull)
+    yield UnixListener("auth-worker", f"{base}/auth-worker", 0o600, dovecot)
+    yield UnixListener("sessions", f"{base}/pillarbox-sessions", 0o600)
+    yield UnixListener("spawner", f"{base}/spawner", 0o600, dovenull)
+
+
+def _roles(settings: MailboxSettings, owners: Owners | None, configured: Sequence[str]) -> Iterator[Role]:
+    """In the order in which they start.  `configured` are the names of the unix_listener blocks' sockets."""
+    encoded = msgspec.msgpack.encode(settings)
+    dovenull, dovecot = (owners.dovenull, owners.dovecot) if owners else (None, None)
+
+    def role(
+        name: str,
+        listeners: Iterable[str],
+        user: User | None = None,
+        *,
+        on_reload: OnReload = "overlap",
+        processes: int = 1,
+    ) -> Role:
+        return Role(
+            name=name,
+            program="dovecot",
+            module=f"pillarbox.daemons.{name.replace('-', '_')}",
+            on_reload=on_reload,
+            listeners=tuple(listeners),
+            settings=encoded,
+            processes=processes,
+            user=user,
+        )
+
+    def sockets(*services: str) -> list[str]:
+        """Ports and Unix sockets of services."""
+        inet = settings.listener_names()
+        return [
+            *(name for name, (socket, _) in inet.items() if socket.service in services),
+            *(name for name in configured if name.partition("/")[0] in services),
+        ]
+
+    if any(one.driver in ("pam", "shadow") for one in settings.passdbs):
+        yield role("auth-worker", ["auth-worker"], on_reload="keep")
+    auth_doors = [name for name in configured if name.startswith("auth-")]
+    yield role("auth", ["auth-login", "auth-lookup", *auth_doors], dovecot)
+    yield role("spawner", ["spawner", "sessions"])
+    if logins := sockets("imap", "pop3"):
+        yield role("login", logins, dovenull, processes=settings.login_processes or os.cpu_count() or 1)
+    for name in ("lmtp", "quota-status"):
+        if served := sockets(name):
+            yield role(name, served, dovenull)
+
+
+def _script_roles(settings: MailboxSettings, owners: Owners | None) -> Iterator[Role]:
+    """Services whose program is script(8)."""
+    for service in settings.scripts:
+        yield Role(
+            name=service.name,
+            program="dovecot",
+            module="pillarbox.daemons.script",
+            on_reload="overlap",
+            listeners=tuple(name for name, _ in _script_sockets(service)),
+            settings=msgspec.msgpack.encode(service),
+            user=_script_user(service) if owners is not None else None,
+        )
 
 
 def _script_sockets(service: ScriptService) -> list[tuple[str, UnixSocket]]:

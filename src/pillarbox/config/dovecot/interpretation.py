@@ -8,7 +8,7 @@ FAULTS
     ConfigurationFault  a setting that must not be ignored: place, what it is, how to mend it
 """
 
-from typing import Final
+from typing import Any, Final
 
 from pillarbox.config.dovecot import logout_format, variables
 from pillarbox.config.dovecot.attribute_file import attribute_file
@@ -82,8 +82,7 @@ _PENALTY_SOCKET: Final = ("service", "anvil", "unix_listener", "anvil-auth-penal
 
 def mailbox_settings(configuration: Configuration, *, hostname: str) -> MailboxSettings:
     """The settings of the half's roles."""
-    value, words = configuration.value, configuration.words
-    imap, lmtp = configuration.for_protocol("imap"), configuration.for_protocol("lmtp")
+    value = configuration.value
     pop3 = configuration.for_protocol("pop3")
     tls = value("ssl")
     settings = MailboxSettings(
@@ -94,58 +93,21 @@ def mailbox_settings(configuration: Configuration, *, hostname: str) -> MailboxS
         inet_sockets=inet_sockets(configuration, _protocols(configuration), tls=tls != "no"),
         unix_sockets=unix_sockets(configuration, _protocols(configuration)),
         scripts=scripts(configuration),
-        login_processes=_login_processes(configuration),
-        login_client_limit=_login_client_limit(configuration),
         internal_user=value("default_internal_user"),
         login_user=value("default_login_user"),
         log_path=value("log_path"),
         syslog_facility=value("syslog_facility"),
-        passdbs=_databases(configuration, "passdb", PASSDB_DRIVERS),
-        userdbs=_databases(configuration, "userdb", USERDB_DRIVERS),
-        auth_mechanisms=_mechanisms(configuration),
-        auth_failure_delay=float(configuration.seconds("auth_failure_delay")),
-        auth_penalty=configuration.number(*_PENALTY_SOCKET, "mode") != 0,
-        auth_default_realm=value("auth_default_realm"),
-        auth_master_user_separator=value("auth_master_user_separator"),
-        auth_username_chars=value("auth_username_chars"),
-        auth_username_format=_template(configuration, "auth_username_format"),
-        auth_username_translation=value("auth_username_translation"),
-        auth_verbose=configuration.yes("auth_verbose"),
-        auth_worker_max_count=max(1, configuration.number("auth_worker_max_count")),
-        disable_plaintext_auth=configuration.yes("disable_plaintext_auth") or tls == "required",
-        login_greeting=value("login_greeting"),
-        login_trusted_networks=words("login_trusted_networks"),
-        haproxy_trusted_networks=words("haproxy_trusted_networks"),
-        haproxy_timeout=configuration.seconds("haproxy_timeout"),
-        mail_max_userip_connections=configuration.number("mail_max_userip_connections"),
-        connection_blocks=connection_blocks(configuration),
+        **_login_settings(configuration),
+        **_auth_settings(configuration),
         **tls_settings(configuration),
-        mail_home=_template(configuration, "mail_home"),
-        mail_uid=value("mail_uid"),
-        mail_gid=value("mail_gid"),
-        first_valid_uid=configuration.number("first_valid_uid"),
-        last_valid_uid=configuration.number("last_valid_uid"),
-        first_valid_gid=configuration.number("first_valid_gid"),
-        last_valid_gid=configuration.number("last_valid_gid"),
+        **_owner_settings(configuration),
         storage=storage(
             value("mail_location"),
             where=configuration.where("mail_location"),
             escaping=escaping(configuration),
         ),
         namespaces=namespaces(configuration),
-        imap_capability=imap.value("imap_capability"),
-        imap_client_workarounds=_workarounds(imap, "imap"),
-        imap_hibernate_timeout=_seconds_to_park(imap, PARK_IDLE_AFTER),
-        park_after=_seconds_to_park(imap, PARK_AFTER),
-        imap_idle_notify_interval=float(imap.seconds("imap_idle_notify_interval")),
-        imap_logout_format=logout_text(imap, "imap_logout_format", logout_format.IMAP_FIGURES),
-        imap_max_line_length=max(MIN_LINE, imap.octets("imap_max_line_length")),
-        imap_id_send=server_identity(imap),
-        imap_id_log=imap.words("imap_id_log"),
-        imap_literal_minus=imap.yes("imap_literal_minus"),
-        imap_metadata=imap.yes("imap_metadata"),
-        imap_urlauth_host=imap.value("imap_urlauth_host"),
-        imap_urlauth_port=imap.number("imap_urlauth_port"),
+        **_imap_settings(configuration.for_protocol("imap")),
         pop3_client_workarounds=_workarounds(pop3, "pop3"),
         **pop3_settings(pop3),
         mail_attribute_dict=attribute_file(configuration),
@@ -167,18 +129,93 @@ def mailbox_settings(configuration: Configuration, *, hostname: str) -> MailboxS
         },
         mail_temp_dir=value("mail_temp_dir"),
         recipient_delimiter=value("recipient_delimiter"),
-        lmtp_save_to_detail_mailbox=lmtp.yes("lmtp_save_to_detail_mailbox"),
-        lmtp_hdr_delivery_address=lmtp.value("lmtp_hdr_delivery_address"),
-        lmtp_add_received_header=lmtp.yes("lmtp_add_received_header"),
-        lmtp_rcpt_check_quota=lmtp.yes("lmtp_rcpt_check_quota"),
-        lda_mailbox_autocreate=lmtp.yes("lda_mailbox_autocreate"),
-        lda_mailbox_autosubscribe=lmtp.yes("lda_mailbox_autosubscribe"),
-        quota_full_tempfail=lmtp.yes("quota_full_tempfail"),
+        **_lmtp_settings(configuration.for_protocol("lmtp")),
     )
     _check_quota_mail_size(configuration, settings)
     check_quotas(configuration, settings)
     check_trash(configuration, settings.protocols)
     return settings
+
+
+def _auth_settings(configuration: Configuration) -> dict[str, Any]:
+    """Fields for the auth server: databases, mechanisms, names."""
+    value = configuration.value
+    return {
+        "passdbs": _databases(configuration, "passdb", PASSDB_DRIVERS),
+        "userdbs": _databases(configuration, "userdb", USERDB_DRIVERS),
+        "auth_mechanisms": _mechanisms(configuration),
+        "auth_failure_delay": float(configuration.seconds("auth_failure_delay")),
+        "auth_penalty": configuration.number(*_PENALTY_SOCKET, "mode") != 0,
+        "auth_default_realm": value("auth_default_realm"),
+        "auth_master_user_separator": value("auth_master_user_separator"),
+        "auth_username_chars": value("auth_username_chars"),
+        "auth_username_format": _template(configuration, "auth_username_format"),
+        "auth_username_translation": value("auth_username_translation"),
+        "auth_verbose": configuration.yes("auth_verbose"),
+        "auth_worker_max_count": max(1, configuration.number("auth_worker_max_count")),
+    }
+
+
+def _login_settings(configuration: Configuration) -> dict[str, Any]:
+    """Fields for login processes: who may connect, from where, how often."""
+    value, words = configuration.value, configuration.words
+    return {
+        "login_processes": _login_processes(configuration),
+        "login_client_limit": _login_client_limit(configuration),
+        "disable_plaintext_auth": configuration.yes("disable_plaintext_auth") or value("ssl") == "required",
+        "login_greeting": value("login_greeting"),
+        "login_trusted_networks": words("login_trusted_networks"),
+        "haproxy_trusted_networks": words("haproxy_trusted_networks"),
+        "haproxy_timeout": configuration.seconds("haproxy_timeout"),
+        "mail_max_userip_connections": configuration.number("mail_max_userip_connections"),
+        "connection_blocks": connection_blocks(configuration),
+    }
+
+
+def _owner_settings(configuration: Configuration) -> dict[str, Any]:
+    """Whose files mail is kept in, and who may have mail at all."""
+    value = configuration.value
+    return {
+        "mail_home": _template(configuration, "mail_home"),
+        "mail_uid": value("mail_uid"),
+        "mail_gid": value("mail_gid"),
+        "first_valid_uid": configuration.number("first_valid_uid"),
+        "last_valid_uid": configuration.number("last_valid_uid"),
+        "first_valid_gid": configuration.number("first_valid_gid"),
+        "last_valid_gid": configuration.number("last_valid_gid"),
+    }
+
+
+def _imap_settings(imap: Configuration) -> dict[str, Any]:
+    """Fields from what counts within `protocol imap`."""
+    return {
+        "imap_capability": imap.value("imap_capability"),
+        "imap_client_workarounds": _workarounds(imap, "imap"),
+        "imap_hibernate_timeout": _seconds_to_park(imap, PARK_IDLE_AFTER),
+        "park_after": _seconds_to_park(imap, PARK_AFTER),
+        "imap_idle_notify_interval": float(imap.seconds("imap_idle_notify_interval")),
+        "imap_logout_format": logout_text(imap, "imap_logout_format", logout_format.IMAP_FIGURES),
+        "imap_max_line_length": max(MIN_LINE, imap.octets("imap_max_line_length")),
+        "imap_id_send": server_identity(imap),
+        "imap_id_log": imap.words("imap_id_log"),
+        "imap_literal_minus": imap.yes("imap_literal_minus"),
+        "imap_metadata": imap.yes("imap_metadata"),
+        "imap_urlauth_host": imap.value("imap_urlauth_host"),
+        "imap_urlauth_port": imap.number("imap_urlauth_port"),
+    }
+
+
+def _lmtp_settings(lmtp: Configuration) -> dict[str, Any]:
+    """Fields from what counts within `protocol lmtp`."""
+    return {
+        "lmtp_save_to_detail_mailbox": lmtp.yes("lmtp_save_to_detail_mailbox"),
+        "lmtp_hdr_delivery_address": lmtp.value("lmtp_hdr_delivery_address"),
+        "lmtp_add_received_header": lmtp.yes("lmtp_add_received_header"),
+        "lmtp_rcpt_check_quota": lmtp.yes("lmtp_rcpt_check_quota"),
+        "lda_mailbox_autocreate": lmtp.yes("lda_mailbox_autocreate"),
+        "lda_mailbox_autosubscribe": lmtp.yes("lda_mailbox_autosubscribe"),
+        "quota_full_tempfail": lmtp.yes("quota_full_tempfail"),
+    }
 
 
 def _workarounds(configuration: Configuration, protocol: str) -> tuple[str, ...]:
