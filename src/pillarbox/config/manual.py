@@ -1,18 +1,17 @@
 """Write the reference page of main.cf from the declarations.
 
 DESCRIPTION
-    `python -m pillarbox.config.manual [FILE]` writes docs/reference/main.cf.md.  A test fails when the page in
-    the repository is not what this writes, so a parameter cannot change without its documentation.
+    `python -m pillarbox.config.manual [FILE]` writes docs/reference/main.cf.md.
 """
 
 import re
 import sys
-from pathlib import Path
 from typing import Any, Final
 
 from pillarbox.config.computed_defaults import COMPUTED
 from pillarbox.config.parameter import Declaration, declarations
 from pillarbox.config.postfix_parameters import GROUPS
+from pillarbox.config.reference_page import by_reason, write_page
 from pillarbox.config.treatment import Kind
 from pillarbox.config.unserved_parameters import TRANSPORT_PARAMETERS, UNEXPANDED, treatment, unserved
 from pillarbox.config.value_types import MatchList, NetworkList, OctalMode, Seconds
@@ -70,7 +69,9 @@ def manual() -> str:
     parts.append(_services())
     for kind, (title, text) in _NOT_SERVED.items():
         parts.append(f"## {title}\n\n{text}\n")
-        parts += _reasons(kind)
+        parts += by_reason(
+            (treated.reason, name) for name, treated in unserved().items() if treated.kind is kind
+        )
     return "\n".join(parts)
 
 
@@ -114,20 +115,9 @@ def _services() -> str:
     )
 
 
-def _reasons(kind: Kind) -> list[str]:
-    names: dict[str, list[str]] = {}
-    for name, treated in unserved().items():
-        if treated.kind is kind:
-            names.setdefault(treated.reason, []).append(name)
-    return [
-        f"**{reason[:1].upper()}{reason[1:]}:**\n{', '.join(f'`{name}`' for name in sorted(found))}\n"
-        for reason, found in names.items()
-    ]
-
-
 def main(argv: list[str]) -> None:
     """Write the page."""
-    Path(argv[0] if argv else PAGE).write_text(manual(), encoding="utf-8")
+    write_page(manual(), argv, page=PAGE)
 
 
 if __name__ == "__main__":

@@ -23,17 +23,15 @@ import asyncio
 import os
 import socket
 import ssl
-import struct
 from collections.abc import Callable
 from typing import Final, cast
 
+from pillarbox.net.peer_credentials import peer_uid
 from pillarbox.net.tls_faults import LOST_CONNECTION, TlsFault, library_error
 
 _HIGH_WATER: Final = 262144
 """Octets received and not yet taken at which the peer is paused."""
 
-_CREDENTIALS: Final = struct.Struct("3i")
-"""pid, uid, gid: struct ucred of unix(7)."""
 
 _TLS_RECORDS: Final = 65536
 """Octets that are decrypted at once."""
@@ -113,9 +111,7 @@ class Connection(asyncio.Protocol):
         sock = None if self._transport is None else self._transport.get_extra_info("socket")
         if sock is None or sock.family != socket.AF_UNIX:
             return None
-        credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-        uid: int = _CREDENTIALS.unpack(credentials)[1]
-        return uid
+        return peer_uid(sock)
 
     @property
     def tls(self) -> ssl.SSLObject | None:

@@ -2,10 +2,10 @@
 
 import asyncio
 import socket
-import struct
 from collections.abc import Callable
 
 from pillarbox.net.channel import Channel, ChannelClosed
+from pillarbox.net.peer_credentials import peer_pid
 from pillarbox.queue.queue_frames import FilesFree, Flow, MessagesQueued
 from pillarbox.vocabulary.identifiers import QueueId
 
@@ -14,7 +14,7 @@ class Writer:
     """One process, smtpd or another."""
 
     def __init__(self, sock: socket.socket) -> None:
-        self.pid, _, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+        self.pid = peer_pid(sock)
         self.channel: Channel[MessagesQueued] = Channel(sock, MessagesQueued)
         self.wanted = 0  # files of finished messages that it can use
         self._free: list[str] = []

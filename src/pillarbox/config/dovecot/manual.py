@@ -1,17 +1,16 @@
 """Write the reference page of dovecot.conf from the declarations.
 
 DESCRIPTION
-    `python -m pillarbox.config.dovecot.manual [FILE]` writes docs/reference/dovecot.conf.md.  A test fails when
-    the page in the repository is not what this writes, so a setting cannot change without its documentation.
+    `python -m pillarbox.config.dovecot.manual [FILE]` writes docs/reference/dovecot.conf.md.
 """
 
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Final
 
 from pillarbox.config.dovecot.declared.blocks import ROOT
 from pillarbox.config.dovecot.schema import Block, Setting
+from pillarbox.config.reference_page import by_reason, write_page
 from pillarbox.config.treatment import Kind
 
 PAGE: Final = "docs/reference/dovecot.conf.md"
@@ -61,7 +60,7 @@ def manual() -> str:
         parts += _block(block, "##", ())
     for kind, (title, text) in _NOT_SERVED.items():
         parts.append(f"## {title}\n\n{text}\n")
-        parts += _reasons(kind)
+        parts += by_reason(_with_reasons(kind))
     return "\n".join(parts)
 
 
@@ -94,22 +93,16 @@ def _entry(setting: Setting) -> str:
     return f"### {setting.name}\n\n{shown}; default: {default}\n\n{setting.doc}\n"
 
 
-def _reasons(kind: Kind) -> list[str]:
-    names: dict[str, list[str]] = {}
+def _with_reasons(kind: Kind) -> Iterator[tuple[str, str]]:
     for block in every_block():
         for setting in block.settings.values():
             if setting.kind is kind:
-                name = f"{block.kind}/{setting.name}" if block.kind else setting.name
-                names.setdefault(setting.reason, []).append(name)
-    return [
-        f"**{reason[:1].upper()}{reason[1:]}:**\n{', '.join(f'`{name}`' for name in sorted(found))}\n"
-        for reason, found in names.items()
-    ]
+                yield setting.reason, f"{block.kind}/{setting.name}" if block.kind else setting.name
 
 
 def main(argv: list[str]) -> None:
     """Write the page."""
-    Path(argv[0] if argv else PAGE).write_text(manual(), encoding="utf-8")
+    write_page(manual(), argv, page=PAGE)
 
 
 if __name__ == "__main__":
