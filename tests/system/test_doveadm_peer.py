@@ -9,7 +9,7 @@ import shlex
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -271,6 +271,100 @@ mailbox
 )
 CONTENT: Final = b"Subject: saved\nMessage-ID: <x1@b.c>\n\nby doveadm save\n"
 LIST: Final = Path(__file__).with_name("doveadm_differences.txt")
+LISTS: Final = r"""
+mailbox create Work Other
+acl
+acl get Work
+acl get -m Work
+acl rights Work
+acl set Work user=bob lookup read
+acl get Work
+acl set Work user=bob insert
+acl add Work user=bob write write-seen
+acl remove Work user=bob insert
+acl get Work
+acl set Work anyone lookup
+acl set Work group=g lookup read
+acl set Work authenticated admin
+acl set Work owner lookup
+acl set Work group-override=x read
+acl get Work
+acl get -m Work
+acl rights Work
+acl delete Work user=bob
+acl get Work
+acl delete Work user=nosuch
+acl set Work bob read
+acl set Work user=bob frob
+acl set Work user=bob
+acl set Work
+acl set
+acl get
+acl get Nope
+acl set Nope user=bob read
+acl rights Nope
+acl delete Nope user=x
+acl add Work user=bob read read
+acl set Work user=carl lr
+acl set Work user=dora all
+acl get INBOX
+acl set INBOX user=bob lookup read
+acl get INBOX
+acl get Work Other
+acl rights INBOX
+acl debug Work
+acl debug Nope
+acl remove Work user=nosuch read
+acl remove Work anyone lookup
+acl get Work
+acl set Work user= read
+acl set Work =x read
+acl delete Work anyone
+acl delete Work
+acl set Work '#user' read
+acl set Work user=a:b read
+acl set Work user=é read
+acl get Work
+acl set Work -- -user=bob read
+acl set Work user=bob -read
+acl set Work owner write read lookup admin
+acl rights Work
+acl set Work user=tester insert create expunge
+acl rights Work
+acl set Work anonymous read
+acl set Work user=tester -- -insert
+acl get Work
+acl add Work user=tester -- -read read
+acl get Work
+acl get Work
+acl get Work
+acl rights Work
+acl set Work 'user=x y' read
+acl set Work user=q ''
+acl get ''
+acl get a//b
+acl add Nope user=x read
+acl set '' user=x read
+acl debug INBOX
+-f tab acl get Work
+-f json acl get Work
+-f flow acl get Work
+-f pager acl get Work
+-f json acl rights Work
+-f flow acl rights Work
+-f pager acl rights Work
+acl get --match-me --mailbox Work
+acl recalc
+acl recalc x
+""".strip().splitlines()
+"""Of access lists; there is one for all mailboxes, too."""
+LIST_FOR_ALL: Final = "Work user=glob lrw\nWork owner a\n* -anyone x\n"
+LISTED: Final = """
+mail_plugins = acl
+plugin {
+  acl = vfile:BASE/global
+}
+"""
 DIFFERENCES: Final = {
     line.partition(" | ")[0] for line in LIST.read_text().split("\n") if line and not line.startswith("#")
 }
@@ -330,15 +424,18 @@ def in_order(said: tuple[int, str, str]) -> tuple[int, str, str]:
     return status, "\n".join(sorted(re.split(r"\n|\f|,", output.strip("[]")))), errors
 
 
-def test_the_same_commands_say_the_same(
-    pair: tuple[Doveadm, Path], capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Output, complaints and exit status of each; and the listed differences are differences."""
+def differing(
+    pair: tuple[Doveadm, Path],
+    commands: Iterable[str],
+    capfdbinary: pytest.CaptureFixture[bytes],
+    monkeypatch: pytest.MonkeyPatch,
+) -> dict[str, str]:
+    """Command → what both say of it, where that is not the same."""
     theirs, ours = pair
     theirs.give_files()
     found = {}
     (ours / "message").write_bytes(CONTENT)
-    for line in COMMANDS:
+    for line in commands:
         words = shlex.split(line)
         expected = as_said(theirs_says(theirs, words), theirs.base)
         capfdbinary.readouterr()
@@ -352,5 +449,28 @@ def test_the_same_commands_say_the_same(
             said = in_order(said)
         if said != expected:
             found[line] = f"{line}\n    theirs: {expected}\n    ours:   {said}"
+    return found
+
+
+def test_the_same_commands_say_the_same(
+    pair: tuple[Doveadm, Path], capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Output, complaints and exit status of each; and the listed differences are differences."""
+    found = differing(pair, COMMANDS, capfdbinary, monkeypatch)
     assert [text for line, text in found.items() if line not in DIFFERENCES] == []
     assert sorted(found) == sorted(DIFFERENCES)
+
+
+def test_access_lists(
+    pair: tuple[Doveadm, Path], capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """doveadm acl says the same, and leaves the same files."""
+    theirs, ours = pair
+    for base in (theirs.base, ours):
+        (base / "global").write_text(LIST_FOR_ALL)
+        with (base / "dovecot.conf").open("a") as configuration:
+            configuration.write(LISTED.replace("BASE", str(base)))
+    found = differing(pair, LISTS, capfdbinary, monkeypatch)
+    assert found == {}
+    for name in (".Work/dovecot-acl", "dovecot-acl"):
+        assert (ours / "Maildir" / name).read_text() == (theirs.maildir / name).read_text()

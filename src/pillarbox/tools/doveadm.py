@@ -4,6 +4,7 @@
 
     stop  reload  config  who  kick
     user  auth test|login|lookup|cache  pw
+    acl get|rights|set|add|remove|delete|debug|recalc
     mailbox list|status|create|delete|rename|subscribe|unsubscribe|metadata|path|mutf7
     search  fetch  expunge  flags add|remove|replace  copy  move  altmove  deduplicate  save  import
     batch SEPARATOR COMMAND [SEPARATOR COMMAND]...
@@ -105,6 +106,10 @@ def _running_since(base_dir: str) -> tuple[str, str]:
 def _command(name: str) -> Command | None:
     """What a command does; None if there is none of that name.  Only what it needs is imported."""
     match name:
+        case "acl":
+            from pillarbox.tools.doveadm_commands import acl as doveadm_acl
+
+            return doveadm_acl.acl
         case "instance":
             return _instance
         case "reload":
@@ -151,6 +156,7 @@ def _command(name: str) -> Command | None:
 def _synopses() -> dict[str, str]:
     """Command → its arguments."""
     from pillarbox.tools.doveadm_commands import absent
+    from pillarbox.tools.doveadm_commands import acl as doveadm_acl
     from pillarbox.tools.doveadm_commands import batch as doveadm_batch
     from pillarbox.tools.doveadm_commands import mailboxes as doveadm_mailboxes
     from pillarbox.tools.doveadm_commands import messages as doveadm_messages
@@ -159,6 +165,7 @@ def _synopses() -> dict[str, str]:
     from pillarbox.tools.doveadm_commands import users as doveadm_users
 
     return {
+        "acl": "|".join(doveadm_acl.USAGE),
         "auth": "cache|login|lookup|test",
         "batch": doveadm_batch.USAGE,
         "instance": "list",
@@ -179,7 +186,6 @@ def _synopses() -> dict[str, str]:
 
 
 _OF_PLUGINS: Final = {
-    "acl": "use SETACL of IMAP, or edit dovecot-acl",
     "fts": "the index of texts is Pillarbox's own: use doveadm index",
     "sieve": "Sieve is not served",
 }

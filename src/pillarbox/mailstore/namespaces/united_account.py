@@ -185,6 +185,39 @@ class UnitedAccount:
         part = await self._administered(name)
         return [] if part.lists is None else await self._run(part.lists.entries, _stored(part, name))
 
+    async def access_lists(self, name: str) -> tuple[list[Entry], list[Entry]]:
+        """The mailbox's own list, and what that for all says of it, whoever asks; those that count for the user
+        can be told by `counts`.  NoSuchMailbox, MailboxNameRefused."""
+        part = await self._part(name)
+        await part.account.status(name, with_size=False)
+        if part.lists is None:
+            return [], []
+        stored = _stored(part, name)
+        return (
+            await self._run(part.lists.entries, stored),
+            await self._run(part.lists.entries_for_all, stored),
+        )
+
+    async def counts(self, name: str, who: Identifier) -> bool:
+        """Whether an entry of a mailbox's lists counts for the user."""
+        part = await self._part(name)
+        return part.lists is not None and part.lists.concerns(who)
+
+    async def publish_lists(self) -> None:
+        """Tell anew with whom the user's mailboxes are shared, for others to find them."""
+        for part in self._parts:
+            if part.sharing is not None:
+                await self._run(part.sharing)
+
+    @property
+    def has_lists(self) -> bool:
+        """Whether access lists are in use."""
+        return self._main.lists is not None
+
+    async def prefix_of(self, name: str) -> str:
+        """The prefix of the namespace that a mailbox lies in."""
+        return (await self._part(name)).prefix
+
     def is_of_another(self, name: str) -> bool:
         """Whether the mailbox lies in another user's tree."""
         return any(name.startswith(trees.head) for trees in self._shared)

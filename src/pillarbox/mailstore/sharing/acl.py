@@ -96,6 +96,15 @@ class AccessLists:
         own = self.entries(name)
         return [*own, *self._of_all(name)] if own else []
 
+    def entries_for_all(self, name: str) -> list[Entry]:
+        """What the list for all mailboxes says of this one."""
+        return sorted(self._of_all(name), key=lambda entry: entry.who)
+
+    def concerns(self, who: Identifier) -> bool:
+        """Whether an entry counts for the user."""
+        user = self.user
+        return concerns(who, user=user.name, groups=user.groups, is_owner=user.is_owner)
+
     def rights(self, name: str) -> Rights:
         """What the user may do to a mailbox, existing or not."""
         user = self.user

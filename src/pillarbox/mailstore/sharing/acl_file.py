@@ -216,7 +216,9 @@ def render(entries: Iterable[Entry]) -> str:
     for entry in entries:
         for sign, rights in (("", entry.given), ("-", entry.taken)):
             if rights is not None:
-                lines.append(f"{_quoted(sign + _written(entry.who))} {letters_of(rights, by_name=True)}\n")
+                lines.append(
+                    f"{_quoted(sign + identifier_text(entry.who))} {letters_of(rights, by_name=True)}\n"
+                )
     return "".join(lines)
 
 
@@ -265,7 +267,8 @@ def _word(line: str, number: int) -> tuple[str, str]:
     return word, rest
 
 
-def _written(who: Identifier) -> str:
+def identifier_text(who: Identifier) -> str:
+    """`user=me` and the like."""
     words = {kind: word for word, kind in _WORDS.items()}
     prefixes = {kind: prefix for prefix, kind in _PREFIXES.items()}
     return words.get(Kind(who.kind)) or prefixes[Kind(who.kind)] + who.name

@@ -22,6 +22,7 @@ from typing import Final
 from pillarbox.config.dovecot.reading import Configuration
 from pillarbox.tools.doveadm_commands import mailboxes, messages
 from pillarbox.tools.doveadm_commands.accounts import Prepared, for_users
+from pillarbox.tools.doveadm_commands.acl import prepared_acl
 from pillarbox.tools.doveadm_commands.faults import EX_USAGE, Fatal, Usage
 from pillarbox.tools.doveadm_commands.options import WHOSE
 from pillarbox.tools.doveadm_commands.quota import prepared_quota
@@ -69,6 +70,7 @@ def _prepared(
         name: partial(messages.prepared_messages, name) for name in messages.USAGE
     }
     makers["mailbox"] = mailboxes.prepared_mailbox
+    makers["acl"] = prepared_acl
     makers["quota"] = prepared_quota
     maker = makers.get(words[0])
     if maker is None:

@@ -26,6 +26,7 @@ _EMPTY_NAME: Final = {"allow-empty-mailbox-name": "s"}
 _SOURCE: Final = ("destination-mailbox", "source-type", "source-user", "query")
 
 _LETTERS: Final[Mapping[str, Mapping[str, str]]] = {
+    "acl get": {"match-me": "m"},
     "altmove": {"reverse": "r"},
     "auth cache flush": {"socket-path": "a"},
     "auth login": {
@@ -71,6 +72,13 @@ _LETTERS: Final[Mapping[str, Mapping[str, str]]] = {
 """Command → the long names of its letters, without those of WHOSE."""
 
 _WORDS: Final[Mapping[str, Sequence[str]]] = {
+    "acl add": ("mailbox", "id", "right"),
+    "acl debug": ("mailbox",),
+    "acl delete": ("mailbox", "id"),
+    "acl get": ("mailbox",),
+    "acl remove": ("mailbox", "id", "right"),
+    "acl rights": ("mailbox",),
+    "acl set": ("mailbox", "id", "right"),
     "altmove": ("query",),
     "auth cache flush": ("user",),
     "auth login": ("user", "password"),

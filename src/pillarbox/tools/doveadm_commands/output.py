@@ -188,11 +188,13 @@ def _table(
     right: Sequence[int],
     wide: int,
 ) -> str:
-    """Each column as wide as its widest cell; `wide` gets half of what is then left of the screen's width."""
+    """Each column as wide as its widest cell; `wide` gets half of what is then left of the screen's width, and is
+    narrower than its cells where there is nothing left."""
     if any("\n" in cell for row in rows for cell in row):
         raise Fatal(_ONE_LINE)
     widths = [max(len(row[at]) for row in [columns, *rows]) for at in range(len(columns))]
-    widths[wide] += max(0, _SCREEN - sum(widths) - len(widths) + 1) // 2
+    left = _SCREEN - sum(widths) - len(widths) + 1
+    widths[wide] = max(0, widths[wide] + (left // 2 if left > 0 else left))
     return "".join(
         " ".join(
             cell.rjust(width) if at in right else cell.ljust(width)
