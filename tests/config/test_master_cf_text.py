@@ -98,6 +98,25 @@ def test_a_short_line_of_a_file_is_told_with_its_number() -> None:
         entries("# x\nsmtp inet\n", path="DIR/master.cf")
 
 
+BRACES = [
+    ("as they should be", "a unix - - - - - x -o {b=c d} {e f} { {g} }", []),
+    ("a text behind them", "a unix - - - - - x {e f}g", ["syntax error after '}' in \"{e f}g\""]),
+    ("none at the end", "a unix - - - - - x {e f", ["missing '}' in \"{e f\""]),
+    ("an option", "a unix - - - - - x -o {b=c d}e y", ["syntax error after '}' in \"{b=c d}e\""]),
+    ("an option that sets nothing", "a unix - - - - - x -o {b}", ["missing '=' after attribute name: \"b\""]),
+    ("an option without braces", "a unix - - - - - x -o b", []),
+]
+
+
+@pytest.mark.parametrize(("line", "mistakes"), [pytest.param(*case[1:], id=str(case[0])) for case in BRACES])
+def test_braces_that_do_not_match(line: str, mistakes: list[str]) -> None:
+    """They stay as they are, and are warned of."""
+    (entry,), warnings = entries(line, path="DIR/master.cf")
+    assert [f"master.cf: {mistake}" for mistake in mistakes] == warnings
+    if mistakes:
+        assert line.split(maxsplit=8)[8] == entry.text(fold=False).split(maxsplit=8)[8]
+
+
 def test_settings() -> None:
     """Settings are replaced where they stand, or added after the last option."""
     entry = parse_entry("a unix - - - - - x -o b=1 -v -o c=2 -o b=3 arg")

@@ -87,6 +87,20 @@ def test_warnings_in_postfix_words() -> None:
     assert ("master.cf: unused parameter: c=d",) == found.unused_in_master
 
 
+def test_braces_that_do_not_match() -> None:
+    """They are found at any depth, in texts that parameters get; a service is told by its name and type."""
+    found = used(
+        {"relayhost": "$a {b {c}d}", "a": "proxy:ldap:{e", "unused": "{f}g"},
+        "x unix - - - - - y -o relay_domains=static:{h}i -o unused={j}k\n",
+    )
+    assert found.mistakes_in_braces == (
+        "main.cf: missing '}' in \"{e {b {c}d}\"",
+        "main.cf: syntax error after '}' in \"{c}d\"",
+        "master.cf:x/unix: syntax error after '}' in \"{h}i\"",
+    )
+    assert not used({"relayhost": "{" * 3000 + "}" * 3000}, "").mistakes_in_braces
+
+
 def test_replaced_names() -> None:
     """An old name is told with the new one."""
     assert [

@@ -168,6 +168,8 @@ MAIN_FILES = {
     f"own = ldap:{TABLE}\nunused = sqlite:/no/other.cf\nmailbox_command = sqlite:/no/third.cf\n",
     "tables by parts": "header_checks = $db:$zz\ndb = memcache\nzz = $yy\nyy = aap\naap_domain = x\naa_domain = y\n",
     "raw values": "smtpd_reject_footer = \\c $nosuch\nmailbox_command = x $user\nforward_path=$home/x\n",
+    "braces that do not match": "mydestination = a inline:{ b, {c}d } {e {f}g, proxy:ldap:{h}i} unionmap:{j\n"
+    "relay_domains = {a}} {} a{b c}d } proxy:{x}y $own\nmailbox_command = {x}y\nown = {k}l\nunused = {m}n\n",
     "services": "smtp_destination_rate_delay = 1s\nfoo_destination_rate_delay = 1s\nsmtp_time_limit=3\n",
     "equals": "relayhost = a=b\nmyorigin==x\n",
     "dollars": "relayhost = $$x $$$$\nmyorigin = $${y}\n",

@@ -4,12 +4,14 @@ DESCRIPTION
     Where master_cf.py says what a service is, this module keeps what the admin wrote: `-` stays `-`, and a
     line that a start would refuse can still be shown and mended.  Options are brought into one form,
     `-o name=value` or `-o {name=value with blanks}`, also where letters stood together (`-voname=value`).
+    An argument whose braces do not match stays as it is; `entries()` warns of it in postconf's words.
 
 FAULTS
     ConfigurationFault  a line has too few fields or a field that is none of the allowed words; in postconf's
                         words, which are not master's.
 """
 
+import os
 import re
 from collections.abc import Iterable
 from typing import Final, get_args
@@ -63,6 +65,15 @@ class Entry(msgspec.Struct, frozen=True):
         """What `-o` sets; the last one counts."""
         return {item.name: item.value for item in self.arguments if isinstance(item, Setting)}
 
+    @property
+    def mistakes(self) -> list[str]:
+        """What is wrong with arguments in braces, in postconf's words."""
+        return [
+            mistake
+            for item in self.arguments
+            if isinstance(item, str) and (mistake := _mistake_in_braces(item))
+        ]
+
     def field(self, name: str, *, fold: bool = False, before: int = 0) -> str:
         """A field by the name that postconf -F has for it; so many columns of its line are taken."""
         if name == "command":
@@ -111,9 +122,11 @@ def entries(content: str, *, path: str) -> tuple[list[Entry], list[str]]:
             warnings.append(line.warning(path))
             continue
         try:
-            found.append(parse_entry(line.text))
+            entry = parse_entry(line.text)
         except _FieldCount:
             raise ConfigurationFault(f"file {path}", f"line {line.first}: bad field count") from None
+        found.append(entry)
+        warnings += [f"{os.path.basename(path)}: {mistake}" for mistake in entry.mistakes]
     return found, warnings
 
 
@@ -174,6 +187,19 @@ def _plain(word: str) -> str:
     except ValueError:
         return word
     return f"{{{text}}}" if not text or text[0] == "{" or any(blank in text for blank in BLANKS) else text
+
+
+def _mistake_in_braces(argument: str) -> str:
+    word = argument.removeprefix("-o ")
+    if word[:1] != "{":
+        return ""
+    try:
+        text = without_braces(word)
+        if word != argument:
+            split_name_value(text)
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def _setting(word: str) -> Setting | str:

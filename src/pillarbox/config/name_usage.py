@@ -14,12 +14,14 @@ FAULTS
     ExpansionError  a value has bad `$name` syntax.
 """
 
+import os
 import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
 import msgspec
 
+from pillarbox.config.brace_mistakes import brace_mistakes
 from pillarbox.config.expansion import expand
 from pillarbox.config.expansion_syntax import names_used
 from pillarbox.config.master_cf_text import Entry
@@ -111,6 +113,8 @@ class Usage(msgspec.Struct, frozen=True):
     """Warnings of names that main.cf sets in vain."""
     unused_in_tables: tuple[str, ...]
     """Warnings of names that files of database tables set in vain, and of such files that cannot be read."""
+    mistakes_in_braces: tuple[str, ...]
+    """Warnings of braces that do not match."""
 
 
 def is_parameter(name: str) -> bool:
@@ -144,11 +148,13 @@ def usage(main: Mapping[str, Value], entries: list[Entry], *, main_path: str, ma
     values = {name: value.text for name, value in main.items()}
     texts = _texts(values, values, defaults)
     main_uses = _uses(values, texts)
+    mistakes = _in_braces(texts, os.path.basename(main_path))
     uses = []
     for entry in entries:
         entry_texts = _texts(entry.settings, {**values, **entry.settings}, defaults)
         uses.append((entry.settings, main_uses | _uses(entry.settings, entry_texts)))
         texts += entry_texts
+        mistakes += _in_braces(entry_texts, f"{os.path.basename(master_path)}:{entry.name}/{entry.type}")
     # A name that main.cf sets is known everywhere once some service uses it.
     used_in_main = main_uses | {
         name for settings, used in uses for name in used if name in values and name not in settings
@@ -173,6 +179,7 @@ def usage(main: Mapping[str, Value], entries: list[Entry], *, main_path: str, ma
         unused_in_master=tuple(unused),
         unused_in_main=tuple(_unused(values, used_in_main, main_path, defaults)),
         unused_in_tables=tuple(table_file_warnings(texts)),
+        mistakes_in_braces=tuple(mistakes),
     )
 
 
@@ -204,6 +211,10 @@ def _texts(
         for name, text in values.items()
         if (is_parameter(name) or name in defaults or name in _OLD_NAMES) and name not in UNEXPANDED
     ]
+
+
+def _in_braces(texts: Iterable[str], where: str) -> list[str]:
+    return [f"{where}: {mistake}" for text in texts for mistake in brace_mistakes(text)]
 
 
 def _uses(values: Mapping[str, str], texts: Iterable[str]) -> set[str]:

@@ -114,14 +114,22 @@ def without_braces(word: str) -> str:
     """The inside of `{…}` without blanks around it; a word that does not begin with a brace as it is."""
     if word[:1] != "{":
         return word
+    text, mistake = inside_braces(word)
+    if mistake:
+        raise ValueError(mistake)
+    return text
+
+
+def inside_braces(word: str) -> tuple[str, str]:
+    """What stands behind the brace that a word begins with, up to its fellow; and what is wrong, or nothing."""
     level = 0
     for position, character in enumerate(word):
         level += (character == "{") - (character == "}")
         if level == 0:
-            if position + 1 < len(word):
-                raise ValueError(f"syntax error after '}}' in \"{word}\"")
-            return word[1:-1].strip(BLANKS)
-    raise ValueError(f"missing '}}' in \"{word}\"")
+            is_end = position + 1 == len(word)
+            mistake = "" if is_end else f"syntax error after '}}' in \"{word}\""
+            return word[1:position].strip(BLANKS), mistake
+    return word[1:].strip(BLANKS), f"missing '}}' in \"{word}\""
 
 
 class Pattern(msgspec.Struct, frozen=True):
