@@ -4,7 +4,9 @@ It answers from the same dictionary as `ZoneResolver`, so that both can be asked
 """
 
 import asyncio
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import cast
 
 import dns.flags
@@ -31,10 +33,10 @@ class NameServer:
         self.change: Callable[[bytes], list[bytes]] = lambda wire: [wire]
         self.port = 0
 
-    async def start(self) -> None:
-        """Bind to a free port of 127.0.0.1, the same for both."""
+    async def start(self, port: int = 0) -> None:
+        """Bind to a port of 127.0.0.1, the same for both; to a free one if none is said."""
         loop = asyncio.get_running_loop()
-        self._stream = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._stream = await asyncio.start_server(self._serve, "127.0.0.1", port)
         self.port = self._stream.sockets[0].getsockname()[1]
         self._datagrams, _ = await loop.create_datagram_endpoint(
             lambda: _Datagrams(self), local_addr=("127.0.0.1", self.port)
@@ -60,6 +62,7 @@ class NameServer:
         name, kind = question.name.to_text(omit_final_dot=True).lower(), question.rdtype
         self.asked.append((name, dns.rdatatype.to_text(kind)))
         response = dns.message.make_response(query)
+        response.flags |= dns.flags.RA  # the C library takes an empty answer without it for a fault
         if self.truncate and not tcp:
             response.flags |= dns.flags.TC
             return response.to_wire()
@@ -67,7 +70,7 @@ class NameServer:
             response.set_rcode(dns.rcode.SERVFAIL)
             return response.to_wire()
         self._fill(response, name, RecordType(dns.rdatatype.to_text(kind)))
-        return response.to_wire()
+        return response.to_wire(want_shuffle=False)
 
     def _fill(self, response: dns.message.Message, name: str, kind: RecordType) -> None:
         for _ in range(12):
@@ -86,6 +89,22 @@ class NameServer:
             name = cast(str, alias[0])
         soa = "ns.test. root.test. 1 3600 600 86400 60"
         response.authority.append(dns.rrset.from_text("test.", 300, "IN", "SOA", soa))
+
+
+@contextmanager
+def serving(server: NameServer, port: int) -> Iterator[None]:
+    """The server answers on a port, in a thread of its own."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        asyncio.run_coroutine_threadsafe(server.start(port), loop).result()
+        yield
+        asyncio.run_coroutine_threadsafe(server.stop(), loop).result()
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
 
 
 def _rrset(name: str, kind: RecordType, records: list[Record]) -> dns.rrset.RRset:

@@ -6,169 +6,20 @@ DESCRIPTION
     and so does a line whose difference is gone.
 """
 
-import itertools
 import os
-import re
-import tempfile
-import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 import pytest
 
-from fakes.debian_postfix import PORT, DebianPostfix
-from fakes.mail_system import PATIENT_WITH_GUESSERS, MailSystem, until
-from fakes.smtp_exchanges import Exchange, Raw, have
+from fakes.mail_system import until
+from fakes.smtp_server_pair import both_servers, check_differences, listed_differences, play
 from system.smtp_reply_cases import EXCHANGES
 from system.smtp_reply_services import CLEANUP, SERVICES, SETTINGS
 
 pytestmark = pytest.mark.system
 
-FIRST_PORT: Final = 1101
-"""Of the services' own ports: below all that a system under test may have, which begin at 2025."""
-
-
-class Difference(NamedTuple):
-    """A step at which the servers do not say the same."""
-
-    exchange: str
-    step: str
-    theirs: str
-    ours: str
-
-
-def differences(
-    name: str, theirs: list[list[str]], ours: list[list[str]], steps: list[str]
-) -> Iterator[Difference]:
-    """Step by step, until one of them has closed."""
-    for at, step in enumerate(steps):
-        one = " / ".join(theirs[at]) if at < len(theirs) else "-"
-        other = " / ".join(ours[at]) if at < len(ours) else "-"
-        if one != other:
-            yield Difference(name, step, one, other)
-
-
-def labels(exchange: Exchange) -> list[str]:
-    """What the list of differences calls each step."""
-    sent = [step.data if isinstance(step, Raw) else step for step in exchange.steps]
-    texts = [
-        repr(data)[2:-1] if len(data) < 100 else f"{repr(data[:40])[2:-1]}... ({len(data)})" for data in sent
-    ]
-    return ["connect", *texts, "QUIT"]
-
-
-class Server:
-    """One of the two: its ports by service, and what it says of its decisions."""
-
-    def __init__(self, first: int, default: int, log: Callable[[], str]) -> None:
-        self._ports = {name: first + at for at, name in enumerate(SERVICES)} | {"smtp": default}
-        self._log = log
-        self.sessions = 0
-
-    def port(self, service: str) -> int:
-        """Where a service is."""
-        return self._ports[service]
-
-    def decisions(self) -> list[str]:
-        """`NOQUEUE: reject: RCPT from …` and the like, without queue ids and ports, once the last session has ended."""
-        until(self._is_idle, what="the session is logged to its end")
-        lines = (re.sub(r"^[0-9A-Z]+(?=: )", "ID", match[1]) for match in _DECISION.finditer(self._log()))
-        return [re.sub(r"(?<=\]:)\d+", "PORT", line) for line in lines]
-
-    def inspections(self) -> Counter[str]:
-        """What header and body checks said.  Postfix's cleanup(8) logs it when it comes to it."""
-        return Counter(_INSPECTION.findall(self._log()))
-
-    def _is_idle(self) -> bool:
-        log = self._log()
-        return self.sessions <= log.count("]: connect from ") == log.count("]: disconnect from ")
-
-
-_DECISION: Final = re.compile(
-    r"/smtpd\[\d+\]: ((?:NOQUEUE|[0-9A-F]+): (?:reject|reject_warning|hold|discard|redirect|bcc|warn|info|filter|permit): .*|warning: restriction .* is ignored)"
-)
-_INSPECTION: Final = re.compile(
-    r"/cleanup\[\d+\]: [0-9A-F]+: ([a-z]+: (?:header|body|content|mime-error) .*)"
-)
-
-
-def _services(first: int) -> str:
-    lines: list[str] = []
-    for at, options in enumerate(SERVICES.values()):
-        lines.append(f"127.0.0.1:{first + at} inet n - n - - smtpd\n")
-        lines += [f"  -o {{ {name} = {value} }}\n" for name, value in options.items()]
-    return "".join([*lines, CLEANUP])
-
-
-@contextmanager
-def both_servers() -> Iterator[tuple[Server, Server]]:
-    """Debian's Postfix and ours; ours has the users for both."""
-    ours = MailSystem(rootless=True)
-    ours.configure_mailboxes(PATIENT_WITH_GUESSERS)
-    try:
-        ours.make_home()
-        ours.configure(**SETTINGS)
-        with open(ours.data / "etc" / "master.cf", "a", encoding="utf-8") as file:
-            file.write(_services(FIRST_PORT))
-        ours.start()
-        private = ours.data / "spool" / "private"
-        for path in (ours.data, ours.data / "spool", private):
-            path.chmod(0o755)
-        (private / "auth").chmod(0o666)
-        settings = {
-            **SETTINGS,
-            "smtpd_sasl_type": "dovecot",
-            "smtpd_sasl_path": str(private / "auth"),
-            "smtpd_tls_cert_file": str(ours.data / "etc" / "self-signed.pem"),
-            "smtpd_tls_key_file": str(ours.data / "etc" / "self-signed.key"),
-        }
-        with tempfile.TemporaryDirectory() as directory:
-            base = Path(directory)
-            base.chmod(0o755)
-            with DebianPostfix(base, settings=settings, services=_FURTHER + _services(FIRST_PORT)) as postfix:
-                yield (
-                    Server(FIRST_PORT, PORT, postfix.log),
-                    Server(FIRST_PORT + ours.offset, ours.port("smtp"), ours.log),
-                )
-        assert ours.is_healthy()
-        assert ours.stop() == 0
-    finally:
-        ours.end()
-
-
-_FURTHER: Final = "tlsmgr unix - - n 1000? 1 tlsmgr\nflush unix n - n 1000? 0 flush\n"
-
 _LIST: Final = Path(__file__).with_name("smtp_reply_differences.txt")
-
-
-def listed_differences() -> dict[tuple[str, str], str]:
-    """Exchange and step → why the replies may differ there."""
-    found: dict[tuple[str, str], str] = {}
-    for line in _LIST.read_text(encoding="utf-8").split("\n"):
-        if not line or line.startswith("#"):
-            continue
-        exchange, step, kind, reason = line.split(" | ")
-        assert kind in ("deliberate", "not yet"), line
-        assert reason, line
-        found[exchange, step] = f"{kind}: {reason}"
-    return found
-
-
-def settled_logs(servers: Sequence[Server], known: Sequence[int], *, patience: float) -> list[str]:
-    """What each has logged behind the lines that are known; postlogd(8) may be some seconds late."""
-
-    def logs() -> list[str]:
-        pairs = zip(servers, known, strict=True)
-        return ["\n".join(server.decisions()[count:]) for server, count in pairs]
-
-    deadline = time.monotonic() + patience
-    while len(set(found := logs())) > 1 and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return found
 
 
 @pytest.mark.root
@@ -176,22 +27,9 @@ def settled_logs(servers: Sequence[Server], known: Sequence[int], *, patience: f
 @pytest.mark.skipif(os.getuid() != 0, reason="a second Postfix is started by root only")
 def test_replies_are_those_of_postfix() -> None:
     """Step by step the same reply, but for what is on the list; and nothing on the list that is the same."""
-    found: list[Difference] = []
-    listed = listed_differences()
-    with both_servers() as (theirs, ours), ThreadPoolExecutor(2) as at_once:
-        for exchange in EXCHANGES:
-            logged = theirs.decisions(), ours.decisions()
-            ports = (server.port(exchange.service) for server in (theirs, ours))
-            one, other = at_once.map(have, itertools.repeat(exchange), ports)
-            for server in (theirs, ours):
-                server.sessions += 1
-            found += differences(exchange.name, one, other, labels(exchange))
-            if one != other:
-                continue  # what is decided differs as well
-            known = [len(before) for before in logged]
-            logs = settled_logs((theirs, ours), known, patience=0 if (exchange.name, "log") in listed else 30)
-            if logs[0] != logs[1]:
-                found.append(Difference(exchange.name, "log", *logs))
+    listed = listed_differences(_LIST)
+    with both_servers(SETTINGS, SERVICES, further=CLEANUP) as (theirs, ours):
+        found = play(EXCHANGES, theirs, ours, listed)
         until(
             lambda: theirs.inspections() == ours.inspections(),
             what=lambda: (
@@ -199,11 +37,4 @@ def test_replies_are_those_of_postfix() -> None:
                 f"\n    ours:    {ours.inspections() - theirs.inspections()}"
             ),
         )
-    unlisted = [difference for difference in found if (difference.exchange, difference.step) not in listed]
-    report = "\n".join(
-        f"{name} | {step}\n    Postfix: {theirs_said}\n    ours:    {ours_said}"
-        for name, step, theirs_said, ours_said in unlisted
-    )
-    assert not unlisted, f"\n{report}"
-    gone = set(listed) - {(difference.exchange, difference.step) for difference in found}
-    assert not gone, f"no difference any more, take it off the list: {gone}"
+    check_differences(found, listed)

@@ -256,6 +256,21 @@ def table_failed(question: Question, fault: LookupFault, name: bytes, about: Sub
     return rejected(451, "4.3.5", name, about, b"Server configuration error")
 
 
+def looked_at(question: Question, about: Subject) -> str:
+    """What a restriction takes a name or domain from, as the log has it."""
+    if about is Subject.CLIENT:
+        return question.client.name
+    return question.name_of(about).decode("utf-8", "backslashreplace")
+
+
+def not_permitted(question: Question, word: str, about: Subject) -> Reply:
+    """A table permits what anybody who runs a name server could claim."""
+    question.tell_warning(f"restriction {word} returns OK for {looked_at(question, about)}")
+    question.tell_warning("this is not allowed for security reasons")
+    question.tell_warning("use DUNNO instead of OK if you want to make an exception")
+    return Reply(451, (b"4.3.5 Server configuration error",))
+
+
 def check_access(table: LookupTable, about: Subject, keys: AccessKeys, results: AccessResults) -> Restriction:
     """`check_sender_access type:table` and its kin."""
 
@@ -267,9 +282,19 @@ def check_access(table: LookupTable, about: Subject, keys: AccessKeys, results: 
             return table_failed(question, fault, question.name_of(about), about)
         if value is None:
             return None
-        return results.act(value, question, name=question.name_of(about), about=about, source=table.name)
+        outcome = results.act(value, question, name=question.name_of(about), about=about, source=table.name)
+        return _unverified(question, outcome) if about is Subject.REVERSE_CLIENT else outcome
 
     return check
+
+
+async def _unverified(question: Question, outcome: Outcome | Awaitable[Outcome]) -> Outcome:
+    """What the name that a client's PTR record claims may bring about: no permission."""
+    if isinstance(outcome, Awaitable):
+        outcome = await outcome
+    if outcome is PERMIT:
+        return not_permitted(question, "check_reverse_client_hostname_access", Subject.REVERSE_CLIENT)
+    return outcome
 
 
 def _keys(question: Question, about: Subject, keys: AccessKeys) -> Iterator[tuple[str, bool]] | None:

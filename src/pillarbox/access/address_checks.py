@@ -29,17 +29,17 @@ _FINAL: Final = (AddressClass.LOCAL, AddressClass.VIRTUAL_ALIAS, AddressClass.VI
 
 
 def permit_auth_destination(question: Question, subject: Subject) -> Outcome:
-    return PERMIT if _is_auth_destination(question) else None
+    return PERMIT if is_auth_destination(question) else None
 
 
 def reject_unauth_destination(question: Question, subject: Subject) -> Outcome:
-    if _is_auth_destination(question):
+    if is_auth_destination(question):
         return None
     return _relay_denied(question, question.codes.relay_domains_reject_code)
 
 
 def defer_unauth_destination(question: Question, subject: Subject) -> Outcome:
-    if _is_auth_destination(question):
+    if is_auth_destination(question):
         return None
     return _relay_denied(question, question.codes.relay_domains_reject_code - 100)
 
@@ -48,7 +48,7 @@ def _relay_denied(question: Question, code: int) -> Reply:
     return refusal(code, "5.7.1", b"<%s>: Relay access denied" % question.name_of(Subject.RECIPIENT))
 
 
-def _is_auth_destination(question: Question) -> bool:
+def is_auth_destination(question: Question) -> bool:
     """Whether we are a final or relay destination for the recipient."""
     resolution = question.resolution
     if resolution is None:

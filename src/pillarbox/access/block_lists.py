@@ -2,7 +2,12 @@
 
 DESCRIPTION
     `zone`, `zone=127.0.0.2` or `zone=127.0.0.[2..11;20]`: the address or domain is looked up below the zone, and
-    is listed if there is an A record (that matches the pattern).  The zone's TXT record is told to the client.
+    is listed if there is an A record (that matches the pattern).  The zone's TXT records are told to the client.
+
+    A domain whose last label is a number, as the HELO name 192.0.2.1, is not looked up: lists of domains answer
+    such questions as if it were listed, to tell that they were asked in a wrong way.
+
+    For safety an allow list counts for no recipient that we do not receive mail for: it cannot open a relay.
 
 FAULTS
     A zone that cannot be asked lists nobody (and a warning stands in the log); an allow list that cannot be
@@ -12,13 +17,15 @@ STANDARDS
     RFC 5782 (how lists are asked)
 """
 
+import itertools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Final
 
 import msgspec
 
+from pillarbox.access.address_checks import is_auth_destination
 from pillarbox.access.question import PERMIT, Outcome, Question, Restriction, Subject, rejected
 from pillarbox.access.rbl_replies import RblReplies
 from pillarbox.net.dns.records import DnsFault, RecordType, host_name, reverse_name
@@ -35,6 +42,11 @@ _CLASSES: Final = {
     "recipient": "Recipient address",
 }
 """What reject_rhsbl_ takes the domain from, in the words of replies."""
+
+
+_MOST_TEXTS: Final = 100
+_LONGEST_TEXT: Final = 500
+"""Octets of a reason that are told."""
 
 
 class Zone(msgspec.Struct, frozen=True):
@@ -92,8 +104,13 @@ async def _ask(question: Question, name: str, zone: Zone) -> _Listing:
         reasons = (await question.dns.resolve(full, RecordType.TXT)).records
     except DnsFault:
         reasons = ()
-    text = next((record for record in reasons if isinstance(record, bytes)), b"")
-    return _Listing(True, text.decode("utf-8", "replace"))
+    return _Listing(True, _joined(record for record in reasons if isinstance(record, bytes)))
+
+
+def _joined(texts: Iterable[bytes]) -> str:
+    """What a list says of an entry, printable and not too long."""
+    said = b" / ".join(itertools.islice(texts, _MOST_TEXTS))[:_LONGEST_TEXT]
+    return re.sub(rb"[^ -~]", b" ", said).decode("ascii")
 
 
 def reject_rbl_client(zone: Zone, replies: RblReplies) -> Restriction:
@@ -124,16 +141,20 @@ def permit_list(what: str, zone: Zone, _replies: RblReplies) -> Restriction:
     """permit_dnswl_client (`address`) and permit_rhswl_client (`client`)."""
 
     async def check(question: Question, subject: Subject) -> Outcome:
-        name = _reversed(question) if what == "address" else _domain(question, what)[0]
+        if not is_auth_destination(question):
+            return None
+        if what == "address":
+            name, shown = _reversed(question), question.client.address_text
+        else:
+            name, shown = _domain(question, what)
         if not name:
             return None
         try:
             return PERMIT if (await _ask(question, name, zone)).listed else None
         except DnsFault as fault:
-            question.tell_warning(f"{fault.reason}")
-            question.defer_if_refused(
-                rejected(450, "4.7.1", question.name_of(subject), subject, b"Service unavailable")
-            )
+            _warn(question, f"{name}.{zone.name}", fault)
+            about = shown.encode("utf-8", "surrogateescape")
+            question.defer_if_refused(rejected(450, "4.7.1", about, Subject.CLIENT, b"Service unavailable"))
             return None
 
     return check
@@ -145,11 +166,15 @@ async def _refused(
     try:
         listing = await _ask(question, name, zone)
     except DnsFault as fault:
-        question.tell_warning(f"{name}.{zone.name}: RBL lookup error: {fault.public}")
+        _warn(question, f"{name}.{zone.name}", fault)
         return None
     if not listing.listed:
         return None
     return replies.reply(question, zone.text, reason=listing.reason, class_name=class_name, what=shown)
+
+
+def _warn(question: Question, name: str, fault: DnsFault) -> None:
+    question.tell_warning(f"{name}: RBL lookup error: {fault.public}")
 
 
 def _reversed(question: Question) -> str:
@@ -160,15 +185,23 @@ def _reversed(question: Question) -> str:
 def _domain(question: Question, what: str) -> tuple[str, str]:
     """The domain that is asked for, and what the client is told of; empty if there is none."""
     client = question.client
-    address = {"sender": client.sender, "recipient": question.recipient}.get(what)
     if what in ("sender", "recipient"):
-        if address is None or not address.domain or address.domain.startswith(b"["):
+        address = client.sender if what == "sender" else question.recipient
+        if address is None:
             return "", ""
-        return text_of(address.domain), address.internal.decode("utf-8", "replace")
-    name = {"client": client.name, "reverse_client": client.reverse_name}.get(what, text_of(client.helo))
-    if not name or name == "unknown" or name.startswith("["):
+        name, shown = text_of(address.domain), address.internal.decode("utf-8", "replace")
+    else:
+        of_client = {"client": client.name, "reverse_client": client.reverse_name}
+        name = shown = of_client.get(what, client.helo.decode("utf-8", "surrogateescape"))
+    domain = name.lower().rstrip(".")
+    if not domain or domain == "unknown" or domain.startswith("[") or _ends_in_number(domain):
         return "", ""
-    return name.lower().rstrip("."), name
+    return domain, shown
+
+
+def _ends_in_number(domain: str) -> bool:
+    label = domain.rpartition(".")[2]
+    return label.isascii() and label.isdigit()
 
 
 BY_NAME: Final[dict[str, Callable[[Zone, RblReplies], Restriction]]] = {

@@ -143,6 +143,8 @@ async def reject_unknown_helo_hostname(question: Question, subject: Subject) -> 
     name = rejected(
         question.codes.unknown_hostname_reject_code, "4.7.1", helo, Subject.HELO, b"Host not found"
     )
+    if helo.endswith(b"."):
+        return name  # Postfix looks for no name that has a final dot
     try:
         host = host_name(helo.decode("utf-8", "replace"))
         for kind in (RecordType.A, RecordType.AAAA, RecordType.MX):

@@ -5,7 +5,7 @@ FAULTS
                         make an open relay
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
@@ -26,7 +26,7 @@ from pillarbox.config.parameters.local_recipients import LocalRecipients
 from pillarbox.config.parameters.smtp_access import SmtpAccess
 from pillarbox.config.parameters.smtp_server_tls import SmtpServerTls
 from pillarbox.config.snapshot import Snapshot
-from pillarbox.config.value_types import unescaped
+from pillarbox.config.value_types import items, unescaped
 from pillarbox.queue.receive_options import configured_receive_options
 from pillarbox.routing.probe_sender import probe_senders
 from pillarbox.routing.rewriting import configured_rewriting
@@ -39,7 +39,14 @@ from pillarbox.vocabulary.faults import ConfigurationFault
 
 _RELAY_DEFAULT = ("permit_mynetworks", "permit_sasl_authenticated", "defer_unauth_destination")
 _NO_OPEN_RELAY = frozenset(
-    ("reject", "defer", "defer_if_permit", "reject_unauth_destination", "defer_unauth_destination")
+    (
+        "reject",
+        "defer",
+        "defer_if_permit",
+        "reject_unauth_destination",
+        "defer_unauth_destination",
+        "check_relay_domains",
+    )
 )
 
 
@@ -172,8 +179,8 @@ def _is_probe_sender(
 def _relay_restrictions(snapshot: Snapshot, access: SmtpAccess) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """smtpd_relay_restrictions, safe even if a main.cf without compatibility_level does not set it."""
     relay = access.smtpd_relay_restrictions
-    words = {word.lower() for word in (*relay, *access.smtpd_recipient_restrictions)}
-    if words & _NO_OPEN_RELAY:
+    classes = {name: items(snapshot.value(name)) for name in access.smtpd_restriction_classes}
+    if _refuses(relay, classes) or _refuses(access.smtpd_recipient_restrictions, classes):
         return relay, ()
     if not relay and snapshot.explicit("smtpd_relay_restrictions") is None:
         # Postfix's default is empty below level 1, and it refuses to serve until somebody has set the list.
@@ -183,8 +190,27 @@ def _relay_restrictions(snapshot: Snapshot, access: SmtpAccess) -> tuple[tuple[s
     raise ConfigurationFault(
         f"{snapshot.where('smtpd_relay_restrictions')}, parameter smtpd_relay_restrictions",
         "in parameter smtpd_relay_restrictions or smtpd_recipient_restrictions, specify at least one working "
-        "instance of: reject_unauth_destination, defer_unauth_destination, reject, defer, defer_if_permit",
+        "instance of: reject_unauth_destination, defer_unauth_destination, reject, defer, defer_if_permit or "
+        "check_relay_domains",
     )
+
+
+def _refuses(words: Iterable[str], classes: Mapping[str, Iterable[str]]) -> bool:
+    """Whether a list has a refusal, be it in a restriction class; nothing behind `permit` counts."""
+    left = iter(words)
+    for word in left:
+        match word.lower():
+            case "permit":
+                return False
+            case "warn_if_reject":
+                next(left, None)
+            case name if name in _NO_OPEN_RELAY:
+                return True
+            case _ if word in classes:
+                others = {name: text for name, text in classes.items() if name != word}
+                if _refuses(classes[word], others):
+                    return True
+    return False
 
 
 def _policy_settings(access: SmtpAccess) -> PolicySettings:

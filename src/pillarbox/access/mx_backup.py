@@ -1,8 +1,9 @@
 """permit_mx_backup: mail for domains that have named us as one of their mail servers.
 
 DESCRIPTION
-    Permits a recipient that is ours anyway, and one whose domain has an MX record that names this host: by
-    myhostname, by a name of mydestination, or by an address of ours.  With permit_mx_backup_networks, the domain's
+    Permits a recipient that is ours anyway, and one whose domain has an MX record that names this host, if not
+    with the best preference: by myhostname, by a name of mydestination, or by an address of ours.  A domain whose
+    first mail server this host is without knowing of it is no backup.  With permit_mx_backup_networks, the domain's
     first mail servers have to be in those networks, with all of their addresses: otherwise anybody could make us
     his relay.
 
@@ -15,14 +16,16 @@ STANDARDS
     postconf(5), permit_mx_backup; RFC 5321 §5.1
 """
 
+from collections.abc import Sequence
 from ipaddress import ip_address
 
 import msgspec
 
 from pillarbox.access.address_checks import permit_auth_destination
 from pillarbox.access.question import PERMIT, Outcome, Question, Subject, rejected
+from pillarbox.access.server_tables import host_addresses
 from pillarbox.config.value_types import NetworkList
-from pillarbox.net.dns.records import DnsFault, Mx, RecordType, host_name
+from pillarbox.net.dns.records import DnsFault, RecordType, host_name
 from pillarbox.routing.address_lookup import text_of
 from pillarbox.routing.resolution import AddressClass
 
@@ -48,47 +51,47 @@ class MxBackup(msgspec.Struct, frozen=True):
             exchanges = (await question.dns.resolve(domain, RecordType.MX)).exchanges
         except ValueError:
             return None
-        except DnsFault as fault:
-            _defer(question, b"Unable to look up mail exchanger information", fault)
+        except DnsFault:
+            _defer(question, "Unable to look up mail exchanger information: Host not found, try again")
             return None
-        try:
-            if not await self._is_listed(question, exchanges):
-                return None
-            if self.networks.entries and not await self._has_known_first(question, exchanges):
-                return None
-        except DnsFault as fault:
-            _defer(question, b"Unable to look up mail exchanger host %s" % fault.name.encode(), fault)
+        best = min((exchange.preference for exchange in exchanges), default=0)
+        first = [exchange.host for exchange in exchanges if exchange.preference == best and exchange.host]
+        others = [exchange.host for exchange in exchanges if exchange.preference != best and exchange.host]
+        if await self._is_listed(question, first) or not await self._is_listed(question, others):
+            return None
+        if self.networks.entries and not await self._has_known(question, first):
             return None
         return PERMIT
 
-    async def _is_listed(self, question: Question, exchanges: tuple[Mx, ...]) -> bool:
-        routes = question.resolver.routes
-        for exchange in exchanges:
-            host = exchange.host.lower()
-            if host == self.host.lower() or question.resolver.classify(host) is AddressClass.LOCAL:
+    async def _is_listed(self, question: Question, hosts: Sequence[str]) -> bool:
+        """Whether this system is among the hosts, by its name or by an address."""
+        own_addresses = question.resolver.routes.own_addresses
+        for host in hosts:
+            name = host.lower()
+            if name == self.host.lower() or question.resolver.classify(name) is AddressClass.LOCAL:
                 return True
-            if any(found in routes.own_addresses for found in await _addresses(question, host)):
+        for host in hosts:
+            if any(found in own_addresses for found in await _addresses(question, host)):
                 return True
         return False
 
-    async def _has_known_first(self, question: Question, exchanges: tuple[Mx, ...]) -> bool:
-        """Whether the mail servers with the best preference are all in the networks."""
-        best = min(exchange.preference for exchange in exchanges)
-        found: list[str] = []
-        for exchange in exchanges:
-            if exchange.preference == best:
-                found += await _addresses(question, exchange.host)
-        return bool(found) and all(self.networks.contains(ip_address(address)) for address in found)
+    async def _has_known(self, question: Question, hosts: Sequence[str]) -> bool:
+        """Whether the hosts' addresses are all in the networks."""
+        for host in hosts:
+            found = await _addresses(question, host)
+            if not found or not all(self.networks.contains(ip_address(address)) for address in found):
+                return False
+        return True
 
 
-async def _addresses(question: Question, host: str) -> list[str]:
-    found: list[str] = []
-    for kind in (RecordType.A, RecordType.AAAA):
-        found += (await question.dns.resolve(host, kind)).texts
+async def _addresses(question: Question, host: str) -> tuple[str, ...]:
+    """Of a mail server; a refusal is temporary if it has none."""
+    found, trouble = await host_addresses(question, host)
+    if trouble:
+        _defer(question, f"Unable to look up mail exchanger host {host}: {trouble}")
     return found
 
 
-def _defer(question: Question, what: bytes, fault: DnsFault) -> None:
-    question.tell_warning(fault.reason)
+def _defer(question: Question, what: str) -> None:
     name = question.name_of(Subject.RECIPIENT)
-    question.defer_if_refused(rejected(450, "4.4.4", name, Subject.RECIPIENT, what))
+    question.defer_if_refused(rejected(450, "4.4.4", name, Subject.RECIPIENT, what.encode()))

@@ -128,6 +128,8 @@ class Question(msgspec.Struct, kw_only=True):
             return client.sender.internal
         if subject is Subject.HELO and client.helo:
             return client.helo
+        if subject is Subject.REVERSE_CLIENT:
+            return client.reverse_name.encode("utf-8", "surrogateescape")
         if subject is Subject.LOGIN:
             return client.sasl_username.encode("utf-8", "surrogateescape")
         if subject is Subject.CERTIFICATE and client.certificate is not None:

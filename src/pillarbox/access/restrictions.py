@@ -170,9 +170,8 @@ class Compiler:
         if name in _ACCESS:
             return self._table(argument, _ACCESS[name], where)
         if name in server_tables.BY_NAME:
-            about, servers = server_tables.BY_NAME[name]
             table = open_table(argument, where=where, clock=self._clock)
-            return server_tables.check_server_access(table, about, servers, self._keys, self._results)
+            return server_tables.check_server_access(name, table, self._keys, self._results)
         if name == "check_sasl_access":
             return self._login_table(argument, where)
         if name == "check_ccert_access":

@@ -6,17 +6,25 @@ DESCRIPTION
     A domain without MX records is its own mail server; one without NS records has its parent's.  An address literal
     is its own mail server, too, and has no name server.
 
-    For safety such a table may refuse and may not permit (postconf(5)): a permitting result is passed over, with
-    a warning.  A name that the DNS does not know, or cannot tell of now, has no servers.
+    For safety such a table may refuse and may not permit (postconf(5)): what it permits is 451, with warnings.
+    A name that the DNS does not know, or cannot tell of now, has no servers; that is told in the log.
 """
 
 from collections.abc import Awaitable
 from ipaddress import ip_address
 from typing import Final, Literal
 
-from pillarbox.access.access_tables import AccessKeys, AccessResults, find, table_failed
-from pillarbox.access.question import Outcome, Question, Restriction, Subject
+from pillarbox.access.access_tables import (
+    AccessKeys,
+    AccessResults,
+    find,
+    looked_at,
+    not_permitted,
+    table_failed,
+)
+from pillarbox.access.question import PERMIT, Outcome, Question, Restriction, Subject
 from pillarbox.net.dns.records import DnsFault, RecordType, host_name
+from pillarbox.net.dns.records import Outcome as Found
 from pillarbox.routing.address_lookup import text_of
 from pillarbox.tables.table import LookupFault, LookupTable
 from pillarbox.wire.smtp.paths import address_of_literal
@@ -38,39 +46,39 @@ BY_NAME: Final[dict[str, tuple[Subject, Servers]]] = {
 
 
 def check_server_access(
-    table: LookupTable, about: Subject, servers: Servers, keys: AccessKeys, results: AccessResults
+    word: str, table: LookupTable, keys: AccessKeys, results: AccessResults
 ) -> Restriction:
-    """The restriction."""
+    """The restriction of a name, `check_sender_mx_access` and its kin."""
+    about, servers = BY_NAME[word]
 
     async def check(question: Question, subject: Subject) -> Outcome:
         domain = _domain(question, about)
         if not domain:
             return None
-        for host in await _hosts(question, domain, servers):
+        name = question.name_of(about)
+        for host in await _hosts(question, domain, servers, about):
             try:
-                value = await _value(question, host, by_name=servers != "a")
+                value = await _value(question, host, name)
             except LookupFault as fault:
-                return table_failed(question, fault, question.name_of(about), about)
+                return table_failed(question, fault, name, about)
             if value is None:
                 continue
-            outcome = results.act(
-                value, question, name=question.name_of(about), about=about, source=table.name
-            )
+            outcome = results.act(value, question, name=name, about=about, source=table.name)
             if isinstance(outcome, Awaitable):
                 outcome = await outcome
-            if outcome is True:
-                question.tell_warning(
-                    f"{table.name}: a permitting result is not used for the servers of {domain}"
-                )
-                return None
-            return outcome
+            return not_permitted(question, word, about) if outcome is PERMIT else outcome
         return None
 
-    async def _value(question: Question, host: str, *, by_name: bool) -> str | None:
+    async def _value(question: Question, host: str, name: bytes) -> str | None:
         """What the table says of a server: by its name, then by its addresses."""
-        addresses = (host,) if _is_address(host) else await _addresses(question, host)
-        if by_name and addresses != (host,) and (value := find(table, keys.of_domain(host))) is not None:
+        if _is_address(host):
+            return find(table, keys.of_network(ip_address(host)))
+        if servers != "a" and (value := find(table, keys.of_domain(host))) is not None:
             return value
+        addresses, trouble = await host_addresses(question, host)
+        if trouble and servers != "a":
+            whose = f"{about.value} {name.decode('utf-8', 'backslashreplace')}"
+            question.tell_warning(f"Unable to look up {servers.upper()} host {host} for {whose}: {trouble}")
         for address in addresses:
             if (value := find(table, keys.of_network(ip_address(address)))) is not None:
                 return value
@@ -108,28 +116,42 @@ def _is_address(host: str) -> bool:
     return True
 
 
-async def _hosts(question: Question, domain: str, servers: Servers) -> tuple[str, ...]:
+async def _hosts(question: Question, domain: str, servers: Servers, about: Subject) -> tuple[str, ...]:
+    """The servers, of which the log hears if the DNS knows of none."""
     try:
         if servers == "a" or (servers == "mx" and _is_address(domain)):
             return (domain,)
         if servers == "mx":
             exchanges = (await question.dns.resolve(domain, RecordType.MX)).exchanges
             return tuple(exchange.host for exchange in exchanges if exchange.host) if exchanges else (domain,)
-        while domain and not _is_address(domain):
-            names = (await question.dns.resolve(domain, RecordType.NS)).texts
-            if names:
-                return names
+        if _is_address(domain):
+            return ()
+        answer = await question.dns.resolve(domain, RecordType.NS)
+        while not answer.texts and "." in domain:
             domain = domain.partition(".")[2]
-    except DnsFault as fault:
-        question.tell_warning(fault.reason)
-    return ()
+            answer = await question.dns.resolve(domain, RecordType.NS)
+    except DnsFault:
+        question.tell_warning(
+            f"Unable to look up {servers.upper()} host for {domain}: Host not found, try again"
+        )
+        return ()
+    if not answer.texts:
+        shown = looked_at(question, about)
+        question.tell_warning(f"Unable to look up NS host for {shown}: {answer.outcome.value}")
+    return answer.texts
 
 
-async def _addresses(question: Question, host: str) -> tuple[str, ...]:
+async def host_addresses(question: Question, host: str) -> tuple[tuple[str, ...], str]:
+    """The addresses of a host, and why there are none, in the words of getaddrinfo(3)."""
     found: tuple[str, ...] = ()
+    trouble = "Name or service not known"
     for kind in (RecordType.A, RecordType.AAAA):
         try:
-            found += (await question.dns.resolve(host, kind)).texts
-        except DnsFault as fault:
-            question.tell_warning(fault.reason)
-    return found
+            answer = await question.dns.resolve(host, kind)
+        except DnsFault:
+            trouble = "Temporary failure in name resolution"
+            continue
+        found += answer.texts
+        if answer.outcome is Found.NO_DATA:
+            trouble = "No address associated with hostname"
+    return found, "" if found else trouble
