@@ -63,6 +63,7 @@ SECONDS: Final = {
     "test_session_notices_peer.py": 40,
     "test_tutorial.py": 40,
     "test_disks.py": 35,
+    "test_dns_restrictions_peer.py": 16,
     "test_doveadm_acl_peer.py": 35,
     "test_doveadm_peer.py": 35,
     "test_outbound_peer.py": 35,

@@ -163,6 +163,35 @@ inner body
 --bb--
 epilogue
 """
+ODD_BOUNDARIES: Final = """\
+Content-Type: (a \\) b) MultiPart / (c) mixed junk; x="y;boundary=no"; boundary(d) = "a\\b
+ c" junk
+
+--ab c trailing
+Content-Type: message/rfc822; x
+
+Content-Type: multipart/other; boundary = plain ; boundary=second
+X-Nested: 1
+
+--plain
+A: 1
+junk
+B: 2
+--second
+C: 3
+
+text
+--none
+D: 4
+--second--
+E: 5
+
+--ab c
+F: 6
+
+--ab c--
+G: 7
+"""
 EMPTY_LINES: Final = """\
 Content-Type: multipart/mixed; boundary=bb
 
@@ -355,6 +384,7 @@ for kind in ("regexp", "pcre"):
         r="/^$/ empty\n/./ full\n",
         stdin="Content-Type: message/rfc822\nno header\nX: y\n\ninner\n",
     )
+    case(f"{kind} of odd boundaries", f"postmap -hm -q - {kind}:r", r="/./ found\n", stdin=ODD_BOUNDARIES)
     case(f"{kind} of body lines", f"postmap -b -q - {kind}:r", r="/./ found\n", stdin=MESSAGE)
     case(f"{kind} of body lines with MIME", f"postmap -bm -q - {kind}:r", r="/./ found\n", stdin=MESSAGE)
     case(f"{kind} of header and body", f"postmap -bhm -q - {kind}:r", r="/./ found\n", stdin=MESSAGE)
