@@ -233,7 +233,7 @@ class CrashFileSystem:
             else:
                 node.on_disk = bytes(node.content)
 
-    def write_out(self, fds: Sequence[int]) -> WrittenOut:
+    def write_out(self, fds: Sequence[int], known: Order | None = None) -> WrittenOut:
         """sync_file_range(2) of several, one after the other; each is a step."""
         if self.order is Order.NONE:
             return NOT_WRITTEN

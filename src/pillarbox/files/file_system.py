@@ -99,9 +99,9 @@ class FileSystem(Protocol):
         """Wait for what was begun; a result for each."""
         ...
 
-    def write_out(self, fds: Sequence[int]) -> "WrittenOut":
+    def write_out(self, fds: Sequence[int], known: "Order | None" = None) -> "WrittenOut":
         """Whether a rename from here on never survives without the file's content, and what makes it survive
-        (write_order.py)."""
+        (write_order.py); `known` is as for `begin_write_out()`."""
         ...
 
     def flock(self, fd: int, operation: int) -> None:
@@ -264,11 +264,11 @@ class DiskFileSystem:
 
         return finish_write_out(fds)
 
-    def write_out(self, fds: Sequence[int]) -> "WrittenOut":
+    def write_out(self, fds: Sequence[int], known: "Order | None" = None) -> "WrittenOut":
         """sync_file_range(2), where that is of use."""
         from pillarbox.files.write_order import write_out
 
-        return write_out(fds)
+        return write_out(fds, known)
 
     def flock(self, fd: int, operation: int) -> None:
         """flock(2)."""

@@ -109,12 +109,14 @@ def finish_write_out(fds: Sequence[int]) -> list[OSError | None]:
     return [_written(_LIBC, fd, _WAIT_WRITE_WAIT) for fd in fds]
 
 
-def write_out(fds: Sequence[int]) -> WrittenOut:
-    """See the module's description."""
+def write_out(fds: Sequence[int], known: Order | None = None) -> WrittenOut:
+    """See the module's description; `known` is as for `begin_write_out()`."""
     if _LIBC is None:
         return NOT_WRITTEN
-    one_of_each = {os.fstat(fd).st_dev: fd for fd in fds}  # file system
-    order = min([_order(_LIBC, fd) for fd in one_of_each.values()], default=Order.NONE)
+    order = known
+    if order is None:
+        one_of_each = {os.fstat(fd).st_dev: fd for fd in fds}  # file system
+        order = min([_order(_LIBC, fd) for fd in one_of_each.values()], default=Order.NONE)
     if order is Order.NONE:
         return NOT_WRITTEN
     if len(fds) > 1:

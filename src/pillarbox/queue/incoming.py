@@ -287,7 +287,8 @@ class IncomingQueue:
     def _commit_alone(self, file: NewFile) -> OSError | None:
         """All steps for one message, perhaps in a thread."""
         try:
-            out = self._files.write_out([file.descriptor])
+            out = self._files.write_out([file.descriptor], known=self._order)
+            self._order = out.order
             in_order = out.order is not Order.NONE
             if any(out.errors):
                 raise next(filter(None, out.errors))

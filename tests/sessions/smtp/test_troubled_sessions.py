@@ -169,7 +169,7 @@ class BadDisk(DiskFileSystem):
         errors = super().finish_write_out(fds)
         return [OSError(self._number, "injected")] * len(fds) if self._operation == "write_out" else errors
 
-    def write_out(self, fds: Sequence[int]) -> WrittenOut:
+    def write_out(self, fds: Sequence[int], known: Order | None = None) -> WrittenOut:
         """As `begin_write_out()`."""
         return NOT_WRITTEN if self._operation == "sync_directory" else super().write_out(fds)
 
