@@ -199,6 +199,8 @@ OTHER: Script = [
     b"SUBSCRIBE Public/drop",
     b"SUBSCRIBE Public/words",
     b'LSUB "" *',
+    b'APPEND INBOX CATENATE (URL "/Public/drop/;UID=1")',
+    b'APPEND INBOX CATENATE (URL "/shared/me/mine;UIDVALIDITY=1/;UID=1" TEXT {1+}\r\nx)',
     b"GETQUOTAROOT shared/me/mine",
     b"GETQUOTAROOT shared/me/nosuch",
     b"GETQUOTAROOT shared/nobody/x",

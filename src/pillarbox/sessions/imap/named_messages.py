@@ -14,7 +14,14 @@ from contextlib import asynccontextmanager
 import msgspec
 
 from pillarbox.mailstore.content.large_content import LargeContent, Span
-from pillarbox.mailstore.mailbox import Account, Mailbox, MailboxNameRefused, MessageGone, NoSuchMailbox
+from pillarbox.mailstore.mailbox import (
+    Account,
+    Mailbox,
+    MailboxNameRefused,
+    MessageGone,
+    NoSuchMailbox,
+    PermissionDenied,
+)
 from pillarbox.message import body_structure, mime_tree
 from pillarbox.message.sections import find_part
 from pillarbox.sessions.imap.sections import SectionRenderer, Written
@@ -32,6 +39,8 @@ async def named_mailbox(account: Account, url: MessageUrl, name: str) -> AsyncIt
         mailbox = await account.open(name, read_only=True)
     except (NoSuchMailbox, MailboxNameRefused):
         raise BadUrl("Mailbox not found") from None
+    except PermissionDenied:
+        raise BadUrl("Permission denied") from None
     try:
         if url.uid_validity not in (None, mailbox.uid_validity):
             raise BadUrl("Invalid UIDVALIDITY")

@@ -171,12 +171,13 @@ async def _tell(
             if not (hmac.compare_digest(_token(key, url.rump), url.verifier.token) and key):
                 raise BadUrl(_FORGED)
             content = await named_message(mailbox, url.message)
-    except (BadUrl, PermissionDenied) as problem:
+    except (BadUrl, PermissionDenied) as fault:
+        problem = str(fault) if isinstance(fault, BadUrl) else "Permission denied"
         # RFC 4467 §4: as long as for a mailbox that is there, and for strangers the same words
         _token(new_key(), url.rump)
-        if str(problem) == _FORGED or url.user != conversation.options.user:
+        if problem == _FORGED or url.user != conversation.options.user:
             raise BadUrl(_FORGED) from None
-        raise BadUrl(f"Invalid URLAUTH: {str(problem) or 'Permission denied'}") from None
+        raise BadUrl(f"Invalid URLAUTH: {problem}") from None
     head = b"* URLFETCH %b" % responses.astring(wanted.text)
     section, form = url.message.section, wanted.form
     if UrlForm.BODYPARTSTRUCTURE in form:
