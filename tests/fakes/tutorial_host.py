@@ -4,6 +4,23 @@ from typing import Final
 
 from fakes.host import ADDRESS, LOG, Host
 
+SOCKETS_FOR_POSTFIX: Final = """\
+service auth {
+  unix_listener /var/spool/postfix/private/auth {
+    mode = 0660
+    user = postfix
+    group = postfix
+  }
+}
+service lmtp {
+  unix_listener /var/spool/postfix/private/dovecot-lmtp {
+    mode = 0600
+    user = postfix
+    group = postfix
+  }
+}
+"""
+"""Of a dovecot.conf: where Postfix has logins checked, and puts mail."""
 DOMAIN: Final = "tutorial.test"
 MAIL_HOST: Final = f"mail.{DOMAIN}"
 USERS: Final = {"alice": "correct horse 1", "bob": "battery staple 2"}

@@ -11,9 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from fakes.tutorial_host import SOCKETS_FOR_POSTFIX
+
 pytestmark = [pytest.mark.system, pytest.mark.peer("dovecot")]
 
-TUTORIAL = """
+TUTORIAL = (
+    """
 protocols = imap pop3 lmtp
 listen = *
 disable_plaintext_auth = no
@@ -41,21 +44,9 @@ passdb {
 userdb {
   driver = passwd
 }
-service auth {
-  unix_listener /var/spool/postfix/private/auth {
-    mode = 0660
-    user = postfix
-    group = postfix
-  }
-}
-service lmtp {
-  unix_listener /var/spool/postfix/private/dovecot-lmtp {
-    mode = 0600
-    user = postfix
-    group = postfix
-  }
-}
 """
+    + SOCKETS_FOR_POSTFIX
+)
 VIRTUAL = """
 protocols = imap lmtp
 auth_failure_delay = 4s

@@ -18,7 +18,7 @@ from fakes.host import LOG, PACKAGED, Host
 from fakes.host_clients import Imap, Pop3, Smtp
 from fakes.logs import until_logged
 from fakes.mail_system import PATIENT_WITH_GUESSERS, until
-from fakes.tutorial_host import DOMAIN, MAIL_HOST, MAIN_CF, USERS, tutorial_host
+from fakes.tutorial_host import DOMAIN, MAIL_HOST, MAIN_CF, SOCKETS_FOR_POSTFIX, USERS, tutorial_host
 
 pytestmark = [
     pytest.mark.system,
@@ -26,7 +26,8 @@ pytestmark = [
     pytest.mark.peer("postfix", "dovecot", "named", "rsyslogd", "unshare"),
 ]
 
-DOVECOT_CONF: Final = """\
+DOVECOT_CONF: Final = (
+    """\
 protocols = imap pop3 lmtp
 listen = *
 mail_location = maildir:~/Maildir
@@ -61,21 +62,9 @@ userdb {
   driver = static
   args = uid=mailowner gid=mailowner home=/var/vmail/%n
 }
-service auth {
-  unix_listener /var/spool/postfix/private/auth {
-    mode = 0660
-    user = postfix
-    group = postfix
-  }
-}
-service lmtp {
-  unix_listener /var/spool/postfix/private/dovecot-lmtp {
-    mode = 0600
-    user = postfix
-    group = postfix
-  }
-}
 """
+    + SOCKETS_FOR_POSTFIX
+)
 POSTFIX: Final = (
     MAIN_CF.replace("home_mailbox = Maildir/\n", "")
     + """\

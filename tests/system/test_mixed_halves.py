@@ -16,7 +16,7 @@ from fakes.host import PACKAGED, Host
 from fakes.host_clients import Imap
 from fakes.mail_system import PATIENT_WITH_GUESSERS, until
 from fakes.pillarbox_host import install
-from fakes.tutorial_host import DOMAIN, MAIL_HOST, MAIN_CF, USERS, tutorial_host
+from fakes.tutorial_host import DOMAIN, MAIL_HOST, MAIN_CF, SOCKETS_FOR_POSTFIX, USERS, tutorial_host
 from fakes.typed_smtp import Typed, logged, send, until_gone
 
 pytestmark = [
@@ -33,7 +33,8 @@ smtpd_sasl_type = dovecot
 smtpd_sasl_path = private/auth
 smtpd_sasl_auth_enable = yes
 """
-DOVECOT_CONF: Final = """\
+DOVECOT_CONF: Final = (
+    """\
 protocols = imap lmtp
 listen = 127.0.0.1
 mail_location = maildir:~/Maildir
@@ -47,21 +48,9 @@ passdb {
 userdb {
   driver = passwd
 }
-service auth {
-  unix_listener /var/spool/postfix/private/auth {
-    mode = 0660
-    user = postfix
-    group = postfix
-  }
-}
-service lmtp {
-  unix_listener /var/spool/postfix/private/dovecot-lmtp {
-    mode = 0600
-    user = postfix
-    group = postfix
-  }
-}
 """
+    + SOCKETS_FOR_POSTFIX
+)
 
 
 class Pair(msgspec.Struct, frozen=True):
