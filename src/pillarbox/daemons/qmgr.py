@@ -11,6 +11,7 @@ import asyncio
 import os
 import signal
 import socket
+from collections.abc import Coroutine
 
 from pillarbox.bounce.configured import configured_bounces
 from pillarbox.bounce.submission import Notifier
@@ -61,64 +62,143 @@ from pillarbox.vocabulary.clock import Clock
 
 def open_role(startup: Startup) -> Serve:
     """Settings, tables and directories; the rest needs no rights."""
-    snapshot = Snapshot.decode(startup.snapshots["qmgr"])
-    clock = role_clock(startup)
-    settings = snapshot.group(QueueSettings)
-    virtual = snapshot.group(VirtualDelivery)
-    directories = QueueDirectories(
-        snapshot.value("queue_directory"), hashed=settings.hash_queue_names, depth=settings.hash_queue_depth
-    )
-    warnings: list[str] = []
-    resolver = Resolver(configured_routes(snapshot, clock=clock, warn=warnings.append))
-    probe_resolver = Resolver(probe_routes(snapshot, resolver.routes, clock=clock))
-    verification = snapshot.group(AddressVerification)
-    caches_failures = verification.address_verify_negative_cache
-    verify_store = open_store(
-        verification.address_verify_map,
-        where=f"{snapshot.where('address_verify_map')}, parameter address_verify_map",
-    )
-    mailbox_resolver = Resolver(mailbox_routes(snapshot, resolver.routes, clock=clock, warn=warnings.append))
-    owners = _mailbox_owners(snapshot, virtual, resolver, clock)
-    filter_tables = status_filter_tables(snapshot, "virtual", clock=clock)
-    cleanup = Snapshot.decode(startup.snapshots[cleanup_of("qmgr")])
-    rules = configured_rules(cleanup)
-    bounce_rules = configured_bounces(snapshot, warn=warnings.append)
-    hints = socket.socket(fileno=startup.listeners["qmgr"])
-    verify_door = socket.socket(fileno=startup.listeners["verify"])
-    flush_sites = fast_flush_domains(snapshot, clock=clock)
-    mappings = configured_mappings(cleanup, resolver=resolver, clock=clock)
-    pickup_cleanup = Snapshot.decode(startup.snapshots[cleanup_of("pickup")])
-    doors = Doors(
-        snapshot,
-        startup.listeners,
-        pickup=Snapshot.decode(startup.snapshots["pickup"]),
-        cleanup=pickup_cleanup,
-        mappings=configured_mappings(pickup_cleanup, resolver=resolver, clock=clock),
-        clock=clock,
-        warn=warnings.append,
-    )
-    show_queue = ShowQueue(
-        directories,
-        empty_address=settings.empty_address_recipient.encode(),
-        authorized=AuthorizedUsers.of(snapshot, "authorized_mailq_users", clock=clock),
-    )
-    rules_of = {service.name: transport_settings(service, snapshot) for service in startup.services}
+    return _QueueManagerRole(startup).serve
 
-    async def serve(control: Control, tell: events.EventSink) -> None:
-        if "showq" in startup.listeners:  # before there is any thread
+
+class _QueueManagerRole:
+    """What is opened while there are rights for it, and what is made of it to serve."""
+
+    def __init__(self, startup: Startup) -> None:
+        """ConfigurationFault; OSError."""
+        self._startup = startup
+        self._snapshot = snapshot = Snapshot.decode(startup.snapshots["qmgr"])
+        self._clock = clock = role_clock(startup)
+        self._settings = settings = snapshot.group(QueueSettings)
+        self._verification = snapshot.group(AddressVerification)
+        self._warnings: list[str] = []
+        warn = self._warnings.append
+        self._directories = QueueDirectories(
+            snapshot.value("queue_directory"),
+            hashed=settings.hash_queue_names,
+            depth=settings.hash_queue_depth,
+        )
+        self._resolver = resolver = Resolver(configured_routes(snapshot, clock=clock, warn=warn))
+        self._probe_resolver = Resolver(probe_routes(snapshot, resolver.routes, clock=clock))
+        self._verify_store = open_store(
+            self._verification.address_verify_map,
+            where=f"{snapshot.where('address_verify_map')}, parameter address_verify_map",
+        )
+        self._mailbox_resolver = Resolver(mailbox_routes(snapshot, resolver.routes, clock=clock, warn=warn))
+        self._owners = _mailbox_owners(snapshot, snapshot.group(VirtualDelivery), resolver, clock)
+        self._filter_tables = status_filter_tables(snapshot, "virtual", clock=clock)
+        cleanup = Snapshot.decode(startup.snapshots[cleanup_of("qmgr")])
+        self._rules = configured_rules(cleanup)
+        self._bounce_rules = configured_bounces(snapshot, warn=warn)
+        self._hints = socket.socket(fileno=startup.listeners["qmgr"])
+        self._verify_door = socket.socket(fileno=startup.listeners["verify"])
+        self._flush_sites = fast_flush_domains(snapshot, clock=clock)
+        self._mappings = configured_mappings(cleanup, resolver=resolver, clock=clock)
+        pickup_cleanup = Snapshot.decode(startup.snapshots[cleanup_of("pickup")])
+        self._doors = Doors(
+            snapshot,
+            startup.listeners,
+            pickup=Snapshot.decode(startup.snapshots["pickup"]),
+            cleanup=pickup_cleanup,
+            mappings=configured_mappings(pickup_cleanup, resolver=resolver, clock=clock),
+            clock=clock,
+            warn=warn,
+        )
+        self._show_queue = ShowQueue(
+            self._directories,
+            empty_address=settings.empty_address_recipient.encode(),
+            authorized=AuthorizedUsers.of(snapshot, "authorized_mailq_users", clock=clock),
+        )
+        self._rules_of = {service.name: transport_settings(service, snapshot) for service in startup.services}
+
+    async def serve(self, control: Control, tell: events.EventSink) -> None:
+        """Until an order comes."""
+        if "showq" in self._startup.listeners:  # before there is any thread
             role = os.getpid()
-            fork(lambda: _serve_showq(startup, show_queue, role), outlives=True)
-        for text in warnings:
+            fork(lambda: _serve_showq(self._startup, self._show_queue, role), outlives=True)
+        for text in self._warnings:
             tell(events.Warned(text))
+        clock, directories = self._clock, self._directories
         agents = Agents(f"{directories.root}/private/pillarbox-delivery", tell=tell)
-        queue = IncomingQueue(directories, clock=clock, long_ids=settings.enable_long_queue_ids)
+        queue = IncomingQueue(directories, clock=clock, long_ids=self._settings.enable_long_queue_ids)
         fsyncs = background_fsyncs()
         spares = SpareFiles(directories, fsyncs=fsyncs, clock=clock)
+        transports, smtp = self._transports(agents, tell)
+        notifier = Notifier(
+            queue,
+            rules=self._bounce_rules,
+            submission=self._rules,
+            mappings=self._mappings,
+            clock=clock,
+            tell=tell,
+        )
+        verify_cache = VerifyCache(
+            self._verify_store,
+            settings=self._verification,
+            send_probe=lambda address: probes.send(address),
+            clock=clock,
+            sleep=clock.sleep,
+            tell=tell,
+        )
+        manager = self._manager(transports, notifier, verify_cache, spares, tell)
+        identity = self._snapshot.group(Identity)
+        if "protocol" in self._settings.notify_classes:
+            smtp.report = OddSessions(
+                notifier, mail_name=identity.mail_name, queued=manager.queued, tell=tell
+            ).report
+        probes = Probes(
+            queue,
+            settings=self._verification,
+            rules=self._rules,
+            mail_name=identity.mail_name.encode(),
+            mappings=self._mappings,
+            clock=clock,
+            queued=manager.queued,
+            learnt=verify_cache.update,
+            tell=tell,
+        )
+        if isinstance(clock, LabClock):
+            clock.idle = lambda: manager.is_idle
+        doors = self._doors.serve(manager, directories, queue, notifier=notifier, tell=tell)
+        await self._run(control, manager, doors, serve_verify(self._verify_door, verify_cache, tell=tell))
+        await verify_cache.close()
+        agents.close()
+        smtp.close()
+        fsyncs.close()
+        spares.close()
+        queue.close()
+
+    async def _run(
+        self,
+        control: Control,
+        manager: QueueManager,
+        doors: Coroutine[None, None, None],
+        verify: Coroutine[None, None, None],
+    ) -> None:
+        """The manager, and beside it who has something for it, until there is an order."""
+        stop = asyncio.Event()
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(manager.run(self._hints, ready=control.ready, stop=stop))
+            ordered = tasks.create_task(control.order())
+            beside = [tasks.create_task(doors), tasks.create_task(verify)]
+            await asyncio.wait((running, ordered), return_when=asyncio.FIRST_COMPLETED)
+            for task in beside:
+                task.cancel()
+            stop.set()
+
+    def _transports(
+        self, agents: Agents, tell: events.EventSink
+    ) -> tuple[dict[str, Transport], SmtpTransport]:
+        """What delivers, by the services' names; the SMTP client among them once more."""
         transports: dict[str, Transport] = {}
         smtp = SmtpTransport(
-            f"{directories.root}/private/pillarbox-smtp",
+            f"{self._directories.root}/private/pillarbox-smtp",
             transports,
-            caches_failures=caches_failures,
+            caches_failures=self._verification.address_verify_negative_cache,
             tell=tell,
         )
         by_program: dict[str, Transport] = {
@@ -127,87 +207,51 @@ def open_role(startup: Startup) -> Serve:
             "local": LocalTransport(agents, transports, program="local"),
             "pipe": LocalTransport(agents, transports, program="pipe"),
             "virtual": VirtualTransport(
-                resolver=mailbox_resolver,
-                settings=virtual,
-                owners=owners,
+                resolver=self._mailbox_resolver,
+                settings=self._snapshot.group(VirtualDelivery),
+                owners=self._owners,
                 agents=agents,
-                status_filter=StatusFilter(filter_tables, warn=lambda text: tell(events.Warned(text))),
+                status_filter=StatusFilter(self._filter_tables, warn=lambda text: tell(events.Warned(text))),
             ),
             "error": ErrorTransport(status="5.0.0", tell=tell),
             "discard": DiscardTransport(tell=tell),
         }
         transports |= {
             service.name: by_program[service.program]
-            for service in startup.services
+            for service in self._startup.services
             if service.program in by_program
         }
         transports["retry"] = ErrorTransport(status="4.0.0", tell=tell)
-        notifier = Notifier(
-            queue, rules=bounce_rules, submission=rules, mappings=mappings, clock=clock, tell=tell
-        )
-        verify_cache = VerifyCache(
-            verify_store,
-            settings=verification,
-            send_probe=lambda address: probes.send(address),
-            clock=clock,
-            sleep=clock.sleep,
-            tell=tell,
-        )
-        manager = QueueManager(
-            directories=directories,
-            settings=settings,
+        return transports, smtp
+
+    def _manager(
+        self,
+        transports: dict[str, Transport],
+        notifier: Notifier,
+        verify_cache: VerifyCache,
+        spares: SpareFiles,
+        tell: events.EventSink,
+    ) -> QueueManager:
+        snapshot = self._snapshot
+        caches_failures = self._verification.address_verify_negative_cache
+        return QueueManager(
+            directories=self._directories,
+            settings=self._settings,
             filter_nexthop=snapshot.group(ContentFilter).default_filter_nexthop,
-            resolver=resolver,
+            resolver=self._resolver,
             transports=transports,
-            rules=rules_of,
+            rules=self._rules_of,
             notifier=notifier,
             probed=ProbeResults(verify_cache, negative=caches_failures).take,
-            probe_resolver=probe_resolver,
+            probe_resolver=self._probe_resolver,
             double_bounce=snapshot.group(Identity).double_bounce_sender.encode(),
             caches_failures=caches_failures,
-            flush_sites=flush_sites,
+            flush_sites=self._flush_sites,
             spares=spares,
-            clock=clock,
-            sleep=clock.sleep,
+            clock=self._clock,
+            sleep=self._clock.sleep,
             tell=tell,
         )
-        if "protocol" in settings.notify_classes:
-            smtp.report = OddSessions(
-                notifier, mail_name=snapshot.group(Identity).mail_name, queued=manager.queued, tell=tell
-            ).report
-        probes = Probes(
-            queue,
-            settings=verification,
-            rules=rules,
-            mail_name=snapshot.group(Identity).mail_name.encode(),
-            mappings=mappings,
-            clock=clock,
-            queued=manager.queued,
-            learnt=verify_cache.update,
-            tell=tell,
-        )
-        if isinstance(clock, LabClock):
-            clock.idle = lambda: manager.is_idle
-        stop = asyncio.Event()
-        async with asyncio.TaskGroup() as tasks:
-            running = tasks.create_task(manager.run(hints, ready=control.ready, stop=stop))
-            ordered = tasks.create_task(control.order())
-            open_doors = tasks.create_task(
-                doors.serve(manager, directories, queue, notifier=notifier, tell=tell)
-            )
-            verify = tasks.create_task(serve_verify(verify_door, verify_cache, tell=tell))
-            await asyncio.wait((running, ordered), return_when=asyncio.FIRST_COMPLETED)
-            open_doors.cancel()
-            verify.cancel()
-            stop.set()
-        await verify_cache.close()
-        agents.close()
-        smtp.close()
-        fsyncs.close()
-        spares.close()
-        queue.close()
-
-    return serve
 
 
 def _serve_showq(startup: Startup, show_queue: ShowQueue, role: int) -> None:

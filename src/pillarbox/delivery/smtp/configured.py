@@ -21,7 +21,7 @@ from pillarbox.config.parameters.tls_reports import TlsReports
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.delivery.smtp.configured_lookups import mail_exchangers, open_resolvers
 from pillarbox.delivery.smtp.dane_policy import DanePolicies, DaneRules, dane_rules
-from pillarbox.delivery.smtp.destination import destination_reader, known_ports, port_number
+from pillarbox.delivery.smtp.destination import Destination, destination_reader, known_ports, port_number
 from pillarbox.delivery.smtp.login_failures import LoginFailures
 from pillarbox.delivery.smtp.requirement import RequirementPolicy
 from pillarbox.delivery.smtp.service import Service
@@ -33,6 +33,7 @@ from pillarbox.delivery.smtp.workarounds import Workarounds
 from pillarbox.filters.content_checks import ContentTables
 from pillarbox.net.dns.records import Resolver
 from pillarbox.net.tls_options import cipher_lists
+from pillarbox.routing.address_maps import AddressMaps
 from pillarbox.routing.configured_mappings import own_address_maps
 from pillarbox.tables.cache_store import open_store
 from pillarbox.tables.debugged_peers import debugged_peers
@@ -62,11 +63,7 @@ def open_service(
     lmtp, prefix, where, tables = settings.lmtp, settings.prefix, settings.where, settings.tables
     queue = snapshot.group(QueueManager)
     _check_sasl_options(settings)
-    try:
-        ports = known_ports(exchange.known_tcp_ports)
-        port_number(client.smtp_tcp_port, ports)
-    except ValueError as error:
-        raise ConfigurationFault(where("smtp_tcp_port"), str(error)) from error
+    destinations = _destinations(settings)
     policies, rules = _tls_policies(settings)
     resolvers = open_resolvers(settings, resolver, proving=proving, search=search)
     warnings: list[str] = []
@@ -97,14 +94,7 @@ def open_service(
             "smtp_connection_cache_destinations",
             tuple(filter(_is_table, client.smtp_connection_cache_destinations)),
         ),
-        generic=own_address_maps(
-            snapshot,
-            where=where("smtp_generic_maps"),
-            title=f"{prefix}_generic_maps",
-            names=client.smtp_generic_maps,
-            kind="generic",
-            clock=clock,
-        ),
+        generic=_generic_maps(settings),
         checks=_content_tables(settings),
         reply_filter=tables("smtp_reply_filter", (client.smtp_reply_filter,))[0]
         if client.smtp_reply_filter
@@ -112,14 +102,7 @@ def open_service(
         status_filter=tables("smtp_delivery_status_filter", client.smtp_delivery_status_filter),
         dns_filter=resolvers.dns_filter,
         probed=resolvers.probed,
-        destinations=destination_reader(
-            port=client.smtp_tcp_port,
-            ports=ports,
-            lmtp=lmtp,
-            mx=client.smtp_dns_support_level in ("enabled", "dnssec")
-            or not (client.smtp_dns_support_level or exchange.disable_dns_lookups),
-            services=() if client.smtp_dns_support_level == "disabled" else exchange.use_srv_lookup,
-        ),
+        destinations=destinations,
         queue_directory=snapshot.value("queue_directory"),
         soft_bounce=queue.soft_bounce,
         heeds_tls_required=snapshot.group(Cleanup).tls_required_enable,
@@ -136,6 +119,35 @@ def open_service(
         ),
         minimal_backoff=queue.minimal_backoff_time,
         warnings=tuple(warnings),
+    )
+
+
+def _destinations(settings: ServiceSettings) -> Callable[[str], tuple[Destination, ...]]:
+    """How nexthops are read: which port, and whether MX and SRV records are asked for."""
+    client, exchange = settings.client, settings.exchange
+    level = client.smtp_dns_support_level
+    try:
+        ports = known_ports(exchange.known_tcp_ports)
+        port_number(client.smtp_tcp_port, ports)
+    except ValueError as error:
+        raise ConfigurationFault(settings.where("smtp_tcp_port"), str(error)) from error
+    return destination_reader(
+        port=client.smtp_tcp_port,
+        ports=ports,
+        lmtp=settings.lmtp,
+        mx=level in ("enabled", "dnssec") or not (level or exchange.disable_dns_lookups),
+        services=() if level == "disabled" else exchange.use_srv_lookup,
+    )
+
+
+def _generic_maps(settings: ServiceSettings) -> AddressMaps:
+    return own_address_maps(
+        settings.snapshot,
+        where=settings.where("smtp_generic_maps"),
+        title=f"{settings.prefix}_generic_maps",
+        names=settings.client.smtp_generic_maps,
+        kind="generic",
+        clock=settings.clock,
     )
 
 
