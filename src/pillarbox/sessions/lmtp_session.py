@@ -17,6 +17,7 @@ STANDARDS
 import asyncio
 import base64
 import os
+import re
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
@@ -92,9 +93,14 @@ class LmtpPolicy(msgspec.Struct, frozen=True):
 
 
 def user_and_detail(local_part: str, domain: str, delimiters: str) -> tuple[str, str]:
-    """User and detail of user+detail@domain, by the first of the delimiters that there is."""
+    """User and detail of user+detail@domain, by the first of the delimiters that there is.
+
+    A user with an @ in his name stays quoted, so that `"a@b"@c` is nobody else.
+    """
     at = min((at for letter in delimiters if (at := local_part.find(letter)) > 0), default=len(local_part))
     user, detail = local_part[:at], local_part[at + 1 :]
+    if "@" in user:
+        user = '"' + re.sub(r'(["\\])', r"\\\1", user) + '"'
     return (f"{user}@{domain}" if domain else user), detail
 
 

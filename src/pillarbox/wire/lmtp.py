@@ -21,14 +21,16 @@ from typing import Final
 
 import msgspec
 
-from pillarbox.vocabulary.address import Address
 from pillarbox.vocabulary.digits import decimal
+from pillarbox.wire.lmtp_paths import forward_path, reverse_path
 from pillarbox.wire.smtp.dot_stream import DataReader, LineEndReader
 
 MAX_LINE: Final = 8192
-_SOURCE_ROUTE: Final = re.compile(rb"\A(?:@[^:<>]*:)+")
-_QUOTED: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
-_CONTROL: Final = re.compile(rb"[\x00-\x1f\x7f]")
+_COMMAND: Final = re.compile(rb"([A-Za-z]{1,32})(?: ((?! )[^\x00-\x08\x0a-\x1f\x7f]*))?")
+_STRING: Final = re.compile(rb"[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~]+|\"(?:[ !#-\[\]-~]|\\[ -~])*\"")
+_OPEN_STRING: Final = re.compile(rb"\"(?:[ !#-\[\]-~]|\\[ -~])*")
+_KEYWORD: Final = re.compile(rb"[A-Za-z0-9][A-Za-z0-9-]*")
+_PARAMETER: Final = re.compile(rb"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-<>-~]*))?")
 
 
 class Command(msgspec.Struct, frozen=True):
@@ -216,11 +218,17 @@ _TOO_LONG: Final = Refused(b"500 5.5.2 Line too long")
 
 def parse(line: bytes) -> Command:
     """A command line without its end."""
-    verb, _, rest = line.partition(b" ")
-    rest = rest.strip(b" ")
-    match verb.upper():
+    line = line.rstrip(b" ")
+    if not line or line.startswith(b" "):
+        return _UNKNOWN
+    found = _COMMAND.fullmatch(line)
+    if found is None or not _is_utf8(line):
+        return Refused(b"500 5.5.2 Invalid command syntax")
+    rest = (found[2] or b"").rstrip(b" \t")
+    match found[1].upper():
         case b"LHLO":
-            return Lhlo(rest) if _is_host(rest) else Refused(b"501 Missing hostname")
+            host = rest.partition(b" ")[0]
+            return Lhlo(host) if _is_host(host) else Refused(b"501 Missing hostname")
         case b"MAIL":
             return _mail(rest)
         case b"RCPT":
@@ -232,79 +240,104 @@ def parse(line: bytes) -> Command:
         case b"RSET":
             return Rset() if not rest else _PARAMETERS
         case b"NOOP":
-            return Noop()
+            return _wrong_string(rest) or Noop()
         case b"VRFY":
-            return Vrfy()
+            return (_wrong_string(rest) or Vrfy()) if rest else _PARAMETERS
+        case b"STARTTLS":
+            return Refused(b"502 5.5.1 TLS support is not enabled.")
         case b"QUIT":
             return Quit() if not rest else _PARAMETERS
     return _UNKNOWN
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _wrong_string(text: bytes) -> Refused | None:
+    """What is wrong with `String = Atom / Quoted-string` (RFC 5321 §4.1.2), if there is one."""
+    if not text or _STRING.fullmatch(text):
+        return None
+    is_open = text.startswith(b'"') and _OPEN_STRING.fullmatch(text) is not None
+    what = b"Premature end of quoted string" if is_open else b"Invalid character in string"
+    return Refused(b"501 5.5.4 Invalid string parameter: " + what)
 
 
 def _is_host(text: bytes) -> bool:
     return 0 < len(text) <= 255 and all(0x21 <= octet <= 0x7E for octet in text)
 
 
-def _path(rest: bytes, keyword: bytes) -> tuple[bytes, list[bytes]] | Refused:
-    """Path with its brackets, and the parameters behind it."""
+def _start(rest: bytes, keyword: bytes) -> bytes | Refused:
+    """What follows the keyword, from the opening bracket on."""
     name = keyword.removesuffix(b":")
     if rest[: len(keyword)].upper() != keyword:
         return Refused(b"501 5.5.4 Invalid parameters")
     rest = rest[len(keyword) :].lstrip(b" ")
+    if not rest:
+        return Refused(b"501 5.5.4 Invalid %s: Path is empty string" % name)
     if not rest.startswith(b"<"):
         return Refused(b"501 5.5.4 Invalid %s: Missing '<' at beginning of path" % name)
-    end = _end_of_path(rest)
-    if end < 0:
-        return Refused(b"501 5.5.4 Invalid %s: Missing '>' at end of path" % name)
-    return rest[: end + 1], rest[end + 1 :].split()
+    return rest
 
 
-def _end_of_path(text: bytes) -> int:
-    quoted = escaped = False
-    for at, octet in enumerate(text):
-        if escaped:
-            escaped = False
-        elif octet == 0x5C:
-            escaped = True
-        elif octet == 0x22:
-            quoted = not quoted
-        elif octet == 0x3E and not quoted:
-            return at
-    return -1
+def _parameters(text: bytes, end: int, command: bytes) -> list[tuple[bytes, bytes]]:
+    """What stands behind the path: keywords in capitals, and their values.  ValueError."""
+    if text[end : end + 1] not in (b"", b" "):
+        raise ValueError(
+            "FROM: Invalid character in path" if command == b"MAIL" else "TO: Invalid character in path"
+        )
+    found = []
+    for parameter in text[end + 1 :].split(b" ") if end < len(text) else []:
+        if not parameter:
+            raise ValueError(f"{command.decode()} parameter: Parameter is empty")
+        match = _PARAMETER.fullmatch(parameter)
+        if match is None:
+            keyword, equals, _ = parameter.partition(b"=")
+            part = "value" if equals and _KEYWORD.fullmatch(keyword) else "keyword"
+            raise ValueError(f"{command.decode()} parameter: Unexpected character in parameter {part}")
+        found.append((match[1].upper(), match[2] or b""))
+    return found
 
 
 def _mail(rest: bytes) -> Command:
-    found = _path(rest, b"FROM:")
-    if isinstance(found, Refused):
-        return found
-    path, parameters = found
-    for parameter in parameters:
-        name, _, value = parameter.partition(b"=")
-        if name.upper() != b"BODY":
+    text = _start(rest, b"FROM:")
+    if isinstance(text, Refused):
+        return text
+    try:
+        sender, end = reverse_path(text)
+    except ValueError as fault:
+        return Refused(b"501 5.5.4 Invalid FROM: " + str(fault).encode())
+    try:
+        parameters = _parameters(text, end, b"MAIL")
+    except ValueError as fault:
+        return Refused(b"501 5.5.4 Invalid " + str(fault).encode())
+    for name, value in parameters:
+        if name != b"BODY":
             return Refused(b"555 5.5.4 Unsupported parameters")
-        if name.upper() == b"BODY" and value.upper() not in (b"7BIT", b"8BITMIME", b"BINARYMIME"):
+        if value.upper() not in (b"7BIT", b"8BITMIME"):
             return Refused(b"555 5.5.4 Unsupported mail BODY type")
-    sender = path[1:-1]
-    # What another server has taken is no address for us to judge: only what would break a header line is refused.
-    if _CONTROL.search(sender) is not None or b" " in _QUOTED.sub(b"", sender):
-        return Refused(b"501 5.5.4 Invalid FROM: Invalid character in path")
     return Mail(sender)
 
 
 def _rcpt(rest: bytes) -> Command:
-    found = _path(rest, b"TO:")
-    if isinstance(found, Refused):
-        return found
-    path, parameters = found
+    text = _start(rest, b"TO:")
+    if isinstance(text, Refused):
+        return text
+    try:
+        found = forward_path(text)
+    except ValueError as fault:
+        return Refused(b"501 5.5.4 Invalid TO: " + str(fault).encode())
+    try:
+        parameters = _parameters(text, found.end, b"RCPT")
+    except ValueError as fault:
+        return Refused(b"501 5.5.4 Invalid " + str(fault).encode())
     if parameters:
         return Refused(b"555 5.5.4 Unsupported parameters")
-    text = path[1:-1]
-    try:
-        address = Address.parse(_SOURCE_ROUTE.sub(b"", text, count=1))
-    except ValueError:
-        return Refused(b"501 5.5.4 Invalid TO: Invalid character in path")
-    if not address.local_part:
-        return Refused(b"501 5.5.4 Invalid TO: Null path not allowed")
-    return Rcpt(text, address.local_part, address.domain)
+    return Rcpt(found.path, found.local_part, found.domain)
 
 
 def _bdat(rest: bytes) -> Command:
