@@ -16,6 +16,7 @@ from pillarbox.filters.configured_checks import configured_content_tables
 from pillarbox.observability import events
 from pillarbox.queue.configured_rules import configured_rules
 from pillarbox.queue.incoming import IncomingQueue
+from pillarbox.queue.new_queue_file import NewEnvelope
 from pillarbox.queue.queue_directories import QueueDirectories
 from pillarbox.queue.queue_file import QueueMessage, read_content, read_message
 from pillarbox.queue.records import (
@@ -323,6 +324,25 @@ def test_a_user_cannot_have_records_read_again(place: str, mail: Mail) -> None:
     assert mail.names("corrupt") == ["A0000000001"]
     (corrupt,) = [event for event in mail.told if isinstance(event, events.MessageCorrupt)]
     assert corrupt.reason.startswith("pointer record at ")
+
+
+def test_a_mistake_of_ours_costs_one_message(mail: Mail, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It stays where it is, and the others are taken."""
+    real = Pickup._envelope
+
+    def broken(self: Pickup, message: QueueMessage, *more: str | float, requeued: bool) -> NewEnvelope:
+        if message.sender == b"odd":
+            raise KeyError("odd")
+        return real(self, message, *more, requeued=requeued)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Pickup, "_envelope", broken)
+    mail.drop(message(sender=b"odd"))
+    mail.drop(message(), "A0000000002")
+    (queued,) = mail.pick_up()
+    assert queued.sender == b"me@mx.test"
+    assert mail.names() == ["A0000000001"]
+    (warned,) = [event.reason for event in mail.told if isinstance(event, events.Warned)]
+    assert warned.startswith("maildrop/A0000000001: KeyError: 'odd' at ")
 
 
 def test_files_that_are_not_taken(mail: Mail, tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ import msgspec
 from pillarbox.bounce.submission import Notifier
 from pillarbox.filters.content_checks import ContentTables, Inspector
 from pillarbox.observability import events
+from pillarbox.observability.mistakes import mistakes
 from pillarbox.queue.file_source import FileSource
 from pillarbox.queue.incoming import IncomingQueue, QueueFileFault
 from pillarbox.queue.mail_date import mail_date
@@ -147,6 +148,9 @@ class Pickup:
             return True
         except OSError as error:
             self._warn_once(name, f"maildrop/{name}: {error.strerror}")
+        except Exception as error:  # the queue manager would end by it, and meet it again when it is back
+            for mistake in mistakes(error):
+                self._warn_once(name, f"maildrop/{name}: {mistake}")
         finally:
             os.close(descriptor)
         return False
