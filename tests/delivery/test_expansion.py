@@ -246,6 +246,17 @@ def test_extensions(aliases: dict[str, str | None], to: str, propagate: str, don
     assert host.done == [done]
 
 
+@pytest.mark.parametrize(
+    ("to", "done"),
+    [("a+x", "al+x"), ("a_x", "al_x"), ("a-", "al-"), ("a_", "al_")],
+)
+def test_an_extension_goes_on_with_its_delimiter(to: str, done: str) -> None:
+    """Whichever of recipient_delimiter it is, and an empty one, too."""
+    host = Host({"a": "al"}, {}, recipient_delimiter="-_+", propagate_unmatched_extensions="alias")
+    host.deliver(f"{to}@h.test")
+    assert host.done == [f"mailbox {done} for {to}@h.test"]
+
+
 def test_a_loop_by_delivered_to() -> None:
     """A message that was here before is bounced, whatever the case of letters."""
     host = Host({}, {})

@@ -68,6 +68,8 @@ _TEMPORARY: Final = re.compile(r"/tmp/\d+\.\w+\.[\w.]+")
 """A file of a Maildir that is being written."""
 _ASKED_IN_VAIN: Final = re.compile(r"warning: maildrop/(\w+): error writing")
 """A message of sendmail(1) that waits in maildrop, for its content cannot be checked."""
+_CANNOT_BOUNCE: Final = re.compile(r"qmgr\[\d+\]: (\w+): status=deferred \(bounce failed\)")
+"""A message whose notice nobody takes: the sender's address expands to too much.  It waits for as long as it does."""
 _OCTETS: Final = re.compile(
     r"(?m)^(X-Postfix-Sender: |Return-Path: <)(?:rfc822; )?\"(.*\\\\x[89a-f].*)\"(@.*)$"
 )
@@ -137,6 +139,9 @@ class Played:
         until(lambda: not any(server.open for server in self._world.all_servers()), what="servers are left")
         for name in _ASKED_IN_VAIN.findall(self.log()):  # the next world is to be without it
             self._host.file(f"/var/spool/postfix/maildrop/{name}").unlink(missing_ok=True)
+        for name in _CANNOT_BOUNCE.findall(self.log()):
+            for queue in ("deferred", "defer"):
+                self._host.file(f"/var/spool/postfix/{queue}/{name[0]}/{name}").unlink(missing_ok=True)
         queries = self._queries()
         self._sort_out(replies, exits, queries)
 
@@ -201,7 +206,7 @@ class Played:
     # -- quiet -----------------------------------------------------------------------------------------
 
     def _left(self) -> list[str]:
-        waiting = set(_ASKED_IN_VAIN.findall(self.log()))
+        waiting = {*_ASKED_IN_VAIN.findall(self.log()), *_CANNOT_BOUNCE.findall(self.log())}
         spool = self._host.file("/var/spool/postfix")
         return [
             str(path)
@@ -215,6 +220,7 @@ class Played:
         if self._left():
             return False
         begun = set(re.findall(rf"qmgr\[\d+\]: ({_ID}): from=", log))
+        begun -= set(_CANNOT_BOUNCE.findall(log))
         begun |= set(re.findall(rf"(?:notification: |forwarded as )({_ID})", log))
         ended = set(re.findall(rf"qmgr\[\d+\]: ({_ID}): removed", log))
         return begun <= ended

@@ -155,6 +155,21 @@ def test_mime_that_is_not_in_order(content: str, rules: MimeRules, text: str) ->
     assert bool(logged) is bool(text)
 
 
+@pytest.mark.parametrize("before", [b"", "Y: gr\u00fcn\r\n".encode()])
+def test_what_is_discarded_is_not_refused(before: bytes) -> None:
+    """Whatever was wrong before; after it nothing is looked at."""
+    logged: list[str] = []
+    inspector = Inspector(
+        ContentTables(header=table("regexp:{{/^X: out/ DISCARD}}"), mime=MimeRules(seven_bit_headers=True)),
+        lambda verb, kind, content, _: logged.append(f"{verb}: {kind} {content.decode()}"),
+        logged.append,
+    )
+    inspector.feed(before + "X: out\r\nZ: gr\u00fcn\r\n\r\n".encode())
+    inspector.finish()
+    assert (inspector.discard, inspector.refusal) == (True, None)
+    assert [line.partition(":")[0] for line in logged] == [*(["reject"] if before else []), "discard"]
+
+
 WASHED = [  # name, content, what is queued, refusal
     ("taken out", b"Sub\x03ject: dQrop\r\n\r\no\x03ld\r\nQ\r\n", b"\r\nnew\r\n\r\n", ""),
     ("refused in a header", b"A: \x01\r\n\r\nx\r\n", b"A: \x01\r\n\r\nx\r\n", "5.7.1 disallowed character"),

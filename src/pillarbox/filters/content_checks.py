@@ -153,14 +153,14 @@ class Inspector:
         last = self._line(self._rest) if self._rest else []
         self._rest = b""
         kept = b"".join([line + b"\r\n" for line in (*last, *self._end_field())])
-        if self.refusal is None and self._complaints:
+        if self.refusal is None and self._complaints and not self.discard:
             worst = next(text for text in _COMPLAINTS if text in self._complaints)
             self.refusal = Reply(550, (b"5.6.0 " + worst,))
         return kept
 
     def _complain(self, what: bytes, content: bytes) -> None:
         """MIME that is not as it should be: told once for each kind, and refused at the end."""
-        if self.refusal is None and what not in self._complaints:
+        if self.refusal is None and what not in self._complaints and not self.discard:
             self._complaints.add(what)
             self._log("reject", f"mime-error {what.decode('ascii')}:", content[:100], b"")
 

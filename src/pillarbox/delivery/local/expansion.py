@@ -153,10 +153,10 @@ class LocalExpansion:
             return
         if parts.extension is not None:
             if ALIAS in self._means.propagate:
-                state = msgspec.structs.replace(state, unmatched=parts.extension)
+                state = msgspec.structs.replace(state, unmatched=parts.delimiter + parts.extension)
             if await self._alias(state, parts, parts.user):
                 return
-            state = msgspec.structs.replace(state, unmatched=parts.extension)
+            state = msgspec.structs.replace(state, unmatched=parts.delimiter + parts.extension)
         is_others = state.owner is not None and state.owner.lower() != parts.user
         if is_others or state.source == INCLUDE:
             self._forward(state)
@@ -307,8 +307,7 @@ class LocalExpansion:
             return
         address = resolution.recipient
         if state.unmatched:
-            extended = address.local_part + self._means.delimiters[:1] + state.unmatched
-            address = Address(extended, address.domain)
+            address = Address(address.local_part + state.unmatched, address.domain)
         state = msgspec.structs.replace(state, address=address.internal)
         if resolution.transport == self._request.transport:
             await self._recipient(state)

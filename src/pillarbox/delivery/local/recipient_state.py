@@ -26,7 +26,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     owner: bytes | None = None  # who hears of problems; set: addresses are forwarded, not delivered to here
     source: str = ""  # alias, forward, include: where the address stands
     source_name: bytes | None = None  # the alias or user that it stands for
-    unmatched: bytes | None = None  # extension that is added to results
+    unmatched: bytes | None = None  # extension, with its delimiter, that is added to results
     owner_alias: bool = False  # the sender was replaced by an alias's owner
     account: Account | None = None  # whose rights commands and files get; None: those of default_privs
 
