@@ -73,8 +73,12 @@ def _bool(text: str) -> str:
 
 
 def _number(text: str) -> str:
-    if not _NUMBER.fullmatch(text) or int(text) >= 1 << 32:
+    if re.fullmatch(r"-[0-9]+", text, re.ASCII):
+        raise ValueError(f"Invalid number {text}: Number too small")
+    if not text.isascii() or not text.isdigit():
         raise ValueError(f"Invalid number {text}: Not a valid number")
+    if len(text.lstrip("0")) > 10 or int(text) >= 1 << 32:
+        raise ValueError(f"Invalid number {text}: Number too large")
     return str(int(text))
 
 
@@ -105,7 +109,10 @@ def _time(text: str) -> str:
         raise ValueError(f"Milliseconds not supported for this setting: {text}")
     if unit not in _TIME_UNITS:
         raise ValueError(f"Invalid time interval: {text}")
-    return shown_seconds(int(match[1]) * _TIME_UNITS[unit])
+    amount = int(match[1]) * _TIME_UNITS[unit]
+    if amount > _FOREVER:
+        raise ValueError(f"Time interval is too large: {text}")
+    return shown_seconds(amount)
 
 
 def shown_seconds(amount: int) -> str:
@@ -122,12 +129,12 @@ def shown_seconds(amount: int) -> str:
 def _size(text: str) -> str:
     match = _SIZE.fullmatch(text)
     unit = match[2].lower() if match else ""
-    unit = unit[:-1] if len(unit) == 2 and unit[1] == "b" else unit
+    unit = unit[:1] if unit[1:] in ("b", "i", "ib") and unit[:1] != "b" else unit
     if match is None or unit not in _SIZE_UNITS:
         raise ValueError(f"Invalid size: {text}")
     amount = int(match[1]) * _SIZE_UNITS[unit]
     if amount >= _MOST:
-        raise ValueError(f"Invalid size: {text}")
+        raise ValueError(f"Size is too large: {text}")
     return shown_octets(amount)
 
 
