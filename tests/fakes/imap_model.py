@@ -2,9 +2,10 @@
 
 DESCRIPTION
     `ModelClient` believes what RFC 3501 says a client may believe: numbers change their meaning by EXPUNGE alone,
-    flags by FETCH alone, results that are kept up to date (RFC 5267) by ADDTO and REMOVEFROM alone.  Whatever it
-    is told is checked against what it knows; where the server is, in this process or behind a socket, is a
-    matter of `ask`.
+    flags by FETCH alone, results that are kept up to date (RFC 5267) by ADDTO and REMOVEFROM alone; UIDs rise, size,
+    date and EMAILID of a message stay, a keyword is in FLAGS before a message has it.  A client of QRESYNC that comes
+    back asks for what has changed (RFC 7162 §3.2.5), and believes that nothing else has.  Whatever it is told is
+    checked against what it knows; where the server is, in this process or behind a socket, is a matter of `ask`.
 """
 
 import re
@@ -32,6 +33,10 @@ ACTIONS: Final = (
     b"COPY %d INBOX",
     b"MOVE %d Trash",
     b"IDLE\r\nDONE",
+    b"STORE %d +FLAGS ($Work)",
+    b"STORE %d -FLAGS ($Work \\Flagged)",
+    b"FETCH 1:* (UID RFC822.SIZE EMAILID INTERNALDATE)",
+    b"UNSELECT",
 )
 """What clients do at random; `%d` is the number of a message."""
 
@@ -44,6 +49,14 @@ _RESULT = re.compile(
     rb"(?: REMOVEFROM \(0 ([0-9:,]+)\))?(?: ADDTO \(0 ([0-9:,]+)\))?"
 )
 _VANISHED = re.compile(rb"\* VANISHED ([0-9:,]+)")
+_EARLIER = re.compile(rb"\* VANISHED \(EARLIER\) ([0-9:,]+)")
+_CONSTANT = re.compile(
+    rb"\* (\d+) FETCH \(UID (\d+) (RFC822\.SIZE \d+ EMAILID \(\w+\) INTERNALDATE \"[^\"]*\")\)"
+)
+_DEFINED = re.compile(rb"\* FLAGS \(([^)]*)\)")
+_VALIDITY = re.compile(rb"\[UIDVALIDITY (\d+)\]")
+_HIGHEST = re.compile(rb"\[HIGHESTMODSEQ (\d+)\]")
+_MODSEQ = re.compile(rb"MODSEQ \((\d+)\)")
 _COUNT = re.compile(rb"\* (\d+) (EXISTS|RECENT|EXPUNGE)")
 
 
@@ -57,6 +70,11 @@ class ModelClient:
         self.recent = 0
         self.qresync = False
         self.results: dict[bytes, set[int]] = {}  # by tag: those that the server keeps up to date
+        self.modseq = 0
+        """Up to which it knows everything."""
+        self._validity = b""
+        self._defined: set[bytes] = set()
+        self._constants: dict[int, bytes] = {}
 
     async def enable_qresync(self) -> None:
         """From now on, VANISHED instead of EXPUNGE: this client has to know the UID of each message."""
@@ -66,12 +84,50 @@ class ModelClient:
     async def begin(self) -> None:
         """Select INBOX, and have results kept up to date."""
         await self.say(b"SELECT INBOX")
+        await self._have_results()
+
+    async def come_back(self) -> None:
+        """Leave the mailbox and enter it again; with QRESYNC, go on with what is known."""
+        await self.say(b"UNSELECT")
+        self.results.clear()
+        if not self.qresync or any(None in message for message in self.messages) or not self.modseq:
+            self.messages.clear()
+            await self.begin()
+            return
+        for message in self.messages:
+            message[1] = b" ".join(flag for flag in (message[1] or b"").split() if flag != b"\\Recent")
+        line = b"t SELECT INBOX (QRESYNC (%b %d))\r\n" % (self._validity, self.modseq)
+        self._catch_up((await self._ask(line)).split(b"\r\n"))
+        await self._have_results()
+
+    def _catch_up(self, answers: list[bytes]) -> None:
+        """What EXISTS counts is what is left of the messages and what is new: all of that is told."""
+        count = 0
+        for answer in answers:
+            assert not answer.startswith((b"t BAD", b"t NO")), answer
+            if (counted := _COUNT.fullmatch(answer)) is not None and counted[2] == b"EXISTS":
+                count = int(counted[1])
+            elif (vanished := _EARLIER.fullmatch(answer)) is not None:
+                gone = _members(vanished[1])
+                self.messages = [message for message in self.messages if int(message[0] or b"0") not in gone]
+        assert len(self.messages) <= count, "a message that is gone was not told"
+        self.messages += [[None, None] for _ in range(count - len(self.messages))]
+        for answer in answers:
+            if b" EXISTS" not in answer and b"(EARLIER)" not in answer:
+                self._learn(answer, may_expunge=True)
+        self._believe(answers)
+        assert not any(None in message for message in self.messages), "a new message was not told"
+
+    async def _have_results(self) -> None:
         for tag, key in RESULTS.items():
             await self.say(b"UID SEARCH RETURN (UPDATE ALL) " + key, tag)
 
     async def act(self, action: bytes, choice: int) -> None:
         """One of `ACTIONS`; `choice` says on which message, if there is one."""
         if not self.messages and (b"%d" in action or b"FETCH 1:*" in action):
+            return
+        if action == b"UNSELECT":
+            await self.come_back()
             return
         await self.say(action % (choice % len(self.messages) + 1) if b"%d" in action else action)
         if b".SILENT" in action:
@@ -108,11 +164,13 @@ class ModelClient:
 
     async def say(self, line: bytes, tag: bytes = b"t") -> None:
         """Say a command and learn from the answer."""
-        for answer in (await self._ask(tag + b" " + line + b"\r\n")).split(b"\r\n"):
+        answers = (await self._ask(tag + b" " + line + b"\r\n")).split(b"\r\n")
+        for answer in answers:
             refused = answer.startswith((tag + b" BAD", tag + b" NO"))
             assert not refused or b"[EXPUNGEISSUED]" in answer, (line, answer)
             self._learn(answer, may_expunge=not line.startswith((b"FETCH", b"STORE", b"SEARCH")))
-        if self.qresync and not line.startswith((b"FETCH", b"ENABLE")):
+        self._believe(answers)
+        if self.qresync and not line.startswith((b"FETCH", b"ENABLE", b"UNSELECT")):
             unknown = [number for number, (uid, _) in enumerate(self.messages, 1) if uid is None]
             if unknown:
                 await self.say(b"FETCH %d:* (UID FLAGS)" % unknown[0])
@@ -123,18 +181,40 @@ class ModelClient:
             assert not re.match(rb"t\d+ BAD ", answer) or b"Invalid messageset" in answer, answer
             self._learn(answer, may_expunge=True)
 
+    def _believe(self, answers: list[bytes]) -> None:
+        """Mod-sequences, at the end of a command: the highest, or what the server says (RFC 7162 §3.2, §6)."""
+        highest = 0
+        for answer in answers:
+            if (told := _HIGHEST.search(answer)) is not None:
+                self.modseq, highest = int(told[1]), 0
+            if (validity := _VALIDITY.search(answer)) is not None:
+                self._validity = validity[1]
+            highest = max([highest, *map(int, _MODSEQ.findall(answer))])
+        self.modseq = max(self.modseq, highest)
+
+    def _name(self, message: list[bytes | None], uid: bytes) -> None:
+        assert message[0] in (None, uid), "a number has changed its message"
+        message[0] = uid
+        known = [int(other[0]) for other in self.messages if other[0] is not None]
+        assert known == sorted(set(known)), "UIDs do not rise"
+
     def _learn(self, answer: bytes, *, may_expunge: bool) -> None:
         if (fetched := _FETCH.fullmatch(answer)) is not None:
             message = self.messages[int(fetched[1]) - 1]
             if fetched[2] is not None:
-                assert message[0] in (None, fetched[2]), "a number has changed its message"
-                message[0] = fetched[2]
+                self._name(message, fetched[2])
             if fetched[3] is not None:
                 message[1] = fetched[3]
+                unknown = set(fetched[3].split()) - self._defined - {b"\\Recent"}
+                assert not unknown, f"FLAGS had no {unknown}"
         elif (begun := _BODY.fullmatch(answer)) is not None:
-            message = self.messages[int(begun[1]) - 1]
-            assert message[0] in (None, begun[2]), "a number has changed its message"
-            message[0] = begun[2]
+            self._name(self.messages[int(begun[1]) - 1], begun[2])
+        elif (constant := _CONSTANT.fullmatch(answer)) is not None:
+            self._name(self.messages[int(constant[1]) - 1], constant[2])
+            known_as = self._constants.setdefault(int(constant[2]), constant[3])
+            assert known_as == constant[3], f"{known_as!r} has become {constant[3]!r}"
+        elif (defined := _DEFINED.fullmatch(answer)) is not None:
+            self._defined = set(defined[1].split())
         elif (result := _RESULT.fullmatch(answer)) is not None:
             known = self.results.setdefault(result[1], set())
             for name, members in ((b"ALL", result[2]), (b"REMOVEFROM", result[3]), (b"ADDTO", result[4])):
