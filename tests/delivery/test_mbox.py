@@ -201,6 +201,21 @@ def test_a_stale_lock_file_is_removed(tmp_path: Path) -> None:
     assert not lock.exists()
 
 
+def test_a_stale_lock_file_that_cannot_be_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is somebody else's in a directory like /tmp."""
+    lock = tmp_path / "mbox.lock"
+    lock.touch()
+    os.utime(lock, (1, 1))
+
+    def refuse(path: bytes) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), path)
+
+    monkeypatch.setattr(os, "unlink", refuse)
+    with pytest.raises(MboxFault, match=r"unable to create lock file .*: Operation not permitted") as caught:
+        append(os.fsencode(tmp_path / "mbox"), MESSAGE, locks=MboxLocks(attempts=2, delay=0.001))
+    assert caught.value.dsn == "5.2.0"
+
+
 def _hold(
     path: str, ready: "multiprocessing.synchronize.Event", done: "multiprocessing.synchronize.Event"
 ) -> None:
@@ -237,7 +252,7 @@ def test_where_no_lock_file_can_be_made(tmp_path: Path) -> None:
     warnings: list[str] = []
     append(path, MESSAGE, locks=IMPATIENT, lock_file_may_fail=True, warn=warnings.append)
     assert len(warnings) == 1
-    with pytest.raises(MboxFault, match="unable to create lock file"):
+    with pytest.raises(MboxFault, match=r"unable to create lock file"):
         append(path, MESSAGE, locks=IMPATIENT)
 
 

@@ -29,7 +29,7 @@ import pwd
 import selectors
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -80,13 +80,19 @@ class DeliveryRole:
     def __init__(
         self, startup: Startup, snapshot: Snapshot, settings: dict[str, AgentSettings], *, tell: EventSink
     ) -> None:
-        """`settings` are those of local(8)'s and pipe(8)'s services, by name."""
+        """`settings` are those of local(8)'s and pipe(8)'s services, by name.  ConfigurationFault."""
         self._startup = startup
         self._snapshot = snapshot
         self._settings = settings
-        self._rules = mailbox_rules(snapshot)
+        self._rules = {"virtual": mailbox_rules(snapshot)}
         self._rootless = os.getuid() != 0
         self._minimum_uid = snapshot.group(VirtualDelivery).virtual_minimum_uid
+        for service in startup.services:
+            if service.program == "virtual":
+                own = Snapshot.decode(service.snapshot)
+                self._rules[service.name] = mailbox_rules(own)
+                least = own.group(VirtualDelivery).virtual_minimum_uid
+                self._minimum_uid = min(self._minimum_uid, least)  # qmgr knows whose mailbox it is
         self._tell = tell
         self._control = socket.socket(fileno=startup.control)
         self._listener = socket.socket(fileno=startup.listeners["delivery"])
@@ -215,7 +221,7 @@ class DeliveryRole:
     def _live_as_local_delivery(self, sock: socket.socket, role: int) -> None:
         opened = open_local_delivery(
             self._snapshot,
-            self._startup.services,
+            [service for service in self._startup.services if service.program != "virtual"],
             cleanup=Snapshot.decode(self._startup.snapshots[cleanup_of("virtual")]),
         )
         user = None
@@ -250,8 +256,8 @@ def _become_local_user(uid: int, gid: int, spool_gid: int | None) -> None:
     become(uid, gid, saved_gid=spool_gid)
 
 
-def serve_jobs(sock: socket.socket, *, lifeline: int, rules: MailboxRules) -> None:
-    """An agent's life: jobs in, outcomes out, as many at once as have come.
+def serve_jobs(sock: socket.socket, *, lifeline: int, rules: Mapping[str, MailboxRules]) -> None:
+    """An agent's life: jobs in, outcomes out, as many at once as have come; `rules` of each service.
 
     When no job waits, what it has stored is noted for those who will read it.
     """
@@ -273,9 +279,13 @@ def serve_jobs(sock: socket.socket, *, lifeline: int, rules: MailboxRules) -> No
             if jobs is None:
                 return
             try:
-                work = [(request, passed[0]) for request, passed in jobs]
-                for job, outcomes in deliver_jobs(work, rules=rules, notes=notes).items():
-                    writer.put(JobDone(job, outcomes))
+                work: dict[MailboxRules, list[tuple[DeliverToMailboxes, int]]] = {}
+                for request, passed in jobs:
+                    own = rules.get(request.transport, rules["virtual"])
+                    work.setdefault(own, []).append((request, passed[0]))
+                for own, some in work.items():
+                    for job, outcomes in deliver_jobs(some, rules=own, notes=notes).items():
+                        writer.put(JobDone(job, outcomes))
             finally:
                 for _, passed in jobs:
                     os.close(passed[0])
@@ -294,6 +304,8 @@ def main(startup: Startup) -> None:
         snapshot = Snapshot.decode(startup.snapshots["virtual"])
         settings = {"local": agent_settings(snapshot, AgentService(name="local", program="local"))}
         for service in startup.services:
+            if service.program == "virtual":
+                continue
             settings[service.name] = agent_settings(Snapshot.decode(service.snapshot), service)
         role = DeliveryRole(startup, snapshot, settings, tell=tell)
     except ConfigurationFault as fault:

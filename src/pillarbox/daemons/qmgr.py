@@ -11,7 +11,9 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+
+import msgspec
 
 from pillarbox.bounce.configured import configured_bounces
 from pillarbox.bounce.submission import Notifier
@@ -53,10 +55,11 @@ from pillarbox.routing.configured_routes import (
     mailbox_routes,
     probe_routes,
 )
-from pillarbox.routing.resolution import Resolver
+from pillarbox.routing.resolution import Resolver, Routes
 from pillarbox.tables.authorized_users import AuthorizedUsers
 from pillarbox.tables.cache_store import open_store
 from pillarbox.tables.opening import open_tables
+from pillarbox.tables.table import LookupTable
 from pillarbox.vocabulary.clock import Clock
 
 
@@ -88,9 +91,13 @@ class _QueueManagerRole:
             self._verification.address_verify_map,
             where=f"{snapshot.where('address_verify_map')}, parameter address_verify_map",
         )
-        self._mailbox_resolver = Resolver(mailbox_routes(snapshot, resolver.routes, clock=clock, warn=warn))
-        self._owners = _mailbox_owners(snapshot, snapshot.group(VirtualDelivery), resolver, clock)
-        self._filter_tables = status_filter_tables(snapshot, "virtual", clock=clock)
+        self._mailbox_services = {
+            service.name: _MailboxService.of(
+                Snapshot.decode(service.snapshot), snapshot, resolver.routes, clock=clock, warn=warn
+            )
+            for service in startup.services
+            if service.program == "virtual"
+        }
         cleanup = Snapshot.decode(startup.snapshots[cleanup_of("qmgr")])
         self._rules = configured_rules(cleanup)
         self._bounce_rules = configured_bounces(snapshot, warn=warn)
@@ -206,13 +213,6 @@ class _QueueManagerRole:
             "lmtp": smtp,
             "local": LocalTransport(agents, transports, program="local"),
             "pipe": LocalTransport(agents, transports, program="pipe"),
-            "virtual": VirtualTransport(
-                resolver=self._mailbox_resolver,
-                settings=self._snapshot.group(VirtualDelivery),
-                owners=self._owners,
-                agents=agents,
-                status_filter=StatusFilter(self._filter_tables, warn=lambda text: tell(events.Warned(text))),
-            ),
             "error": ErrorTransport(status="5.0.0", tell=tell),
             "discard": DiscardTransport(tell=tell),
         }
@@ -220,6 +220,18 @@ class _QueueManagerRole:
             service.name: by_program[service.program]
             for service in self._startup.services
             if service.program in by_program
+        }
+        transports |= {
+            name: VirtualTransport(
+                resolver=service.resolver,
+                settings=service.settings,
+                owners=service.owners,
+                agents=agents,
+                status_filter=StatusFilter(
+                    service.filter_tables, warn=lambda text: tell(events.Warned(text))
+                ),
+            )
+            for name, service in self._mailbox_services.items()
         }
         transports["retry"] = ErrorTransport(status="4.0.0", tell=tell)
         return transports, smtp
@@ -262,6 +274,36 @@ def _serve_showq(startup: Startup, show_queue: ShowQueue, role: int) -> None:
     for descriptor in {startup.control, *startup.listeners.values()} - {listener}:
         os.close(descriptor)
     show_queue.serve(socket.socket(fileno=listener), tell=open_log(startup), parent=role)
+
+
+class _MailboxService(msgspec.Struct, frozen=True):
+    """A service that runs virtual(8), with its tables."""
+
+    settings: VirtualDelivery
+    resolver: Resolver
+    owners: MailboxOwners
+    filter_tables: tuple[LookupTable, ...]
+
+    @classmethod
+    def of(
+        cls, own: Snapshot, general: Snapshot, routes: Routes, *, clock: Clock, warn: Callable[[str], None]
+    ) -> "_MailboxService":
+        """`own` are the service's settings, `routes` what is made of the `general` ones.  ConfigurationFault."""
+        settings = own.group(VirtualDelivery)
+        if settings.virtual_mailbox_maps != general.group(VirtualDelivery).virtual_mailbox_maps:
+            tables = open_tables(
+                settings.virtual_mailbox_maps, where=own.where("virtual_mailbox_maps"), clock=clock, warn=warn
+            )
+            routes = msgspec.structs.replace(routes, virtual_mailboxes=tables)
+        delimiters = own.group(Identity).recipient_delimiter
+        routes = msgspec.structs.replace(routes, recipient_delimiter=delimiters)
+        resolver = Resolver(mailbox_routes(own, routes, clock=clock, warn=warn))
+        return cls(
+            settings,
+            resolver,
+            _mailbox_owners(own, settings, resolver, clock),
+            status_filter_tables(own, "virtual", clock=clock),
+        )
 
 
 def _mailbox_owners(

@@ -108,9 +108,10 @@ class Agents:
         uid: int,
         gid: int,
         is_noted: bool = False,
+        transport: str = "virtual",
     ) -> list[Outcome]:
         """Into Maildirs of one owner: outcomes in the order of the targets."""
-        job = DeliverToMailboxes(next(self._jobs), data_offset, sender, targets, is_noted)
+        job = DeliverToMailboxes(next(self._jobs), data_offset, sender, targets, is_noted, transport)
         try:
             done = await self._do(OpenAgent(uid, gid), job, descriptor)
         except (OSError, ChannelClosed) as error:

@@ -295,7 +295,11 @@ class _LockFile:
                 fault = error
                 if not isinstance(error, FileExistsError):
                     break
+            try:
                 self._remove_if_stale()
+            except OSError as error:  # it is somebody else's
+                fault = error
+                break
         assert fault is not None
         text = f"unable to create lock file {os.fsdecode(self._path)}: {fault.strerror}"
         if isinstance(fault, FileExistsError):

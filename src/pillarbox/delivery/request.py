@@ -32,6 +32,7 @@ class DeliverToMailboxes(msgspec.Struct, tag=True):
     sender: bytes  # external form, for Return-Path:
     targets: list[MailboxTarget]
     is_noted: bool = False  # the queue file may have notes of earlier deliveries
+    transport: str = "virtual"  # the service, whose limits and locks count
 
 
 class JobRecipient(msgspec.Struct, frozen=True, array_like=True):

@@ -70,7 +70,7 @@ def account(text: str, mail_owner: str) -> tuple[str, int, int]:
 
 
 def command_environment(config_directory: str, paths: Paths) -> tuple[tuple[bytes, bytes], ...]:
-    """PATH, MAIL_CONFIG, and what export_environment has, by name or as `name=value`.
+    """PATH, MAIL_CONFIG, and what export_environment has besides, by name or as `name=value`.
 
     A name stands for what import_environment says of it, or takes from the environment of who started the MTA.
     """
@@ -80,7 +80,7 @@ def command_environment(config_directory: str, paths: Paths) -> tuple[tuple[byte
         name, value = _variable(item)
         if value is None and name in imported:
             value = os.environ.get(name) if imported[name] is None else imported[name]
-        if value and name != "MAIL_CONFIG":
+        if value and name not in ("MAIL_CONFIG", "PATH"):  # which are the same for all commands
             found.append((os.fsencode(name), os.fsencode(value)))
     return tuple(found)
 

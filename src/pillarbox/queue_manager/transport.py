@@ -98,7 +98,7 @@ async def pass_on(
             status=outcome.status,
             dsn=outcome.dsn,
             text=outcome.text,
-            agent=transport,
+            agent="error" if isinstance(agent, ErrorTransport) else transport,  # as retry, too, is called
             relay=outcome.relay,
             diagnostic=outcome.diagnostic,
             remote_mta=outcome.remote_mta,

@@ -4,11 +4,15 @@ DESCRIPTION
     virtual_mailbox_maps gives the mailbox below virtual_mailbox_base, virtual_uid_maps and virtual_gid_maps its
     owner.  Recipients of one owner go to the owner's agent together (delivery/agents.py).
 
+    Each service of master.cf has its own settings: several may deliver to mailboxes of several kinds.
+
     An agent delivers one batch after the other, so that limits on concurrency are met however many jobs it has.
 """
 
 import os
 from typing import Final
+
+import msgspec
 
 from pillarbox.config.parameters.virtual_delivery import VirtualDelivery
 from pillarbox.delivery.agents import Agents
@@ -68,10 +72,12 @@ class VirtualTransport:
                 uid=uid,
                 gid=gid,
                 is_noted=job.message.is_noted,
+                transport=job.transport,
             )
             for (at, _), outcome in zip(members, results, strict=True):
                 outcomes[at] = outcome
-        return Done([self._filter.outcome(outcomes[at]) for at in range(len(job.recipients))])
+        filtered = [self._filter.outcome(outcomes[at]) for at in range(len(job.recipients))]
+        return Done([msgspec.structs.replace(outcome, relay=job.transport) for outcome in filtered])
 
     def _target(self, routed: Routed) -> Outcome | tuple[tuple[int, int], MailboxTarget]:
         """The mailbox with its owner, or an outcome at once."""

@@ -174,7 +174,7 @@ def _queue_roles(configuration: Configuration, *, user: User | None) -> tuple[Ro
             program="virtual",
             listeners=("delivery",),
             snapshots={"virtual": encoded, cleanup_of("virtual"): cleanup},
-            services=tuple(agent for agent in agents if agent.program in ("local", "pipe")),
+            services=tuple(agent for agent in agents if agent.program in ("local", "pipe", "virtual")),
         ),
         Role(
             name="smtp",

@@ -184,7 +184,7 @@ def _execute(run: CommandRun) -> None:
     if run.arguments:
         _exec(run.arguments, environment, caller="pipe: fatal: pipe_command")
     if run.shell:
-        _exec((*_words(run.shell), run.command), environment)
+        _exec((*_words(run.shell), run.command), environment, caller="local: fatal: pipe_command")
     if _NEEDS_NO_SHELL.fullmatch(run.command) and (words := _words(run.command)):
         _exec(words, environment, else_shell=b"/" not in words[0])
     _exec((_SHELL, b"-c", run.command), environment, name=b"sh")
