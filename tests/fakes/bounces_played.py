@@ -1,9 +1,13 @@
 """Messages that fail, all given to one host at once, and what comes of each: reports and log lines."""
 
+import difflib
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Final, Protocol
+
+import msgspec
 
 from fakes.host import Host
 from fakes.logs import until_whole
@@ -13,7 +17,7 @@ from fakes.smtp_submission import SmtpClient
 
 _ID: Final = "[0-9A-F]{6,}"
 _BUSY: Final = ("maildrop", "incoming", "active")
-_WARNINGS: Final = re.compile(r"\]: (?:warning|error|fatal|panic): ")
+_WARNINGS: Final = re.compile(r"\]: (?:warning|error|fatal|panic|crit): ")
 _UNINTERESTING: Final = re.compile(r": (?:removed|client=|uid=|message-id=)|: from=<")
 
 _LINE: Final = 1500
@@ -115,7 +119,10 @@ def _left(host: Host, since: int, ids: dict[str, str]) -> str:
     """What is not over, and what the log says of it."""
     log = host.log()[since:]
     names = _unended(log, ids).union(*(_files(host, name) for name in _BUSY))
-    return "\n".join([str(names), *(line for line in log.split("\n") if any(name in line for name in names))])
+    lines = [
+        line for line in log.split("\n") if any(name in line for name in names) or _WARNINGS.search(line)
+    ]
+    return "\n".join([str(names), *lines])
 
 
 def _files(host: Host, queue: str) -> list[str]:
@@ -171,3 +178,30 @@ def _reports(host: Host) -> Iterator[str]:
         for path in host.file(f"/home/{home}/Maildir/new").glob("*"):
             yield path.read_text(errors="backslashreplace")
             path.unlink()
+
+
+class KnownDifferences(msgspec.Struct, frozen=True):
+    """A file of them: names of cases, and beginnings of log lines that do not count, as regular expressions."""
+
+    names: frozenset[str]
+    lines: re.Pattern[str]
+
+    def compare(self, name: str, theirs: str, ours: str) -> None:
+        """AssertionError if they differ and the name is not listed, or do not and it is."""
+        expected, found = (
+            "\n".join(line for line in text.split("\n") if not self.lines.match(line))
+            for text in (theirs, ours)
+        )
+        assert expected or not name
+        if name in self.names:
+            assert expected != found, "it is on the list of differences, and there is none"
+        else:
+            assert expected == found, "\n".join(difflib.ndiff(expected.split("\n"), found.split("\n")))
+
+
+def read_differences(path: Path) -> KnownDifferences:
+    """Rows of: a name, or what begins log lines (it has a colon); kind (deliberate or not yet); reason."""
+    rows = [line.split("\t") for line in path.read_text().split("\n") if line and not line.startswith("#")]
+    assert all(kind in ("deliberate", "not yet") and reason for _, kind, reason in rows), rows
+    lines = [name for name, _, _ in rows if ":" in name]
+    return KnownDifferences(frozenset(name for name, _, _ in rows) - set(lines), re.compile("|".join(lines)))

@@ -3,8 +3,6 @@
 All causes of bounce_causes.py are tried at once.  Differences stand in bounce_cause_differences.txt, with reasons.
 """
 
-import difflib
-import re
 import ssl
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from fakes.bounces_played import play
+from fakes.bounces_played import play, read_differences
 from fakes.certificates import issue
 from fakes.directories import let_others_in
 from fakes.host import Host
@@ -55,31 +53,13 @@ def _scenario(cause: Cause, certificates: dict[str, Path]) -> Scenario:
     return Scenario(name=cause.name, servers=servers, records=cause.records)
 
 
-def _differences() -> tuple[set[str], re.Pattern[str]]:
-    """Causes, and what lines of the log do not count."""
-    text = (Path(__file__).parent / "bounce_cause_differences.txt").read_text()
-    rows = [line.split("\t") for line in text.split("\n") if line and not line.startswith("#")]
-    assert all(kind in ("deliberate", "not yet") and reason for _, kind, reason in rows), rows
-    names = {name for name, _, _ in rows}
-    lines = {name for name in names if ":" in name}
-    return names - lines, re.compile("|".join(lines))
-
-
 def _compare(world: World, causes: tuple[Cause, ...], subtests: pytest.Subtests) -> None:
     with ThreadPoolExecutor(2) as threads:
         theirs, ours = threads.map(lambda host: play(host, causes), (world.theirs, world.ours))
-    known, uncounted = _differences()
+    known = read_differences(Path(__file__).parent / "bounce_cause_differences.txt")
     for name in ("", *(cause.name for cause in causes)):
         with subtests.test(name or "warnings"):
-            expected, found = (
-                "\n".join(line for line in some.get(name, "").split("\n") if not uncounted.match(line))
-                for some in (theirs, ours)
-            )
-            assert expected or not name
-            if name in known:
-                assert expected != found, "it is on the list of differences, and there is none"
-            else:
-                assert expected == found, "\n".join(difflib.ndiff(expected.split("\n"), found.split("\n")))
+            known.compare(name, theirs.get(name, ""), ours.get(name, ""))
 
 
 def test_mail_that_comes_back(world: World, subtests: pytest.Subtests) -> None:
