@@ -384,6 +384,12 @@ for kind in ("regexp", "pcre"):
         r="/^$/ empty\n/./ full\n",
         stdin="Content-Type: message/rfc822\nno header\nX: y\n\ninner\n",
     )
+    case(
+        f"{kind} of a long header field",
+        f"postmap -hq - {kind}:r",
+        r="/./ found\n",
+        stdin="A: b\n" + f" {'x' * 1000}\n" * 110 + "C: d\n\n",
+    )
     case(f"{kind} of odd boundaries", f"postmap -hm -q - {kind}:r", r="/./ found\n", stdin=ODD_BOUNDARIES)
     case(f"{kind} of body lines", f"postmap -b -q - {kind}:r", r="/./ found\n", stdin=MESSAGE)
     case(f"{kind} of body lines with MIME", f"postmap -bm -q - {kind}:r", r="/./ found\n", stdin=MESSAGE)
@@ -394,6 +400,10 @@ for kind in ("regexp", "pcre"):
         r="/./ found\n",
         stdin="Subject: a\n b\n",
     )
+for kind in ("regexp", "pcre", "cidr"):
+    for number, text in enumerate(("x", "{/a/ b}c", "{", "{#x} {/a/ b} {1.2.3.4 c}")):
+        key = "1.2.3.4" if kind == "cidr" else "a"
+        CASES.append((f"{kind} of odd braces {number}", {}, f"postmap -q {key} {kind}:{{{text}}}", ""))
 case("regexp with two patterns", "postmap -q abc regexp:r\npostmap -q abd regexp:r", r="/a(.)/!/c/ $1\n")
 case(
     "regexp basic syntax",

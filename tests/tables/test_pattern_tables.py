@@ -151,7 +151,7 @@ def test_rules_in_main_cf() -> None:
     opening = Opening(where="main.cf, line 1", clock=ManualClock())
     assert open_with("pcre:{ {/a(.)/ $1}, {/b/ x} }", opening).query("ab") == "b"
     assert open_with("regexp:{{!/a/ x y}}", opening).query("b") == "x y"
-    with pytest.raises(ConfigurationFault, match=r'missing "\{" before "/a/x"'):
+    with pytest.raises(ConfigurationFault, match=r"no '\{' at start of text in \"/a/x\""):
         open_with("regexp:{/a/x}", opening)
 
 

@@ -21,7 +21,7 @@ FUNCTIONS: Final = frozenset({"domain_to_ascii", "domain_to_utf8"})
 
 _WORD: Final = re.compile(r"[A-Za-z0-9_]*")
 _SPACE: Final = re.compile(r"[ \t\r\n\v\f]*")
-_OPERATOR: Final = re.compile(r"==|!=|<=|>=|<|>")
+_OPERATOR: Final = re.compile(r"(?:==|!=|<=|>=|<|>)(?![<>!=])")
 _EXPECTED_OPERATOR: Final = '"==" or "!="" or "<"" or "<="" or ">="" or ">"'
 _BRACES: Final = re.compile(r"[{}]")
 _PARENTHESES: Final = re.compile(r"[()]")
@@ -116,10 +116,10 @@ class _Body:
 
     def reference(self) -> Reference:
         """The whole body as a reference."""
+        begin = self._at
         self._skip_space()
         if self._next() == "{":
             return self._choice(self._comparison(), before="")
-        start = self._at
         name = self._word()
         if self._next() == "{" and name in FUNCTIONS:
             return self._choice(Call(name, self._braced()), before="")
@@ -127,7 +127,7 @@ class _Body:
         self._skip_space()
         if self._next() not in ("", "?", ":"):
             raise ExpansionError(
-                f'attribute name syntax error at: "...{self._text[start:after_name]}>>>'
+                f'attribute name syntax error at: "...{self._text[begin:after_name]}>>>'
                 f'{self._text[after_name : after_name + 20]}"'
             )
         return self._choice(name, before=name)

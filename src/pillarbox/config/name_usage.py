@@ -214,7 +214,8 @@ def _texts(
 
 
 def _in_braces(texts: Iterable[str], where: str) -> list[str]:
-    return [f"{where}: {mistake}" for text in texts for mistake in brace_mistakes(text)]
+    """A text with a reference that cannot be replaced is passed over: its own mistake is told elsewhere."""
+    return [f"{where}: {mistake}" for text in texts if "$" not in text for mistake in brace_mistakes(text)]
 
 
 def _uses(values: Mapping[str, str], texts: Iterable[str]) -> set[str]:

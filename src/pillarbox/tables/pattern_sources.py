@@ -43,7 +43,9 @@ def _inline_rules(kind: str, name: str, opening: Opening) -> Iterator[tuple[int,
         rules = words(without_braces(name), separators=BLANKS + ",")
         for number, rule in enumerate(rules, start=1):
             if not rule.startswith("{"):
-                raise ValueError(f'missing "{{" before "{rule}"')
-            yield number, without_braces(rule)
+                raise ValueError(f"no '{{' at start of text in \"{rule}\"")
+            text = without_braces(rule)
+            if text[:1] != "#":  # a comment, as in a file
+                yield number, text
     except ValueError as error:
-        raise ConfigurationFault(opening.where, f"{kind}:{name}: {error}", mend=mend) from error
+        raise ConfigurationFault(opening.where, f"{kind} map: {error}", mend=mend) from error

@@ -18,10 +18,13 @@ from pillarbox.filters.mime_lines import MimeLines
 _FIELD: Final = re.compile(r"[!-9;-~]+[ \t]*:")
 
 
-def message_keys(lines: Iterator[str], *, header: bool, body: bool, mime: bool) -> Iterator[str]:
-    """The keys of a message that are asked for."""
+def message_keys(
+    lines: Iterator[str], *, header: bool, body: bool, mime: bool, size_limit: int
+) -> Iterator[str]:
+    """The keys of a message that are asked for; continuation lines behind `size_limit` octets are left out."""
     places = MimeLines()
     field: list[str] = []
+    size = 0
     primary = True
     for line in lines:
         while True:
@@ -32,7 +35,9 @@ def message_keys(lines: Iterator[str], *, header: bool, body: bool, mime: bool) 
                     yield line
                 break
             if field and line[:1] in (" ", "\t") and line.strip():
-                field.append(line)
+                if size < size_limit:
+                    field.append(line)
+                    size += 1 + len(_octets(line))
                 break
             if field:
                 text = "\n".join(field)
@@ -43,7 +48,7 @@ def message_keys(lines: Iterator[str], *, header: bool, body: bool, mime: bool) 
                     name, _, value = text.partition(":")
                     places.field(_octets(name.rstrip().lower()), _octets(value))
             if _FIELD.match(line) is not None:
-                field = [line]
+                field, size = [line], len(_octets(line))
                 break
             places.end_of_header(at_empty_line=not line)
             if primary and not body and not mime:

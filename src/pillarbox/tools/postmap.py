@@ -76,7 +76,13 @@ def _run(request: Request) -> int:
     if request.query == "-":
         keys = lines_of_stdin()
         if request.header or request.body:
-            keys = message_keys(keys, header=request.header, body=request.body, mime=request.mime)
+            keys = message_keys(
+                keys,
+                header=request.header,
+                body=request.body,
+                mime=request.mime,
+                size_limit=request.header_size_limit,
+            )
         return 0 if queries(request, keys) else 1
     if request.query is not None:
         return 0 if query(request, request.query) else 1

@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from pillarbox.config.parameters.cleanup import Cleanup
 from pillarbox.config.parameters.identity import Identity
 from pillarbox.config.parameters.local_recipients import LocalRecipients
 from pillarbox.config.parameters.smtp_server import SmtpServer
@@ -63,6 +64,7 @@ class Request(msgspec.Struct, kw_only=True):
     verbose: bool = False
     names: list[str] = []
     myhostname: str = ""
+    header_size_limit: int = 102400  # octets of a field of a message that is asked for
 
     def warn(self, text: str) -> None:
         """A warning on standard error, after what was printed before it."""
@@ -100,6 +102,7 @@ def parse_request(command: Command, argv: list[str]) -> Request:
     snapshot = read_settings(directory)
     request.utf8 = snapshot.group(SmtpServer).smtputf8_enable and not no_utf8
     request.myhostname = snapshot.group(Identity).myhostname
+    request.header_size_limit = snapshot.group(Cleanup).header_size_limit
     _check_message_options(request)
     if (request.header or request.body) and not force_utf8:
         request.utf8 = False
