@@ -144,7 +144,7 @@ class AuthClientConnection:
         request = request_of("", exchange.given, exchange.name)
         self._server.refused(exchange.name.decode().lower(), request, reason)
         told = (code, b"reason=" + reason.encode()) if code else ()
-        self._tasks.create_task(self._refuse(number, request, b"", *told))
+        self._tasks.create_task(self._refuse(number, exchange, request, b"", *told))
 
     def _go_on(self, number: int, step: sasl.Step) -> None:
         exchange = self._exchanges[number]
@@ -154,20 +154,20 @@ class AuthClientConnection:
                 return
             case sasl.Credentials():
                 exchange.busy = True
-                self._tasks.create_task(self._check(number, step))
+                self._tasks.create_task(self._check(number, exchange, step))
             case sasl.Vouched():
                 exchange.busy = True
-                self._tasks.create_task(self._vouch(number, step))
+                self._tasks.create_task(self._vouch(number, exchange, step))
             case sasl.WantsStored():
                 exchange.busy = True
-                self._tasks.create_task(self._find_stored(number, step))
+                self._tasks.create_task(self._find_stored(number, exchange, step))
             case sasl.Proven():
                 del self._exchanges[number]
                 user = exchange.login.user if exchange.login is not None else ""
                 self._succeed(number, exchange, Outcome(True, user, exchange.fields))
             case sasl.Disproven():
                 exchange.busy = True
-                self._tasks.create_task(self._refuse_proof(number))
+                self._tasks.create_task(self._refuse_proof(number, exchange))
 
     # -- certificates ----------------------------------------------------------------------------------
 
@@ -176,30 +176,28 @@ class AuthClientConnection:
             return b""
         return exchange.given.get(b"cert_username", b"")
 
-    async def _vouch(self, number: int, vouched: sasl.Vouched) -> None:
-        exchange = self._exchanges[number]
+    async def _vouch(self, number: int, exchange: _Exchange, vouched: sasl.Vouched) -> None:
         user = self._name_in_certificate(exchange)
         if user:
-            await self._check(number, sasl.Credentials(user, Secret(b""), vouched.authorization))
+            await self._check(number, exchange, sasl.Credentials(user, Secret(b""), vouched.authorization))
             return
         request = request_of("", exchange.given, exchange.name)
         self._server.refused("external", request, "username not known")
-        await self._refuse(number, request, b"")
+        await self._refuse(number, exchange, request, b"")
 
     # -- passwords that were given ---------------------------------------------------------------------
 
-    async def _check(self, number: int, given: sasl.Credentials) -> None:
-        exchange = self._exchanges[number]
-        login = self._login(number, given.user, given.authorization)
+    async def _check(self, number: int, exchange: _Exchange, given: sasl.Credentials) -> None:
+        login = self._login(exchange, given.user, given.authorization)
         request = None if login is None else request_of(login.user, exchange.given, exchange.name)
         if login is None or request is None:
-            await self._refuse(number, None, b"")
+            await self._refuse(number, exchange, None, b"")
             return
         if self._counts_penalties(exchange):
             await self._server.wait_for_penalty(request.remote)
         outcome = await self._server.passwords.verify(login, request, given.password)
-        if number not in self._exchanges:
-            return  # cancelled
+        if self._is_cancelled(number, exchange):
+            return
         if outcome.temporary:
             del self._exchanges[number]
             user = b"user=" + login.user.encode()
@@ -210,11 +208,10 @@ class AuthClientConnection:
             self._succeed(number, exchange, outcome)
         else:
             more = (b"reason=" + outcome.message.encode(),) if outcome.message else ()
-            await self._refuse(number, request, given.password.reveal(), *more)
+            await self._refuse(number, exchange, request, given.password.reveal(), *more)
 
-    def _login(self, number: int, user: bytes, authorization: bytes) -> LoginName | None:
+    def _login(self, exchange: _Exchange, user: bytes, authorization: bytes) -> LoginName | None:
         """Whose login it is; None if the name is none."""
-        exchange = self._exchanges[number]
         text = user.decode("utf-8", "replace")
         names = self._server.names
         certified = self._name_in_certificate(exchange).decode("utf-8", "replace")
@@ -239,9 +236,8 @@ class AuthClientConnection:
 
     # -- mechanisms that do not show the password -------------------------------------------------------
 
-    async def _find_stored(self, number: int, wanted: sasl.WantsStored) -> None:
-        exchange = self._exchanges[number]
-        login = self._login(number, wanted.user, wanted.authorization)
+    async def _find_stored(self, number: int, exchange: _Exchange, wanted: sasl.WantsStored) -> None:
+        login = self._login(exchange, wanted.user, wanted.authorization)
         stored = None
         if login is not None and not login.master:
             request = request_of(login.user, exchange.given, exchange.name)
@@ -251,12 +247,13 @@ class AuthClientConnection:
                 stored = await self._server.passwords.stored(request)
             except DatabaseFault as fault:
                 self._complain(exchange, login.user, fault)
-                if self._exchanges.pop(number, None) is not None:
+                if not self._is_cancelled(number, exchange):
+                    del self._exchanges[number]
                     self._fail(number, login.user, b"temp", b"code=temp_fail")
                 return
             if stored is not None and forbidden_by(stored.fields, request) is not None:
                 stored = None
-        if number not in self._exchanges:
+        if self._is_cancelled(number, exchange):
             return
         exchange.busy = False
         if stored is not None:
@@ -273,28 +270,38 @@ class AuthClientConnection:
         text = f"{exchange.name.decode().lower()}({user}): {fault}"
         self._server.tell(MailboxNotice("auth", "Error", text))
 
-    async def _refuse_proof(self, number: int) -> None:
-        exchange = self._exchanges[number]
+    async def _refuse_proof(self, number: int, exchange: _Exchange) -> None:
         user = exchange.login.user if exchange.login is not None else ""
         request = request_of(user, exchange.given, exchange.name)
         self._server.refused(exchange.name.decode().lower(), request, "Password mismatch")
-        await self._refuse(number, request, exchange.name)
+        await self._refuse(number, exchange, request, exchange.name)
 
     # -- answers ---------------------------------------------------------------------------------------
 
     def _counts_penalties(self, exchange: _Exchange) -> bool:
         return self._server.settings.auth_penalty and b"no-penalty" not in exchange.given
 
-    async def _refuse(self, number: int, request: LoginRequest | None, password: bytes, *more: bytes) -> None:
-        exchange = self._exchanges[number]
+    def _is_cancelled(self, number: int, exchange: _Exchange) -> bool:
+        """Whether CANCEL came meanwhile; the number may be another login's by now."""
+        return self._exchanges.get(number) is not exchange
+
+    async def _refuse(
+        self,
+        number: int,
+        exchange: _Exchange,
+        request: LoginRequest | None,
+        password: bytes,
+        *more: bytes,
+    ) -> None:
         if request is not None and self._counts_penalties(exchange):
             self._server.penalties.failed(request.remote, request.user, password)
         if b"nodelay" not in exchange.given:
             await asyncio.sleep(self._server.settings.auth_failure_delay)
             if request is not None:
                 self._server.penalties.answered(request.remote)
-        if self._exchanges.pop(number, None) is None:
+        if self._is_cancelled(number, exchange):
             return
+        del self._exchanges[number]
         self._fail(number, request.user if request is not None else "", *more)
 
     def _succeed(self, number: int, exchange: _Exchange, outcome: Outcome) -> None:
