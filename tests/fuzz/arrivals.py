@@ -1,7 +1,7 @@
 """Notes of deliverers and rows of the index of texts: any octets are read, and nothing of them is made up."""
 
 from fakes.crash_file_system import CrashFileSystem
-from pillarbox.mailstore.cache.arrivals import FILE_NAME, Arrivals, note_of, parse_notes
+from pillarbox.mailstore.cache.arrivals import FILE_NAME, MAGIC, Arrivals, note_of, parse_notes
 from pillarbox.mailstore.deliver import Delivery, Stored
 from pillarbox.message.word_index import (
     Segment,
@@ -20,7 +20,7 @@ SEEDS = [
     b"\nword\nother\n\x00\xff\x00\x01\xff",
     b"Subject: a b\r\n\r\nwords of a text",
 ]
-DICTIONARY = [b"PbA2", b"\n", b"\xff", b"\x00", b"Subject:", b"\r\n"]
+DICTIONARY = [MAGIC, b"\n", b"\xff", b"\x00", b"Subject:", b"\r\n"]
 
 
 def fuzz_one(data: bytes) -> None:

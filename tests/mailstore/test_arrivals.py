@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 
 from fakes.varied_messages import varied_messages
 from pillarbox.files.file_system import DiskFileSystem
+from pillarbox.mailstore.cache import message_cache
 from pillarbox.mailstore.cache.arrivals import (
     FILE_NAME,
+    MAGIC,
     MAX_CONTENT,
     MAX_OCTETS,
     MAX_PENDING,
@@ -27,6 +29,7 @@ from pillarbox.mailstore.deliver import Delivery, Stored, deliver_batch
 from pillarbox.mailstore.mailbox import Fields, MessageSummary, SortColumn, SortValue
 from pillarbox.mailstore.maildir.account import MaildirAccount
 from pillarbox.mailstore.maildir.mailbox import MaildirMailbox
+from pillarbox.message.message_summary import RENDERING
 from pillarbox.vocabulary.identifiers import Uid
 
 ALL = (
@@ -285,6 +288,14 @@ def test_damage_ends_the_notes(notes: list[bytes], end: int, place: int, octet: 
         place %= len(whole)
         damaged, _ = parse_notes(whole[:place] + bytes([octet]) + whole[place + 1 :])
         assert damaged == expected[: len(damaged)]
+
+
+@pytest.mark.parametrize("rendering", [RENDERING - 1, RENDERING + 1])
+def test_notes_of_another_rendering_are_not_read(rendering: int) -> None:
+    """After an upgrade, as with the cache: an answer of the older one would stay in the new cache for ever."""
+    assert MAGIC[-1] == RENDERING == message_cache.VERSION
+    note = MAGIC[:-1] + bytes([rendering]) + NOTES[0][len(MAGIC) :]
+    assert parse_notes(note + NOTES[1]) == ([], len(note + NOTES[1]))
 
 
 def test_what_is_no_note_does_not_stop_later_ones(tmp_path: Path) -> None:

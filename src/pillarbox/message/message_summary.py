@@ -21,6 +21,10 @@ from pillarbox.message.line_ends import to_crlf
 from pillarbox.message.mime_tree import parse
 from pillarbox.message.quick_structure import frame_of_fields, is_composite, multipart_structure
 
+RENDERING: Final = 11
+"""The way in which ENVELOPE, BODY, BODYSTRUCTURE, PREVIEW and sort keys are rendered: another number with each
+change of an answer.  What mailstore/cache keeps of messages has this number; what has another is thrown away."""
+
 _FIELDS: Final = re.compile(
     rb"\n((?i:date|subject|from|sender|reply-to|to|cc|bcc|in-reply-to|message-id|mime-version|content-[a-z0-9-]+))"
     rb"[ \t]*:((?>(?:[^\n]*\n[ \t])*)[^\n]*)"

@@ -34,7 +34,7 @@ import msgspec
 from pillarbox.files.file_system import DISK, FileSystem
 from pillarbox.mailstore.deliver import Delivery, Result, Stored
 from pillarbox.message.line_ends import to_crlf
-from pillarbox.message.message_summary import Summary, summarise
+from pillarbox.message.message_summary import RENDERING, Summary, summarise
 from pillarbox.message.preview import preview
 
 FILE_NAME: Final = "pillarbox.arrivals"
@@ -49,8 +49,8 @@ MAX_ADOPTED: Final = 64
 MAX_NOTE: Final = 64 * 1024
 """Octets of a note."""
 
-_MAGIC: Final = b"PbA3"
-"""Of the format and of what is rendered; changes with `cache.VERSION`."""
+MAGIC: Final = b"PbA%c" % RENDERING
+"""What each note begins with.  Notes of a deliverer that rendered otherwise are none."""
 _HEAD: Final = struct.Struct(">4sII")
 _SAFELY: Final = os.O_NOFOLLOW | os.O_NONBLOCK
 """Whoever puts something else in the file's place has nobody wait for it."""
@@ -135,9 +135,7 @@ def note_of(delivery: Delivery, stored: Stored) -> bytes:
     date = stored.modified_ns // 10**9
     base, _, _ = stored.name.partition(b":")
     payload = _ENCODER.encode(Arrival(base, date, date, summarise(content), preview(to_crlf(content))))
-    return (
-        _HEAD.pack(_MAGIC, len(payload), zlib.crc32(payload)) + payload if len(payload) <= MAX_NOTE else b""
-    )
+    return _HEAD.pack(MAGIC, len(payload), zlib.crc32(payload)) + payload if len(payload) <= MAX_NOTE else b""
 
 
 def parse_notes(data: bytes) -> tuple[list[Arrival], int]:
@@ -149,7 +147,7 @@ def parse_notes(data: bytes) -> tuple[list[Arrival], int]:
     at = 0
     while len(data) - at >= _HEAD.size:
         magic, length, checksum = _HEAD.unpack_from(data, at)
-        if magic != _MAGIC or length > MAX_NOTE:
+        if magic != MAGIC or length > MAX_NOTE:
             return found, len(data)
         payload = data[at + _HEAD.size : at + _HEAD.size + length]
         if len(payload) < length:

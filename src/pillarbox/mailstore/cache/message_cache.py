@@ -24,11 +24,12 @@ import msgspec
 
 from pillarbox.mailstore.cache.account_database import AccountDatabase, run
 from pillarbox.mailstore.mailbox import Fields, MessageSummary
+from pillarbox.message.message_summary import RENDERING
 from pillarbox.vocabulary.identifiers import Uid
 
 FILE_NAME: Final = "pillarbox.cache.sqlite"
-VERSION: Final = 10
-"""Of the tables and of what is rendered into them; another version's cache is thrown away."""
+VERSION: Final = RENDERING
+"""Another version's cache is thrown away; other tables are another version, too."""
 MAX_RANGE_WASTE: Final = 4
 """Rows between the first and the last UID asked for, per row asked for, up to which one scan reads all."""
 MAX_UNASKED_HEADER: Final = 8192
