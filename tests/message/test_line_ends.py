@@ -1,5 +1,7 @@
 """Line ends: files hold LF, the wire CRLF."""
 
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,6 +32,18 @@ def test_size_is_the_length_after_conversion(content: bytes) -> None:
     assert converted == to_crlf(converted)
     for large in (content * 70_000, content + b"a" * 270_000, b"a" * 262_143 + content):
         assert len(to_crlf(large)) == crlf_size(large)
+
+
+def test_no_copy_is_made_of_a_large_message() -> None:
+    """Only of a piece of it at a time."""
+    content = b"line\n" * 1_000_000
+    tracemalloc.start()
+    try:
+        assert len(content) + 1_000_000 == crlf_size(content)
+        _, highest = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert highest < len(content) // 4
 
 
 @given(st.lists(st.sampled_from([b"a", b"\n", b"b\rc"])).map(b"".join))

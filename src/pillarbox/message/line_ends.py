@@ -33,7 +33,8 @@ def crlf_size(content: bytes) -> int:
 
     bytes.replace() finds line ends by memchr(3), bytes.count() looks at each octet: four times as long.
     """
-    octets = len(content)
-    pieces = [content] if octets <= _PIECE else [content[at : at + _PIECE] for at in range(0, octets, _PIECE)]
-    size = octets + sum([len(piece) - len(piece.replace(b"\n", b"")) for piece in pieces])
+    size = len(content)
+    for start in range(0, size, _PIECE):
+        piece = content[start : start + _PIECE]
+        size += len(piece) - len(piece.replace(b"\n", b""))
     return size - content.count(b"\r\n") if b"\r" in content else size
