@@ -1,6 +1,7 @@
 """passwd-file as passdb and userdb."""
 
 import asyncio
+import hashlib
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
@@ -120,3 +121,14 @@ def test_a_missing_file_is_a_fault_and_no_refusal(tmp_path: Path) -> None:
     """Nobody is refused for good because a file is away."""
     with pytest.raises(DatabaseFault, match="none"):
         check(PasswdFile(str(tmp_path / "none")), "a@d.example", b"pw")
+
+
+def test_who_was_right_once_is_no_other_user_of_the_same_line(tmp_path: Path) -> None:
+    """{DIGEST-MD5} is of the whole name, of which `username_format` leaves a part."""
+    path = tmp_path / "users"
+    digest = hashlib.md5(b"a:d.example:pw", usedforsecurity=False).hexdigest()
+    path.write_text(f"a:{{DIGEST-MD5}}{digest}::::/a::\n")
+    users = PasswdFile(f"username_format=%n {path}")
+    names = ("a@e.example", "a@d.example", "a@e.example", "a@d.example")
+    verdicts = [check(users, name, b"pw") for name in names]
+    assert verdicts == [PasswordWrong("Password mismatch"), PasswordRight()] * 2

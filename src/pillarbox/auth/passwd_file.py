@@ -74,13 +74,14 @@ class PasswdFile:
             return PasswordRight(extra)
         stored = self._with_scheme(entry)
         name = (self._file_of(request), entry.user)
-        digest = hmac.digest(self._key, password.reveal(), hashlib.sha256)
+        user = request.user.encode()  # other users may have the same line (username_format), and {DIGEST-MD5}
+        digest = hmac.digest(self._key, b"%b\0%b" % (user, password.reveal()), hashlib.sha256)
         known = self._right.get(name)
         if known is not None and known[0] == stored and hmac.compare_digest(known[1], digest):
             return PasswordRight(extra)
         loop = asyncio.get_running_loop()
         try:
-            check = partial(verify, password.reveal(), stored, user=request.user.encode())
+            check = partial(verify, password.reveal(), stored, user=user)
             is_right = await loop.run_in_executor(self._executor, check)
         except UnknownScheme as fault:
             raise DatabaseFault(f"{name[0]}: user {entry.user}: unknown password scheme {fault}") from fault
