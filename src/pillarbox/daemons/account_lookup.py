@@ -155,6 +155,12 @@ def _judged(fields: list[bytes]) -> FoundAccount | NoAccount:
     uid, gid = found.get(b"uid", b""), found.get(b"gid", b"")
     if not (uid.isdigit() and gid.isdigit()):
         return NoAccount("userdb gave no uid or gid")
+    for key, value in found.items():
+        try:  # frames and log lines have no place for other octets
+            value.decode("utf-8")
+        except UnicodeDecodeError:
+            shown = value.decode("utf-8", "backslashreplace")
+            return NoAccount(f"userdb gave a {key.decode('utf-8', 'replace')} that is not UTF-8: {shown}")
     return FoundAccount(fields[2], int(uid), int(gid), found)
 
 
