@@ -14,6 +14,7 @@ from pillarbox.mailstore.sharing.acl_file import (
     changed,
     effective,
     for_client,
+    identifier,
     letters_of,
     parse,
     parse_global,
@@ -123,3 +124,10 @@ def test_what_is_taken(own: str, of_all: str, is_owner: bool, letters: str) -> N
     entries = [entry for _, entry in parse_global(of_all)]
     rights = effective(parse(own), entries, user="me", groups=("staff", "boss"), is_owner=is_owner)
     assert letters_of(rights) == letters
+
+
+@pytest.mark.parametrize("text", ["user=x\nowner", "group=\r", "user=a\0b", "x", ""])
+def test_what_is_no_identifier(text: str) -> None:
+    """A line end in one would make two lines of it, and the whole list unreadable."""
+    with pytest.raises(ValueError, match="Unknown ID"):
+        identifier(text)

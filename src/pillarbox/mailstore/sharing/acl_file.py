@@ -99,6 +99,7 @@ _WORDS: Final = {
     "authenticated": Kind.AUTHENTICATED,
     "owner": Kind.OWNER,
 }
+_LINE_ENDS: Final = frozenset("\n\r\0")
 _QUOTED: Final = re.compile(r'"((?:[^"\\]|\\.)*)"(?:\s+|$)')
 
 
@@ -224,6 +225,8 @@ def render(entries: Iterable[Entry]) -> str:
 
 def identifier(text: str) -> Identifier:
     """`user=me` and the like, as files have it.  ValueError."""
+    if not _LINE_ENDS.isdisjoint(text):  # of one line two would be made, and the whole list unreadable
+        raise ValueError(f"Unknown ID {text!r}")
     if text in _WORDS:
         return Identifier(_WORDS[text])
     for prefix, kind in _PREFIXES.items():
