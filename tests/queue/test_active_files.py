@@ -1,7 +1,10 @@
 """The queue manager's moves: nothing is lost by a crash, nothing done is done again without need."""
 
 import errno
+import fcntl
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import AnyStr
 
 import msgspec
@@ -170,6 +173,28 @@ def test_what_is_finished_goes() -> None:
     one = opened(files)
     assert active(files).finish_batch([Finished(queue_id=ID, descriptor=one.descriptor)]) == [None]
     assert files.files() == {}
+
+
+@pytest.mark.parametrize("recycled", ["", "spare"])
+def test_what_is_finished_is_not_locked_by_children(tmp_path: Path, recycled: str) -> None:
+    """A program that is started at that moment has the descriptor, too, until its exec."""
+    (tmp_path / "active").mkdir()
+    path = tmp_path / "active" / "A1"
+    path.touch()
+    descriptor = os.open(path, os.O_RDWR)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    of_a_child = os.dup(descriptor)
+    other = os.open(path, os.O_RDWR)
+    files = ActiveFiles(QueueDirectories(str(tmp_path), hashed=frozenset(), depth=1))
+    to = str(tmp_path / recycled) if recycled else ""
+    try:
+        assert files.finish_batch([Finished(queue_id=QueueId("A1"), descriptor=descriptor, recycled=to)]) == [
+            None
+        ]
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    finally:
+        os.close(of_a_child)
+        os.close(other)
 
 
 def test_what_is_finished_may_be_kept() -> None:

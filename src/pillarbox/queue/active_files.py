@@ -191,8 +191,17 @@ class ActiveFiles:
             except OSError as error:
                 results[one.queue_id] = error
         for one in finished:
-            self._files.close(one.descriptor)
+            self._let_go(one.descriptor)
         return [results.get(one.queue_id) for one in finished]
+
+    def _let_go(self, descriptor: int) -> None:
+        """Unlock the file and close it: a program that is being started has its descriptor, too, until its exec, and
+        by that alone it would stay locked, whoever has the file by then."""
+        try:
+            self._files.flock(descriptor, fcntl.LOCK_UN)
+        except OSError:
+            pass  # closing it does as well, in nearly all cases
+        self._files.close(descriptor)
 
     def _defer(self, one: Finished, reasons_lost: OSError | None) -> OSError | None:
         sites_lost = self._note_sites(one)
