@@ -316,6 +316,8 @@ def _head_of(content: bytes) -> str:
 
 def _header_of(content: bytes) -> bytes:
     """The fields, without the empty line; line ends are LF."""
+    if content.startswith(b"\n"):
+        return b""
     end = content.find(b"\n\n")
     return content if end < 0 else content[: end + 1]
 

@@ -195,8 +195,8 @@ class ActiveFiles:
         return [results.get(one.queue_id) for one in finished]
 
     def _let_go(self, descriptor: int) -> None:
-        """Unlock the file and close it: a program that is being started has its descriptor, too, until its exec, and
-        by that alone it would stay locked, whoever has the file by then."""
+        """Unlock the file and close it: a program that is being started has its descriptor, too, until its exec,
+        and by that alone it would stay locked, whoever has the file by then."""
         try:
             self._files.flock(descriptor, fcntl.LOCK_UN)
         except OSError:

@@ -98,6 +98,20 @@ def test_a_session() -> None:
     asyncio.run(scene())
 
 
+def test_an_answer_is_not_compressed_by_another_one() -> None:
+    """Who puts a guess before a client's eyes learns nothing from how short the next answer is."""
+    inner = ScriptedTransport([])
+    transport = CompressedTransport(inner, unread=b"")
+    secret = b"* 1 FETCH (BODY[] {32}\r\n" + bytes(range(64, 96)) + b")\r\n"
+    sizes = []
+    for _ in range(3):
+        before = len(inner.sent)
+        transport.send(secret)
+        sizes.append(len(inner.sent) - before)
+    assert len(set(sizes)) == 1
+    assert inflated(bytes(inner.sent)) == secret * 3
+
+
 FLUSHES = (zlib.Z_SYNC_FLUSH, zlib.Z_FULL_FLUSH, zlib.Z_PARTIAL_FLUSH)
 
 

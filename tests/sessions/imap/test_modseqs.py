@@ -123,7 +123,7 @@ def test_who_goes_on_with_a_session_knows_what_its_client_may_not_believe_in() -
 
 
 def test_what_happens_while_a_client_catches_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """RFC 7162 §3.2.5.1, §3.2: a message that EXISTS counts is not VANISHED (EARLIER), and its expunge is not passed over."""
+    """RFC 7162 §3.2.5.1: EXISTS counts what is told, and nothing else: what goes meanwhile has VANISHED (EARLIER)."""
 
     async def talk() -> None:
         account = new_account()
@@ -149,18 +149,14 @@ def test_what_happens_while_a_client_catches_up(monkeypatch: pytest.MonkeyPatch)
             monkeypatch.setattr(MemoryMailbox, "vanished_since", vanished_since)
             known = b"(QRESYNC (%d 5))" % inbox.uid_validity
             said = await client.say(b"d SELECT INBOX " + known)
-            assert b"* 3 EXISTS" in said
-            assert said[-4:] == [
-                b"* VANISHED (EARLIER) 1",
-                b"* 2 FETCH (UID 3 FLAGS (\\Seen) MODSEQ (8))",
-                b"* OK [HIGHESTMODSEQ 6] Highest",
+            assert b"* 2 EXISTS" in said
+            assert any(b"[HIGHESTMODSEQ 8]" in line for line in said), said
+            assert said[-3:] == [
+                b"* VANISHED (EARLIER) 1:2",
+                b"* 1 FETCH (UID 3 FLAGS (\\Seen) MODSEQ (8))",
                 b"d OK [READ-WRITE] Select completed",
             ]
-            assert await client.say(b"e NOOP") == [
-                b"* 2 FETCH (UID 3 MODSEQ (8) FLAGS (\\Seen))",
-                b"* VANISHED 2",
-                b"e OK [HIGHESTMODSEQ 8] NOOP completed",
-            ]
+            assert await client.say(b"e NOOP") == [b"e OK NOOP completed"]
             client.client.end()
         inbox.close()
         await account.close()

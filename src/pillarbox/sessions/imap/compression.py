@@ -70,9 +70,12 @@ class CompressedTransport:
         return b""
 
     def send(self, data: bytes) -> None:
-        """Deflate, so that the client can read all of it at once."""
+        """Deflate, so that the client can read all of it at once.
+
+        Nothing is found again in what is sent later: how well an answer fits to another one is nobody's business.
+        """
         if data:
-            self._inner.send(self._deflate.compress(data) + self._deflate.flush(zlib.Z_SYNC_FLUSH))
+            self._inner.send(self._deflate.compress(data) + self._deflate.flush(zlib.Z_FULL_FLUSH))
 
     async def drain(self) -> None:
         """As the connection's."""

@@ -18,7 +18,14 @@ from itertools import chain, compress
 from typing import Final
 
 from pillarbox.mailstore.faults import MessageUnreadable
-from pillarbox.mailstore.mailbox import FlagAction, FlagChange, MessageGone, MessageSummary
+from pillarbox.mailstore.mailbox import (
+    ChangeKind,
+    FlagAction,
+    FlagChange,
+    Mailbox,
+    MessageGone,
+    MessageSummary,
+)
 from pillarbox.mailstore.sharing.acl_file import Rights
 from pillarbox.mailstore.view import Chosen, MailboxView
 from pillarbox.message.imap_strings import string
@@ -152,26 +159,41 @@ async def fetch_items(conversation: Conversation, wanted: FetchItems, uids: Sequ
     await _Fetch(conversation, wanted).all(conversation.selected.of_uids(uids))
 
 
-async def tell_vanished(
-    conversation: Conversation, uids: NumberSet | None, modseq: int, *, above: int = 0
-) -> None:
-    """`* VANISHED (EARLIER) 41,43:116`: what was expunged since, of `uids`, or of all (RFC 7162 §3.2.6).
+async def tell_vanished(conversation: Conversation, uids: NumberSet, modseq: int) -> None:
+    """What was expunged since, of `uids`; what went while this was asked for is told later: the client counts it
+    yet."""
+    view = conversation.selected
+    gone = await view.mailbox.vanished_since(modseq)
+    view.take_in()
+    if gone is not None and view.expunges_pend:
+        gone = [uid for uid in gone if view.number_of(uid) is None]
+    tell_gone(conversation, uids, gone)
 
-    Where the history does not reach so far back, every UID that could have been: the client knows which of
-    them it has.  `above` is a UID up to which the client has everything right.  What went while this was asked for
-    is told later: the client counts it yet.
+
+async def gone_since(mailbox: Mailbox, modseq: int) -> list[Uid] | None:
+    """UIDs that were expunged after that mod-sequence until this very moment, rising; None if that is not known."""
+    position = mailbox.journal_position
+    found = await mailbox.vanished_since(modseq)
+    meanwhile = mailbox.changes_since(position)
+    if found is None or meanwhile is None:
+        return None
+    return sorted({*found, *(change.uid for change in meanwhile if change.kind is ChangeKind.EXPUNGED)})
+
+
+def tell_gone(
+    conversation: Conversation, uids: NumberSet | None, gone: Sequence[int] | None, *, above: int = 0
+) -> None:
+    """`* VANISHED (EARLIER) 41,43:116`: those of `gone` that are in `uids`, or all (RFC 7162 §3.2.6).
+
+    Where the history does not reach so far back (None), every UID that could have been: the client knows which of
+    them it has.  `above` is a UID up to which the client has everything right.
     """
     view = conversation.selected
-    mailbox = view.mailbox
-    last = mailbox.uid_next - 1
+    last = view.mailbox.uid_next - 1
     spans = [(1, last)] if uids is None else uids.spans(last)
-    gone = await mailbox.vanished_since(modseq)
     if gone is None:
         ranges = _holes(view.known_uids(), [(max(low, above + 1), min(high, last)) for low, high in spans])
     else:
-        view.take_in()
-        if view.expunges_pend:
-            gone = [uid for uid in gone if view.number_of(uid) is None]
         starts = [low for low, _ in spans]
         ranges = list(
             runs(uid for uid in gone if (at := bisect_right(starts, uid)) and uid <= spans[at - 1][1])

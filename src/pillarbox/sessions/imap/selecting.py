@@ -19,13 +19,14 @@ from pillarbox.mailstore.sharing.acl_file import ALL, Rights
 from pillarbox.mailstore.view import MailboxView
 from pillarbox.sessions.imap import logged_changes
 from pillarbox.sessions.imap.conversation import Conversation
-from pillarbox.sessions.imap.fetch import changed_since, fetch_changed, tell_vanished
+from pillarbox.sessions.imap.fetch import changed_since, fetch_changed, gone_since, tell_gone
 from pillarbox.sessions.imap.flag_rights import CHANGE
 from pillarbox.sessions.imap.mailbox_commands import refusal
 from pillarbox.sessions.imap.message_commands import deleted_uids
 from pillarbox.sessions.imap.object_ids import mailbox_id
 from pillarbox.sessions.imap.selected_answers import flags_of, highest_modseq_of
 from pillarbox.vocabulary.flags import Flag
+from pillarbox.vocabulary.identifiers import Uid
 from pillarbox.vocabulary.number_set import STAR, NumberSet
 from pillarbox.wire.imap import responses
 from pillarbox.wire.imap.commands import Close, Examine, KnownState, Select, Unselect
@@ -87,10 +88,15 @@ async def _open(conversation: Conversation, command: Select | Examine, *, read_o
         raise
     rights = await conversation.rights(name)
     read_only = read_only or (rights is not ALL and not rights & _CHANGING)
+    known = command.known
+    if known is not None and known.uid_validity != mailbox.uid_validity:
+        known = None
+    gone = None if known is None else await gone_since(mailbox, known.modseq)
+    # From here on nothing may happen in between: what EXISTS counts is told.
     view = conversation.enter_mailbox(mailbox, read_only=read_only, rights=rights)
     engine.send(_description(conversation, view, name))
-    if command.known is not None and command.known.uid_validity == mailbox.uid_validity:
-        await _catch_up(conversation, command.known)
+    if known is not None:
+        await _catch_up(conversation, known, gone)
     return True
 
 
@@ -136,12 +142,12 @@ def _description_lines(conversation: Conversation, view: MailboxView, name: str)
     yield b"OK %b Ok" % responses.mailbox_id(mailbox_id(mailbox.guid))
 
 
-async def _catch_up(conversation: Conversation, known: KnownState) -> None:
+async def _catch_up(conversation: Conversation, known: KnownState, gone: list[Uid] | None) -> None:
     """What happened since the client last looked (RFC 7162 §3.2.5.1): VANISHED before FETCH."""
     view = conversation.selected
     # "the server … can use the matched pair with the largest number": up to there nothing is missing.
     above = max((uid for number, uid in known.matches if view.number_of(uid) == number), default=0)
-    await tell_vanished(conversation, known.uids, known.modseq, above=above)
+    tell_gone(conversation, known.uids, gone, above=above)
     wanted = known.uids or NumberSet(((1, STAR),))
     await fetch_changed(conversation, changed_since(view, view.by_uids(wanted), known.modseq))
 

@@ -38,7 +38,7 @@ class _Node:
     def __init__(self, message: Threaded | None = None) -> None:
         self.message = message
         self.parent: _Node | None = None
-        self.children: list[_Node] = []
+        self.children: dict[_Node, None] = {}
 
 
 def thread_words(messages: Sequence[Threaded], algorithm: ThreadAlgorithm) -> list[int | bytes]:
@@ -110,7 +110,7 @@ def _linked(messages: Sequence[Threaded]) -> list[_Node]:
         # (1)(B): "If this message already has a parent, break the … link"; the new one is that to the last
         # reference, "or NULL if none", and none if that would be a loop
         if own.parent is not None and own.parent is not previous:
-            own.parent.children.remove(own)
+            del own.parent.children[own]
             own.parent = None
         if previous is not None and own.parent is None and not _is_below(previous, own):
             _adopt(previous, own)
@@ -130,7 +130,7 @@ def _is_below(node: _Node, other: _Node) -> bool:
 
 
 def _adopt(parent: _Node, child: _Node) -> None:
-    parent.children.append(child)
+    parent.children[child] = None
     child.parent = parent
 
 
@@ -145,7 +145,7 @@ def _pruned(roots: list[_Node]) -> list[_Node]:
                 for grandchild in child.children:
                     grandchild.parent = node
                 kept += child.children
-        node.children = kept
+        node.children = dict.fromkeys(kept)
     pruned: list[_Node] = []
     for root in roots:
         if root.message is None and len(root.children) < 2:
@@ -194,7 +194,7 @@ def _gathered(roots: list[_Node]) -> list[_Node]:
 
 def _subject_of(node: _Node) -> str:
     """The thread's subject: of its message, or of its first child's."""
-    message = node.message or node.children[0].message
+    message = node.message or next(iter(node.children)).message
     return message.subject if message is not None else ""
 
 
@@ -209,13 +209,13 @@ def _sorted(roots: list[_Node]) -> list[_Node]:
     """(6): siblings by date, from the lowest on, so that a place without a message has its first child's."""
     for node in _from_below(roots):
         if len(node.children) > 1:
-            node.children.sort(key=_sibling_date)
+            node.children = dict.fromkeys(sorted(node.children, key=_sibling_date))
     return sorted(roots, key=_sibling_date)
 
 
 def _sibling_date(node: _Node) -> tuple[int, int]:
     while node.message is None and node.children:
-        node = node.children[0]
+        node = next(iter(node.children))
     return _date(node.message) if node.message is not None else (0, 0)
 
 
@@ -254,7 +254,7 @@ def _write(root: _Node, words: list[int | bytes]) -> None:
             if node.children:
                 words.append(b" ")
         if len(node.children) == 1:
-            waiting.append(node.children[0])
+            waiting += node.children
         else:
             for child in reversed(node.children):
                 waiting += [b")", child, b"("]
