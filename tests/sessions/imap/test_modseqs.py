@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from fakes.imap_model import ModelClient
 from fakes.imap_talk import Talk, new_account
 from fakes.parked_sessions import ParkedClient
 from pillarbox.mailstore.mailbox import FlagAction, FlagChange, NewMessage
@@ -158,6 +159,41 @@ def test_what_happens_while_a_client_catches_up(monkeypatch: pytest.MonkeyPatch)
             ]
             assert await client.say(b"e NOOP") == [b"e OK NOOP completed"]
             client.client.end()
+        inbox.close()
+        await account.close()
+
+    asyncio.run(talk())
+
+
+def test_what_comes_and_goes_while_a_client_catches_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A message that EXISTS counts, and that is gone before it is told, is VANISHED with the next command."""
+
+    async def talk() -> None:
+        account = new_account()
+        inbox = await account.open("INBOX")
+        await inbox.append([NewMessage(b"%d" % number) for number in range(2)])
+        original = MemoryMailbox.vanished_since
+        goes = [Uid(3)]
+
+        async def vanished_since(mailbox: MemoryMailbox, modseq: int) -> list[Uid] | None:
+            if goes:
+                await mailbox.expunge([goes.pop()])
+            return await original(mailbox, modseq)
+
+        async with asyncio.TaskGroup() as tasks:
+            talking = Talk(account)
+            await talking.begin(tasks)
+            client = ModelClient(talking.client.ask)
+            await client.enable_qresync()
+            await client.begin()
+            assert client.uids == [1, 2]
+            await inbox.append([NewMessage(b"new"), NewMessage(b"newer")])
+            monkeypatch.setattr(MemoryMailbox, "vanished_since", vanished_since)
+            await client.come_back()
+            assert not goes
+            assert client.uids == [1, 2, 4]
+            await client.check()
+            talking.client.end()
         inbox.close()
         await account.close()
 
