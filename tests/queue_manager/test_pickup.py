@@ -1,8 +1,9 @@
 """Messages of maildrop on their way into the queue: what is believed, what is refused, what is kept."""
 
 import asyncio
+import errno
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -131,12 +132,13 @@ def message(
     *,
     sender: bytes = b"me",
     attributes: Iterable[bytes] = (b"rewrite_context=local",),
+    full_name: bytes = b"Some One",
     lines: Iterable[bytes] = (b"Subject: x", b"", b"body"),
 ) -> bytes:
     return b"".join(
         [
             *(encode_record(ATTRIBUTE, attribute) for attribute in attributes),
-            encode_record(FULL_NAME, b"Some One"),
+            encode_record(FULL_NAME, full_name),
             encode_record(SENDER, sender),
             *(encode_record(RECIPIENT, recipient) for recipient in recipients),
             encode_record(MESSAGE, b""),
@@ -310,6 +312,47 @@ def test_records_that_no_user_may_write(data: bytes, reason: str, mail: Mail) ->
     assert mail.names("corrupt") == ["A0000000001"]
     (corrupt,) = [event for event in mail.told if isinstance(event, events.MessageCorrupt)]
     assert reason in corrupt.reason
+
+
+def test_a_users_name_is_put_on_one_line(mail: Mail) -> None:
+    """Debian's sendmail(1) passes on what -F or NAME say as it is: that costs nobody's message."""
+    mail.drop(message(full_name=b"Some\nBcc: One\r\0"))
+    mail.pick_up()
+    assert b'From: "SomeBcc: One" <me@mx.test>' in mail.lines()
+
+
+@pytest.mark.parametrize("vanishes", [True, False])
+def test_a_file_that_cannot_be_set_aside(vanishes: bool, mail: Mail, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others are taken all the same."""
+    path = mail.drop(b"no records")
+
+    def rename(source: str, target: str) -> None:
+        assert (source, target) == (str(path), f"{mail.root}/corrupt/{path.name}")
+        if vanishes:
+            path.unlink()
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    mail.drop(message(), "A0000000002")
+    with monkeypatch.context() as patch:
+        patch.setattr("pillarbox.queue_manager.pickup.os.rename", only(path, rename))
+        assert len(mail.pick_up()) == 1
+    warned = [event.reason for event in mail.told if isinstance(event, events.Warned)]
+    assert warned == ([] if vanishes else ["move maildrop/A0000000001 to corrupt: No space left on device"])
+    assert mail.names() == ([] if vanishes else [path.name])
+
+
+def only(path: Path, rename: Callable[[str, str], None]) -> Callable[..., None]:
+    """os.rename(), but for one file."""
+    real = os.rename
+
+    def either(source: str, target: str, **more: int) -> None:
+        if source == str(path):
+            rename(source, target)
+        else:
+            real(source, target, **more)
+
+    return either
 
 
 @pytest.mark.parametrize("place", ["envelope", "content", "behind it"])

@@ -304,7 +304,8 @@ class RecordReader:
 class UsersRecordReader(RecordReader):
     """Records as a user may write them: those of postdrop(1), which knows no pointers and no line ends in names.
 
-    A size record is passed over: who made the file need not know what is in it.
+    A size record is passed over: who made the file need not know what is in it.  A user's name is put on one line:
+    Debian's sendmail(1) passes on what -F or NAME say as it is.
     """
 
     def __init__(self, source: Source) -> None:
@@ -314,6 +315,8 @@ class UsersRecordReader(RecordReader):
         """CorruptQueueFile, too, for a line end or NUL anywhere but in the content: it would begin another line
         of a header or command."""
         for kind, at, payload in super().records(offset):
+            if kind == FULL_NAME:
+                payload = on_one_line(payload)
             if kind not in _OF_LINES and (b"\n" in payload or b"\r" in payload or b"\0" in payload):
                 raise CorruptQueueFile(f"line break or NUL in the record at {at}")
             if kind != SIZE:
@@ -321,6 +324,11 @@ class UsersRecordReader(RecordReader):
 
 
 _OF_LINES: Final = frozenset((LINE, PARTIAL))
+
+
+def on_one_line(text: bytes) -> bytes:
+    """Without line breaks and NULs: a record of the envelope that holds one could be read as two."""
+    return text.translate(None, b"\r\n\0")
 
 
 def _pointer_target(payload: bytes, offset: int) -> int:

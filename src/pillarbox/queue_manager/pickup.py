@@ -143,9 +143,7 @@ class Pickup:
                 os.unlink(path)
                 return True
         except CorruptQueueFile as fault:
-            self._tell(events.MessageCorrupt(name, "maildrop", str(fault)))
-            os.rename(path, f"{self._directories.root}/corrupt/{name}")
-            return True
+            return self._set_aside(name, path, fault)
         except OSError as error:
             self._warn_once(name, f"maildrop/{name}: {error.strerror}")
         except Exception as error:  # the queue manager would end by it, and meet it again when it is back
@@ -154,6 +152,18 @@ class Pickup:
         finally:
             os.close(descriptor)
         return False
+
+    def _set_aside(self, name: QueueId, path: str, fault: CorruptQueueFile) -> bool:
+        """Whether a file that cannot be read is in corrupt/ now."""
+        try:
+            os.rename(path, f"{self._directories.root}/corrupt/{name}")
+        except FileNotFoundError:
+            return not os.path.lexists(path)  # somebody else has removed it
+        except OSError as error:
+            self._warn_once(name, f"move maildrop/{name} to corrupt: {error.strerror}")
+            return False
+        self._tell(events.MessageCorrupt(name, "maildrop", str(fault)))
+        return True
 
     async def _took(self, name: QueueId, descriptor: int, status: os.stat_result) -> bool:
         """Whether the file may go now."""

@@ -21,6 +21,7 @@ from typing import Final
 
 from pillarbox.net.peer_credentials import peer_uid
 from pillarbox.observability import events
+from pillarbox.observability.mistakes import mistakes
 from pillarbox.queue.file_source import FileSource
 from pillarbox.queue.maildrop import largest_file
 from pillarbox.queue.queue_file import read_message
@@ -111,6 +112,10 @@ class SubmissionService:
                 return encode_answer(CleanupStatus.BAD, f"uid={uid}: malformed input")
             except LookupFault as fault:
                 self._tell(events.Warned(fault.reason))
+                return encode_answer(CleanupStatus.WRITE)
+            except Exception as error:  # the queue manager would end by it
+                for mistake in mistakes(error):
+                    self._tell(events.Warned(f"uid={uid}: {mistake}"))
                 return encode_answer(CleanupStatus.WRITE)
         return encode_answer(status, queue_id=queue_id)
 

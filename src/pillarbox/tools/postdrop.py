@@ -31,6 +31,7 @@ from pillarbox.queue.records import (
     SENDER,
     VERP,
     encode_record,
+    on_one_line,
 )
 from pillarbox.queue.submission_protocol import PROTOCOL, CleanupStatus
 from pillarbox.tables.authorized_senders import AuthorizedSenders
@@ -139,6 +140,8 @@ def copy_records(
             continue
         if kind not in allowed:
             raise Stop(f"uid={uid}: unexpected record type: {kind}")
+        if kind == FULL_NAME:
+            payload = on_one_line(payload)  # as another sendmail(1) leaves it
         if allowed is not _CONTENT and any(octet in payload for octet in (b"\r", b"\n", b"\0")):
             raise Stop(f"uid={uid}: line break or NUL in an envelope record")
         if kind == ATTRIBUTE and payload.partition(b"=")[0].strip() not in _ATTRIBUTES:

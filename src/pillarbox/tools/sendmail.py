@@ -45,6 +45,7 @@ from pillarbox.queue.records import (
     VERP,
     encode_lines,
     encode_record,
+    on_one_line,
 )
 from pillarbox.tables.authorized_users import AuthorizedUsers, user_name
 from pillarbox.tables.table import LookupFault
@@ -253,8 +254,8 @@ def _envelope(request: Request, caller: Caller, sender: bytes, recipients: list[
     attributes.append(b"rewrite_context=" + (b"remote" if request.remote else b"local"))
     name = request.full_name if request.full_name is not None else caller.full_name
     parts = [encode_record(ATTRIBUTE, attribute) for attribute in attributes]
-    parts.append(encode_record(FULL_NAME, _one_line(os.fsencode(name))))
-    parts.append(encode_record(SENDER, _one_line(sender)))
+    parts.append(encode_record(FULL_NAME, on_one_line(os.fsencode(name))))
+    parts.append(encode_record(SENDER, on_one_line(sender)))
     if request.encoding:
         parts.append(encode_record(ATTRIBUTE, b"encoding=" + request.encoding.encode()))
     trace = _VERIFY_ONLY * request.verify_only or _REPORT * request.report
@@ -269,12 +270,7 @@ def _envelope(request: Request, caller: Caller, sender: bytes, recipients: list[
 
 def _recipient(address: bytes, request: Request) -> bytes:
     notify = encode_record(ATTRIBUTE, b"notify_flags=%d" % request.notify) if request.notify else b""
-    return notify + encode_record(RECIPIENT, _one_line(address))
-
-
-def _one_line(text: bytes) -> bytes:
-    """An envelope record holds no line break and no NUL, lest it be read as two."""
-    return text.translate(None, b"\r\n\0")
+    return notify + encode_record(RECIPIENT, on_one_line(address))
 
 
 def _probe(sender: bytes, recipients: list[bytes]) -> Iterator[bytes]:
