@@ -91,7 +91,7 @@ CASES: Final[tuple[ParameterCase, ...]] = (
     _local("homeless", "require_home_directory=yes", user="homeless"),
     _local("homelessspool", "require_home_directory=no", user="homeless"),
     _local("resetowner", "reset_owner_alias=yes", alias="inner"),
-    _local("stale", "stale_lock_time=1s", "deliver_lock_attempts=2", "mail_spool_directory=/var/stale", "mailbox_delivery_lock=dotlock"),
+    _local("stale", "stale_lock_time=1s", "deliver_lock_attempts=5", "mail_spool_directory=/var/stale", "mailbox_delivery_lock=dotlock"),
     _local("locked", "deliver_lock_attempts=2", "deliver_lock_delay=1s", "mail_spool_directory=/var/locked", "mailbox_delivery_lock=dotlock"),
     _local("loose", "strict_mailbox_ownership=no", "mail_spool_directory=/var/foreign"),
     _local("strict", "mail_spool_directory=/var/foreign"),

@@ -281,6 +281,10 @@ def _rename(command: MailCommand) -> Work:
         try:
             await account.rename(old, new)
         except (NoSuchMailbox, MailboxExists, MailboxNameRefused, PermissionDenied) as fault:
+            if isinstance(fault, MailboxNameRefused) and "across" in str(
+                fault
+            ):  # a sentence, which IMAP ends with the time
+                fault = MailboxNameRefused(f"{fault}.")
             raise _failing(command, f"{old} to {new}", fault, user) from fault
         if "-s" in command.options:
             await account.unsubscribe(old)
