@@ -27,7 +27,8 @@ from pillarbox.sessions.imap.conversation import Conversation
 from pillarbox.sessions.imap.failed_reads import complete
 from pillarbox.sessions.imap.search_contexts import SearchContexts
 from pillarbox.sessions.imap.search_filter import MessageFilter, waits_for_nothing
-from pillarbox.sessions.imap.threads import Threaded, thread_words
+from pillarbox.sessions.imap.thread_forest import Threaded
+from pillarbox.sessions.imap.threads import thread_words
 from pillarbox.sessions.imap.uid_only import has_numbers
 from pillarbox.vocabulary.identifiers import Uid
 from pillarbox.wire.imap import responses
