@@ -1,5 +1,6 @@
 """Commands that scripts call often start quickly: they import nothing that only other commands need."""
 
+import os
 import subprocess
 import sys
 import tomllib
@@ -89,14 +90,18 @@ def test_a_command_ends(program: str, status: int, out: str) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (status, out, "")
 
 
-def test_a_start_script(tmp_path: Path) -> None:
-    """It finds modules without `site`, and hands on the status."""
+@pytest.mark.parametrize("directory", ["bin", "my mail", "it's mine", "long" * 40, "'' ''"])
+def test_a_start_script(tmp_path: Path, directory: str) -> None:
+    """It finds modules without `site`, and hands on words and status, wherever the interpreter is."""
     (tmp_path / "greeting.py").write_text(
-        "import sys\ndef main():\n    print('hello', sys.flags.no_site)\n    return 7\n"
+        "import sys\ndef main():\n    print('hello', sys.flags.no_site, *sys.argv[1:])\n    return 7\n"
     )
     source = str(Path(pillarbox.__path__[0]).parent)
-    script = tmp_path / "hello"
-    script.write_text(start_script(sys.executable, [source, str(tmp_path)], "greeting:main"))
+    interpreter, script = tmp_path / directory / "python", tmp_path / directory / "hello"
+    interpreter.parent.mkdir()
+    interpreter.symlink_to(os.path.realpath(sys.executable))
+    packages = [path for path in sys.path if path.endswith("site-packages")]
+    script.write_text(start_script(str(interpreter), [source, *packages, str(tmp_path)], "greeting:main"))
     script.chmod(0o755)
-    done = subprocess.run([script], check=False, capture_output=True, text=True)
-    assert (done.returncode, done.stdout, done.stderr) == (7, "hello 1\n", "")
+    done = subprocess.run([script, "a  b", "$HOME"], check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (7, "hello 1 a  b $HOME\n", "")

@@ -35,7 +35,7 @@ from pillarbox.tools.installation.environment import (
     modules,
 )
 from pillarbox.tools.installation.manifest import Manifest
-from pillarbox.tools.installation.start_scripts import LONGEST, commands, start_script
+from pillarbox.tools.installation.start_scripts import commands, start_script
 
 ACCOUNTS: Final = {
     "postfix": "owns the queue and runs the MTA",
@@ -153,8 +153,6 @@ class Installer:
 
     def _command(self, path: Path, target: str) -> None:
         text = start_script(f"{self._library}/bin/python", [str(modules(self._library))], target)
-        if len(text.split("\n", 1)[0]) > LONGEST:
-            raise InstallFault(f"{self._library} is too long a path for the kernel; choose another --prefix")
         if not path.exists() or path.read_text(errors="replace") != text:
             self._do(f"write {path}", lambda: _write(path, text, 0o755))
         self._ours(path)

@@ -6,6 +6,7 @@ DESCRIPTION
 """
 
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from importlib import metadata
@@ -28,10 +29,15 @@ def start_script(interpreter: str, paths: Sequence[str], target: str) -> str:
     """The text of a file that starts a command.
 
     `paths`: directories with modules, besides those of the standard library; `target`: `module:function`.
+    An interpreter that the kernel would not find by its first line, for its length or a blank in it, is started by
+    sh(1), for which the next two lines are a command, and for Python a string.
     """
     module, _, function = target.partition(":")
+    first = f"#!{interpreter} -IS"
+    if len(os.fsencode(first)) > LONGEST or any(map(str.isspace, interpreter)):
+        first = f"#!/bin/sh\n'''exec' {shlex.quote(interpreter)} -IS \"$0\" \"$@\"\n' '''"
     return (
-        f"#!{interpreter} -IS\nimport sys\n\nsys.path += {list(paths)!r}\n"
+        f"{first}\nimport sys\n\nsys.path += {list(paths)!r}\n"
         f"from pillarbox.tools import run_command\nfrom {module} import {function}\n\nrun_command({function})\n"
     )
 
@@ -42,10 +48,9 @@ def main() -> None:
     paths = [*modules, *(path for path in sys.path if path.endswith("site-packages") and path not in modules)]
     for name, target in commands().items():
         text = start_script(sys.executable, paths, target)
-        if len(text.split("\n", 1)[0]) <= LONGEST:
-            file = Path(sys.executable).with_name(name)
-            file.write_text(text)
-            file.chmod(0o755)
+        file = Path(sys.executable).with_name(name)
+        file.write_text(text)
+        file.chmod(0o755)
 
 
 if __name__ == "__main__":
