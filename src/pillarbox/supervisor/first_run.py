@@ -5,7 +5,8 @@ DESCRIPTION
     Domain pillarbox.test, one user, nothing leaves the machine until default_transport is changed.
 
 FAULTS
-    StartFault  the directory cannot be written: one line that says which and why
+    StartFault  the directory cannot be written, or its path cannot stand in configuration files: one line that says
+                which and why
 """
 
 import datetime
@@ -19,6 +20,9 @@ from pillarbox.supervisor.home import DOMAIN, USER, Home
 from pillarbox.supervisor.listeners import StartFault
 from pillarbox.supervisor.system_users import Owners
 from pillarbox.vocabulary.secret import Secret
+
+_FOR_GRAMMARS: Final = ' \t\n,:;#$%"\\'
+"""What means something else in main.cf or dovecot.conf."""
 
 
 def write_dovecot_conf(home: Home, owners: Owners | None) -> str:
@@ -34,6 +38,7 @@ def write_dovecot_conf(home: Home, owners: Owners | None) -> str:
 
 def prepare(home: Home, *, owners: Owners | None, now: datetime.datetime) -> None:
     """Make what is missing."""
+    _check_path(home)
     try:
         for name, mode in (("", 0o755), ("etc", 0o755), ("log", 0o755), ("run", 0o755)):
             (home.root / name).mkdir(mode=mode, parents=True, exist_ok=True)
@@ -54,6 +59,13 @@ def prepare(home: Home, *, owners: Owners | None, now: datetime.datetime) -> Non
             _write(home.etc / "master.cf", _MASTER_CF, 0o644)
     except OSError as error:
         raise StartFault(f"cannot write {error.filename or home.root}: {error.strerror}") from error
+
+
+def _check_path(home: Home) -> None:
+    path = str(home.root)
+    unfit = next((character for character in path if character in _FOR_GRAMMARS), None)
+    if unfit is not None:
+        raise StartFault(f"{path}: {unfit!r} cannot stand in the path; choose another directory with --data")
 
 
 def _make_user(home: Home, owners: Owners | None) -> None:

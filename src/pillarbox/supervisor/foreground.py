@@ -6,7 +6,7 @@ DESCRIPTION
     moment; a second signal does not wait for what is being finished.  nohup(1) keeps SIGHUP away.
 
 FAULTS
-    StartFault  a half could not start; everything is stopped again
+    StartFault  a half could not start, and everything is stopped again; or the directory's path is too long
 """
 
 import asyncio
@@ -32,6 +32,8 @@ from pillarbox.vocabulary.faults import ConfigurationFault
 
 _START_SECONDS = 60
 _STOP_SECONDS = 10
+_LONGEST_ROOT = 82
+"""Octets: a socket's name has up to 107 (unix(7)), and the mailbox half's are below the directory."""
 _STOPPED = (0, -signal.SIGTERM)
 """What a supervisor's end looks like that was told to; the second if it had only just begun."""
 
@@ -40,6 +42,9 @@ def run_in_foreground(home: Home, *, listen: str, port_offset: int) -> int:
     """Run until stopped; the exit status."""
     if not 0 <= port_offset <= 64000:
         raise StartFault(f"--port-offset {port_offset}: choose a number from 0 to 64000")
+    if len(os.fsencode(home.root)) > _LONGEST_ROOT:
+        limit = f"more than {_LONGEST_ROOT} octets, too many for the names of sockets"
+        raise StartFault(f"{home.root}: {limit}; choose another directory with --data")
     owners = system_users() if os.getuid() == 0 else None
     prepare(home, owners=owners, now=datetime.datetime.now(datetime.UTC))
     try:
