@@ -2,6 +2,7 @@
 
 from ipaddress import ip_address
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -131,7 +132,8 @@ def test_networks(text: str, inside: list[str], outside: list[str]) -> None:
         ("192.0.2.0/+8", "bad net/mask pattern"),
         ("192.0.2.0/255.255.255.0", "bad net/mask pattern"),
         ("192.0.2", "bad address or network"),
-        ("example.org", "bad address or network"),
+        ("192.0.2.x", "bad address or network"),
+        ("*", "bad address or network"),
         ("2001:db8::/32", "in brackets"),
         ("[2001:db8::]/129", "bad net/mask pattern"),
         ("! 192.0.2.1", '"!" with nothing after it'),
@@ -142,6 +144,28 @@ def test_bad_networks(text: str, message: str) -> None:
     """What is no network is refused: a typing error must not trust strangers."""
     with pytest.raises(ValueError, match=message):
         network_list(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "subdomains_too"),
+    [
+        ("Example.ORG", "example.org EXAMPLE.org", "a.example.org"),
+        (".example.org", "a.example.org a.b.example.org", ""),
+        ("!a.example.org .example.org", "b.example.org x.a.example.org", ""),
+        ("192.0.2.9 localhost", "localhost", "a.localhost"),
+    ],
+)
+def test_hosts_in_networks(text: str, names: str, subdomains_too: str) -> None:
+    """A client's name counts, too; what is below it, if that is asked for."""
+    networks = network_list(text)
+    wider = msgspec.structs.replace(networks, subdomains=True)
+    address = ip_address("192.0.2.1")
+    for name in names.split():
+        assert networks.contains(address, name)
+    for name in ("xexample.org", "a.example.org.test", "unknown", "", *subdomains_too.split()):
+        assert not networks.contains(address, name)
+    for name in subdomains_too.split():
+        assert wider.contains(address, name)
 
 
 def test_tables_in_networks() -> None:

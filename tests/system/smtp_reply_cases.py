@@ -21,6 +21,21 @@ def recipients(*paths: bytes) -> tuple[bytes, ...]:
     return (HELLO, MAIL, *(b"RCPT TO:" + path for path in paths))
 
 
+ADDRESSES: Final = (
+    b"1.2.3.010",
+    b"001.002.003.004",
+    b"1.2.3.0004",
+    b"0.0.0.0",
+    b"0.1.2.3",
+    b"1.2.3.4.5",
+    b"1.2.3.256",
+    b"",
+    b"IPv6:::1%eth0",
+    b"IPV6:2001:db8::1",
+    b"IPv6:::1.2.3.4",
+    b"::1",
+    b"IPv6:::1%]x",
+)
 STRANGER: Final = b"RCPT TO:<x@elsewhere.test>"
 
 EXCHANGES: Final = [
@@ -39,6 +54,11 @@ EXCHANGES: Final = [
     Exchange("a queue file from the beginning", (HELLO, MAIL, STRANGER, RCPT), "open early"),
     *(Exchange(f"washed {at}", (*BEGIN, b"DATA", content + b"\r\n."), "washed") for at, content in enumerate((b"Subject: a\x01b\r\n\r\nbody", b"Subject: a\r\n\r\nbo\x02dy", b"Subject: rejQect\r\n\r\nbody", b"Subject: a\r\n\r\nbad\x03 body", b"Subject: a\x01\r\n\r\nbad body"))),
     Exchange("filtered DNS", (HELLO, MAIL, RCPT), "filtered DNS"),
+    *(Exchange(f"a client named {name.decode()}", (HELLO, b"XCLIENT ADDR=192.0.2.%d NAME=%s" % (host, name), HELLO, MAIL, STRANGER, b"XFORWARD NAME=x"), "named clients") for host, name in (*((1, name + b".test") for name in b"trusted a.trusted TRUSTED xtrusted bad.other a.bad.other a.other other tab a.tab a.dotted verp a.verp a.below below c.loop".split()), (77, b"[UNAVAILABLE]"), (78, b"x.test"))),
+    Exchange("networks that nobody knows", (HELLO, MAIL, RCPT), "networks that fail"),
+    Exchange("literals of clients", tuple(verb + literal for verb, brackets in ((b"EHLO ", b"[%s]"), (b"HELO ", b"%s")) for literal in (brackets % address for address in ADDRESSES)), "helo"),
+    Exchange("literals of senders", senders(*(b"<x@[%s]>" % address for address in ADDRESSES))),
+    Exchange("literals of recipients", (HELLO, MAIL, *(b"RCPT TO:<x@[%s]>" % address for address in ADDRESSES))),
     Exchange("XVERP", (HELLO, b"MAIL FROM:<a@s.test> XVERP", b"RSET", b"MAIL FROM:<a@s.test> XVERP=-+", b"RSET", b"MAIL FROM:<> XVERP", b"MAIL FROM:<a@s.test> XVERP=*/", b"MAIL FROM:<a@s.test> XVERP=", b"MAIL FROM:<a@s.test> XVERP=+=x", b"MAIL FROM:<a@s.test> XVERPX"), "verp"),
     Exchange("a footer", (b"FOO", HELLO, b"MAIL FROM:<a@b", MAIL, b"RCPT TO:<a@elsewhere.test>", b"RCPT TO:<a", b"RSET", b"VRFY x@elsewhere.test", b"FOO", b"FOO"), "footer"),
     Exchange("greetings", (b"HELO client.example", b"EHLO client.example", b"helo x", b"EhLo x")),

@@ -64,6 +64,17 @@ SERVICES: Final[dict[str, dict[str, str]]] = {
     },
     "few": {"smtpd_hard_error_limit": "4", "smtpd_junk_command_limit": "3"},
     "verp": {"smtpd_authorized_verp_clients": "127.0.0.1"},
+    "named clients": {
+        "mynetworks": "trusted.test, !bad.other.test, .other.test, "
+        "inline:{ { tab.test = x }, { .dotted.test = x }, { 192.0.2.77 = x } }, fail:x",
+        "smtpd_authorized_xclient_hosts": "127.0.0.1 .loop.test",
+        "smtpd_authorized_xforward_hosts": "localhost",
+        "smtpd_authorized_verp_clients": "verp.test .below.test inline:{ { .dotted.test = x }, { tab.test = x } }",
+    },
+    "networks that fail": {
+        "mynetworks": "fail:x",
+        "smtpd_client_restrictions": "permit_mynetworks",
+    },
     "bare": {"smtpd_forbid_bare_newline": "reject"},
     "access": {
         "smtpd_restriction_classes": "strangers",

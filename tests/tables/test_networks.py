@@ -5,8 +5,10 @@ from ipaddress import ip_address
 import pytest
 
 from pillarbox.config.parameters.identity import Identity
+from pillarbox.config.parameters.smtp_server import SmtpServer
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.tables.networks import with_networks
+from pillarbox.tables.table import LookupFault
 from pillarbox.vocabulary.clock import ManualClock
 from pillarbox.vocabulary.faults import ConfigurationFault
 
@@ -34,6 +36,33 @@ def test_networks(mynetworks: str, address: str, held: bool) -> None:
     """In order, with `!` for exceptions."""
     identity = with_networks(Identity, Snapshot.of({"mynetworks": mynetworks}), clock=ManualClock())
     assert identity.mynetworks.contains(ip_address(address)) is held
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "name", "held"),
+    [
+        ("mynetworks", "inline:{ example.org=x }", "a.example.org", True),
+        ("mynetworks", "inline:{ .example.org=x }", "a.example.org", False),
+        ("mynetworks", "regexp:{ { /^example.org$$/ x } }", "a.example.org", False),
+        ("smtpd_authorized_verp_clients", "inline:{ example.org=x }", "a.example.org", False),
+        ("smtpd_authorized_verp_clients", "inline:{ .example.org=x }", "a.b.example.org", True),
+        ("smtpd_authorized_verp_clients", "inline:{ 192.0.2.1=x }", "a.example.org", True),
+        ("smtpd_forbid_bare_newline_exclusions", "example.org", "a.example.org", True),
+    ],
+)
+def test_hosts(parameter: str, value: str, name: str, held: bool) -> None:
+    """Domains are asked as parent_domain_matches_subdomains says; regular expressions see whole names."""
+    group = Identity if parameter == "mynetworks" else SmtpServer
+    settings = with_networks(group, Snapshot.of({parameter: value}), clock=ManualClock())
+    assert getattr(settings, parameter).contains(ip_address("192.0.2.1"), name) is held
+
+
+def test_a_table_that_cannot_answer() -> None:
+    """Who asks for more than yes or no hears of it."""
+    identity = with_networks(Identity, Snapshot.of({"mynetworks": "fail:x"}), clock=ManualClock())
+    with pytest.raises(LookupFault) as raised:
+        identity.mynetworks.holds(ip_address("192.0.2.1"))
+    assert raised.value.reason == "mynetworks: fail:x: table lookup problem"
 
 
 def test_a_table_that_is_not_there() -> None:

@@ -24,6 +24,7 @@ class ClientFacts(msgspec.Struct, kw_only=True):
     sasl_username: str = ""
     sasl_sender: str = ""
     is_mynetworks: bool = False
+    mynetworks_trouble: str = ""  # a table of mynetworks that cannot answer, for the log
     uses_tls: bool = False
     cipher: tuple[str, str, int] | None = None  # name, protocol, bits
     certificate: ClientCertificate | None = None

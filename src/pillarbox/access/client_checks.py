@@ -41,7 +41,11 @@ def defer_if_reject(question: Question, subject: Subject) -> Outcome:
 
 
 def permit_mynetworks(question: Question, subject: Subject) -> Outcome:
-    return PERMIT if question.client.is_mynetworks else None
+    client = question.client
+    if client.mynetworks_trouble:
+        question.tell_warning(client.mynetworks_trouble)
+        return Reply(451, (b"4.3.0 <%s>: Temporary lookup failure" % question.name_of(subject),))
+    return PERMIT if client.is_mynetworks else None
 
 
 def permit_inet_interfaces(question: Question, subject: Subject) -> Outcome:

@@ -79,7 +79,7 @@ class MxBackup(msgspec.Struct, frozen=True):
         """Whether the hosts' addresses are all in the networks."""
         for host in hosts:
             found = await _addresses(question, host)
-            if not found or not all(self.networks.contains(ip_address(address)) for address in found):
+            if not found or not all(self.networks.contains(ip_address(address), host) for address in found):
                 return False
         return True
 

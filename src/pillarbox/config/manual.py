@@ -26,7 +26,7 @@ _TYPES: Final[dict[Any, str]] = {
     OctalMode: "file mode",
     tuple[str, ...]: "list",
     MatchList: "list of names, /file/name and type:table",
-    NetworkList: "list of networks, /file/name and type:table",
+    NetworkList: "list of networks, host names, /file/name and type:table",
 }
 
 # In the page's source, each sentence is a line.

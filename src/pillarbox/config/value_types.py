@@ -8,8 +8,8 @@ DESCRIPTION
         time      a number with s, m, h, d or w; without a letter, the unit of the parameter's default
         mode      octal digits
         list      items separated by commas and whitespace; `{…}` keeps an item with blanks together
-        networks  192.0.2.0/24  192.0.2.1  [2001:db8::]/32  /file/name  type:table  and `!` before any of
-                  them; the first item that matches decides
+        networks  192.0.2.0/24  192.0.2.1  [2001:db8::]/32  host.example.org  .example.org  /file/name
+                  type:table  and `!` before any of them; the first item that matches decides
 
 FAULTS
     ValueError  with a text for the admin: what is wrong with the value.  The caller knows the parameter and
@@ -27,6 +27,7 @@ import msgspec
 
 from pillarbox.config.logical_lines import BLANKS
 from pillarbox.vocabulary.digits import decimal
+from pillarbox.vocabulary.faults import TemporaryFault
 
 if TYPE_CHECKING:  # most commands ask for no addresses
     from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
@@ -43,6 +44,8 @@ UNITS: Final[dict[str, int]] = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604
 _TIME: Final = re.compile(r"([0-9]{1,10})([smhdwSMHDW]?)")
 _OCTAL: Final = re.compile(r"[0-7]{1,6}")
 _TABLE: Final = re.compile(r"[a-z][a-z0-9_]*:.*", re.DOTALL)
+_HOST: Final = re.compile(r"(?!(?:\d+\.){2,}[^.]*\Z)(?=.*[^\d.])\.?[\w-]+(?:\.[\w-]+)*")
+"""A host name or `.domain`; not `192.0.2.x`, which is meant for a network."""
 
 
 def boolean(text: str) -> bool:
@@ -173,45 +176,76 @@ class Network(msgspec.Struct, frozen=True):
 
 
 class NetworkTable(msgspec.Struct, frozen=True):
-    """A `type:table` in a network list; its key is the address."""
+    """A `type:table` in a network list; its keys are host names, domains and addresses."""
 
     text: str
     negated: bool = False
 
 
+class NetworkName(msgspec.Struct, frozen=True):
+    """A host name in a network list, or `.domain` for the hosts below it."""
+
+    text: str  # in lower case
+    negated: bool = False
+
+
 class NetworkList(msgspec.Struct, frozen=True):
-    """Address blocks and tables, in order; the first that matches decides.
+    """Address blocks, host names and tables, in order; the first that matches decides.
 
     A list with tables can be asked when these are open (tables/networks.py): `table_has` says whether a table has
-    an address, None if it cannot say, which ends the search.
+    a key; that the key is a whole name or address, and no parent domain, is told it.
     """
 
-    entries: tuple[Network | NetworkTable, ...] = ()
-    table_has: Callable[[str, str], bool | None] | None = None
+    entries: tuple[Network | NetworkTable | NetworkName, ...] = ()
+    table_has: Callable[[str, str, bool], bool] | None = None
+    subdomains: bool = False
+    """Whether example.org stands for the hosts below it, too (parent_domain_matches_subdomains)."""
 
-    def contains(self, address: "IPv4Address | IPv6Address") -> bool:
-        """Whether the first block or table that holds the address is one without `!`."""
+    def contains(self, address: "IPv4Address | IPv6Address", name: str = "") -> bool:
+        """Whether a host is in the list; where a table cannot say so, it is not: these lists are about trust."""
+        try:
+            return self.holds(address, name)
+        except TemporaryFault:
+            return False
+
+    def holds(self, address: "IPv4Address | IPv6Address", name: str = "") -> bool:
+        """Whether the first item that has the host is one without `!`.  TemporaryFault of a table.
+
+        `name` is the host's, if it has been verified.
+        """
         if not self.entries:
             return False
         mapped: IPv4Address | None = getattr(address, "ipv4_mapped", None)
         if mapped is not None:
             address = mapped
-        number = int(address)
+        name = name.lower()
         for entry in self.entries:
             if isinstance(entry, NetworkTable):
-                found = self._asked(entry, str(address))
-                if found is None:
-                    return False
+                found = self._in_table(entry.text, name, str(address))
+            elif isinstance(entry, NetworkName):
+                found = self._is_named(entry.text, name)
             else:
-                found = entry.version == address.version and entry.first <= number <= entry.last
+                found = entry.version == address.version and entry.first <= int(address) <= entry.last
             if found:
                 return not entry.negated
         return False
 
-    def _asked(self, entry: NetworkTable, address: str) -> bool | None:
-        if self.table_has is None:
-            raise AssertionError(f"{entry.text} is not open")
-        return self.table_has(entry.text, address)
+    def _in_table(self, table: str, name: str, address: str) -> bool:
+        has = self.table_has
+        if has is None:
+            raise AssertionError(f"{table} is not open")
+        if name and has(table, name, True):
+            return True
+        dots = [at for at, character in enumerate(name) if character == "." and at]
+        domains = [name[at + 1 if self.subdomains else at :] for at in dots]
+        return any(has(table, domain, False) for domain in domains if domain) or has(table, address, True)
+
+    def _is_named(self, pattern: str, name: str) -> bool:
+        if name == pattern:
+            return True
+        if self.subdomains:
+            return name.endswith(f".{pattern}")
+        return pattern.startswith(".") and name.endswith(pattern) and name != pattern
 
     @property
     def tables(self) -> tuple[str, ...]:
@@ -230,10 +264,12 @@ def match_list(text: str, *, files: PatternFiles | None = None) -> MatchList:
 
 def network_list(text: str, *, files: PatternFiles | None = None) -> NetworkList:
     """The networks of a value such as that of mynetworks."""
-    entries: list[Network | NetworkTable] = []
+    entries: list[Network | NetworkTable | NetworkName] = []
     for pattern in _patterns(text, files=files or {}, negated=False):
         if pattern.is_table:
             entries.append(NetworkTable(pattern.text, pattern.negated))
+        elif _HOST.fullmatch(pattern.text) is not None:
+            entries.append(NetworkName(_folded(pattern.text), pattern.negated))
         else:
             entries.append(_network(pattern))
     return NetworkList(tuple(entries))

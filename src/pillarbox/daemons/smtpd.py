@@ -141,11 +141,7 @@ class SmtpdRole:
                 return
         text = peer[0]
         client = await self._client_facts(policy, peer, local)
-        rate = (
-            None
-            if policy.is_exempt_from_limits(client.address)
-            else self._rates.of(client.address, policy.rates)
-        )
+        rate = None if policy.is_exempt_from_limits(client) else self._rates.of(client.address, policy.rates)
         warning = self._too_many(text, client, service, rate)
         if warning:
             tell = self._log.named(service.syslog_name)
@@ -173,7 +169,7 @@ class SmtpdRole:
         name = reverse = UNKNOWN
         if policy.server.smtpd_peername_lookup:
             name, reverse = await self._names.lookup(peer[0])
-        return ClientFacts(
+        client = ClientFacts(
             address=address,
             port=peer[1],
             shows_port=policy.server.smtpd_client_port_logging,
@@ -181,8 +177,9 @@ class SmtpdRole:
             reverse_name=reverse,
             server_address=local[0],
             server_port=local[1],
-            is_mynetworks=policy.identity.mynetworks.contains(address),
         )
+        policy.know_networks(client)
+        return client
 
     async def _refuse_proxy(self, connection: Connection, service: Service, trouble: NoHeader) -> None:
         """Nobody is known to speak with: without that a stranger would have the proxy's rights."""

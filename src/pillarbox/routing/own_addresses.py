@@ -10,6 +10,7 @@ from typing import Final
 from pillarbox.config.computed_defaults import listens_on
 from pillarbox.config.parameters.identity import Identity
 from pillarbox.config.snapshot import Snapshot
+from pillarbox.wire.smtp.paths import address_of_literal
 
 IP_VERSIONS: Final = {"all": (4, 6), "ipv4": (4,), "ipv6": (6,)}
 """What the words of inet_protocols stand for."""
@@ -40,9 +41,5 @@ def own_addresses(snapshot: Snapshot) -> frozenset[str]:
 
 def is_own_literal(domain: str, own: frozenset[str]) -> bool:
     """Whether a domain, in lower case, is one of these addresses in brackets."""
-    if not (domain.startswith("[") and domain.endswith("]")):
-        return False
-    try:
-        return str(ip_address(domain[1:-1].removeprefix("ipv6:"))) in own
-    except ValueError:
-        return False
+    address = address_of_literal(domain)
+    return bool(address) and str(ip_address(address)) in own

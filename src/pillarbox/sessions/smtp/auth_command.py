@@ -25,7 +25,8 @@ def offered_mechanisms(session: SessionState) -> tuple[bytes, ...]:
     authenticator = session.authenticator
     if authenticator is None or not session.engine.auth_enabled:
         return ()
-    if session.policy.sasl.smtpd_sasl_exceptions_networks.contains(session.client.address):
+    client = session.client
+    if session.policy.sasl.smtpd_sasl_exceptions_networks.contains(client.address, client.name):
         return ()
     return _allowed(session, authenticator)
 

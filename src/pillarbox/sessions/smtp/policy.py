@@ -4,11 +4,11 @@ FAULTS
     ConfigurationFault  a value or restriction that cannot be served
 """
 
-from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
 import msgspec
 
+from pillarbox.access.client import ClientFacts
 from pillarbox.access.client_rates import Event, RateLimits
 from pillarbox.access.configured_lists import configured_access
 from pillarbox.access.decisions import AccessLists
@@ -130,9 +130,17 @@ class SmtpPolicy(msgspec.Struct, frozen=True, kw_only=True):
         except LookupFault:
             return False  # it is refused all the same, like any other that is no command
 
-    def is_exempt_from_limits(self, address: IPv4Address | IPv6Address) -> bool:
+    def is_exempt_from_limits(self, client: ClientFacts) -> bool:
         """smtpd_client_event_limit_exceptions."""
-        return self.server.smtpd_client_event_limit_exceptions.contains(address)
+        return self.server.smtpd_client_event_limit_exceptions.contains(client.address, client.name)
+
+    def know_networks(self, client: ClientFacts) -> None:
+        """Whether a client with this name and address is in mynetworks."""
+        client.mynetworks_trouble = ""
+        try:
+            client.is_mynetworks = self.identity.mynetworks.holds(client.address, client.name)
+        except LookupFault as fault:
+            client.is_mynetworks, client.mynetworks_trouble = False, fault.reason
 
 
 def configured_policy(

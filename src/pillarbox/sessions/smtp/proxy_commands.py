@@ -59,18 +59,13 @@ def _become(session: SessionState, values: dict[bytes, bytes | None]) -> None:
     if b"ADDR" in values:
         told = text.get(b"ADDR")
         client.move_to(ip_address(told) if told else None)
-        server = session.policy.server
-        client.is_mynetworks = bool(told) and session.policy.identity.mynetworks.contains(client.address)
-        session.may_use_xclient = bool(told) and server.smtpd_authorized_xclient_hosts.contains(
-            client.address
-        )
-        session.know_address()
     for name in values:  # in the order told: a NAME is the reverse name, too, until another is told
         if name == b"NAME":
             client.name = text.get(name, "unknown")
             client.reverse_name = text.get(name, client.reverse_name)
         elif name == b"REVERSE_NAME":
             client.reverse_name = text.get(name, "unknown")
+    _know_networks(session)
     if b"PORT" in values:
         client.port = int(text.get(b"PORT", "0"))
     client.helo = values.get(b"HELO") or b""
@@ -82,6 +77,17 @@ def _become(session: SessionState, values: dict[bytes, bytes | None]) -> None:
         client.server_address = text.get(b"DESTADDR", "unknown")
     if b"DESTPORT" in values:
         client.server_port = int(text.get(b"DESTPORT", "0"))
+
+
+def _know_networks(session: SessionState) -> None:
+    """What the client that has been told of may do; of one without an address nothing is known."""
+    client, policy = session.client, session.policy
+    policy.know_networks(client)
+    listed = policy.server.smtpd_authorized_xclient_hosts.contains(client.address, client.name)
+    if client.address_text == "unknown":
+        client.is_mynetworks = listed = False
+    session.may_use_xclient = listed
+    session.know_address()
 
 
 async def xforward(session: SessionState, command: XForward) -> Reply:

@@ -172,11 +172,11 @@ class SessionState:
         self.authenticator = authenticator
         self.tls_context = tls_context
         server = policy.server
-        self.may_use_xclient = server.smtpd_authorized_xclient_hosts.contains(client.address)
-        self.may_use_xforward = server.smtpd_authorized_xforward_hosts.contains(client.address)
+        self.may_use_xclient = server.smtpd_authorized_xclient_hosts.contains(client.address, client.name)
+        self.may_use_xforward = server.smtpd_authorized_xforward_hosts.contains(client.address, client.name)
         self.forwarded: dict[bytes, bytes] = {}  # XFORWARD
         self.rate = rate  # None: the client is not counted
-        excluded = policy.server.smtpd_forbid_bare_newline_exclusions.contains(client.address)
+        excluded = server.smtpd_forbid_bare_newline_exclusions.contains(client.address, client.name)
         self.bare_newline = BareNewline.NO if excluded else policy.bare_newline
         self.engine = _new_engine(policy, self.bare_newline)
         if policy.command_filter:
@@ -258,7 +258,7 @@ class SessionState:
             self.keywords_fault = True
         self.may_use_xverp = (
             "XVERP" not in self.discarded_keywords
-            and policy.server.smtpd_authorized_verp_clients.contains(self.client.address)
+            and policy.server.smtpd_authorized_verp_clients.contains(self.client.address, self.client.name)
         )
         self.tell_engine()
 

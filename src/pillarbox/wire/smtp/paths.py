@@ -17,7 +17,7 @@ STANDARDS
 """
 
 import re
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv6Address
 from typing import Final
 
 from pillarbox.message.address_lists import ListedAddress, parse
@@ -28,6 +28,7 @@ BLANKS: Final = b" \t\n\v\f\r"
 
 # Nearly every path: nothing in it is more than itself.
 _PLAIN: Final = re.compile(rb"<[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+@[A-Za-z0-9.-]+>")
+_DOTTED: Final = re.compile(rb"[0-9]{1,20}(?:\.[0-9]{1,20}){3}")
 _LABEL: Final = re.compile(rb"[A-Za-z0-9_\x80-\xff](?:[A-Za-z0-9_\x80-\xff-]{0,61}[A-Za-z0-9_\x80-\xff])?")
 
 
@@ -113,25 +114,37 @@ def is_host_name(name: bytes) -> bool:
 
 def is_address_literal(name: bytes) -> bool:
     """`[192.0.2.1]` or `[IPv6:2001:db8::1]`."""
-    return name.startswith(b"[") and name.endswith(b"]") and is_address(name[1:-1])
+    if not (name.startswith(b"[") and name.endswith(b"]")):
+        return False
+    bare = name[1:-1]
+    return (
+        _is_ipv6_address(bare[5:]) if bare[:5].upper() == b"IPV6:" else b":" not in bare and is_address(bare)
+    )
 
 
 def address_of_literal(literal: str) -> str:
-    """`192.0.2.1` of `[192.0.2.1]`, `2001:db8::1` of `[IPv6:2001:db8::1]`; "" if it is none."""
+    """`192.0.2.1` of `[192.0.002.001]`, `2001:db8::1` of `[IPv6:2001:db8::1]`; "" if it is none."""
     text = literal.encode("utf-8", "surrogateescape")
     if not is_address_literal(text):
         return ""
     bare = literal[1:-1]
-    return bare[5:] if bare[:5].upper() == "IPV6:" else bare
+    return bare[5:] if ":" in bare else ".".join([str(int(number)) for number in bare.split(".")])
 
 
 def is_address(text: bytes) -> bool:
-    """An IPv4 address, or an IPv6 address behind `IPv6:`."""
+    """`192.0.2.1`, whose numbers may begin with zeros (RFC 5321 §4.1.3), or `2001:db8::1`."""
+    if b":" in text:
+        return _is_ipv6_address(text)
+    if _DOTTED.fullmatch(text) is None:
+        return False
+    numbers = [int(number) for number in text.split(b".")]
+    # 0.0.0.0/8 is "this network" (RFC 1122 §3.2.1.3).
+    return max(numbers) < 256 and (numbers[0] > 0 or not any(numbers))
+
+
+def _is_ipv6_address(text: bytes) -> bool:
     try:
-        if text[:5].upper() == b"IPV6:":
-            IPv6Address(text[5:].decode("ascii"))
-            return True
-        address = IPv4Address(text.decode("ascii"))
+        IPv6Address(text.decode("ascii"))
     except ValueError:
         return False
-    return address.packed[0] > 0 or int(address) == 0  # 0.0.0.0/8 is "this network" (RFC 1122 §3.2.1.3)
+    return b"%" not in text  # what follows it means something on this host only (RFC 4007 §11)
