@@ -76,11 +76,11 @@ def test_findings() -> None:
             "queue_run_delay": "1s",
             "smtpd_milters": "inet:127.0.0.1:8891",
         }
-    ).with_overrides({"smtpd_proxy_filter": "127.0.0.1:10024"})
+    ).with_overrides({"non_smtpd_milters": "inet:127.0.0.1:8892"})
     assert [
         "main.cf, line 5: parameter smtpd_milters: content filters are not served, and without them unfiltered "
         "mail would pass (remove it to start without it)",
-        "command line: parameter smtpd_proxy_filter: content filters are not served, and without them unfiltered "
+        "command line: parameter non_smtpd_milters: content filters are not served, and without them unfiltered "
         "mail would pass (remove it to start without it)",
         "main.cf, line 3: parameter smtp_tls_enable_rpk is ignored: this part of the SMTP client is not served yet",
     ] == [finding.text for finding in findings(snapshot)]
@@ -114,7 +114,7 @@ def test_a_start_is_refused_for_what_must_not_be_ignored(tmp_path: Path) -> None
     found = configuration(
         tmp_path,
         "smtpd_milters = inet:127.0.0.1:8891\n",
-        "x inet n - n - - smtpd -o smtpd_proxy_filter=a:b\n",
+        "x inet n - n - - smtpd -o smtpd_milters=a:b\n",
     )
     with pytest.raises(ConfigurationFault) as caught:
         start_warnings(found)

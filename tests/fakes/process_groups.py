@@ -124,6 +124,7 @@ SECONDS: Final = {
     "test_failed_handshakes_peer.py": 10,
     "test_hibernation_peer.py": 10,
     "test_proxied_clients_peer.py": 10,
+    "test_proxy_filter_peer.py": 9,
     "test_random_rewriting_peer.py": 10,
     "test_smtp_replies_peer.py": 10,
     "test_supervision.py": 10,

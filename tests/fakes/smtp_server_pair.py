@@ -62,7 +62,7 @@ class Server:
 
     def __init__(self, names: Iterable[str], first: int, default: int, log: Callable[[], str]) -> None:
         self._ports = {name: first + at for at, name in enumerate(names)} | {"smtp": default}
-        self._log = log
+        self.log = log
         self.sessions = 0
 
     def port(self, service: str) -> int:
@@ -72,15 +72,15 @@ class Server:
     def decisions(self) -> list[str]:
         """`NOQUEUE: reject: RCPT from …` and the like, without queue ids and ports, once the last session has ended."""
         until(self._is_idle, what="the session is logged to its end")
-        lines = (re.sub(r"^[0-9A-Z]+(?=: )", "ID", match[1]) for match in _DECISION.finditer(self._log()))
+        lines = (re.sub(r"^[0-9A-Z]+(?=: )", "ID", match[1]) for match in _DECISION.finditer(self.log()))
         return [re.sub(r"(?<=\]:)\d+", "PORT", line) for line in lines]
 
     def inspections(self) -> Counter[str]:
         """What header and body checks said.  Postfix's cleanup(8) logs it when it comes to it."""
-        return Counter(_INSPECTION.findall(self._log()))
+        return Counter(_INSPECTION.findall(self.log()))
 
     def _is_idle(self) -> bool:
-        log = self._log()
+        log = self.log()
         return self.sessions <= log.count("]: connect from ") == log.count("]: disconnect from ")
 
 

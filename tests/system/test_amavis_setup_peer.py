@@ -47,6 +47,10 @@ smtp inet n - n - - smtpd
 submission inet n - n - - smtpd
   -o syslog_name=postfix/submission
   -o content_filter=smtp-amavis:[127.0.0.1]:10026
+2525 inet n - n - - smtpd
+  -o content_filter= -o smtpd_proxy_filter=127.0.0.1:10024
+2526 inet n - n - - smtpd
+  -o content_filter= -o smtpd_proxy_filter=127.0.0.1:10024 -o smtpd_proxy_options=speed_adjust
 smtp-amavis unix - - n - 2 smtp
   -o smtp_data_done_timeout=1200
   -o smtp_send_xforward_command=yes
@@ -85,6 +89,8 @@ MESSAGES: Final[Mapping[str, tuple[int, tuple[str, ...]]]] = {
     "virus": (25, ("alice@tutorial.test", "bob@tutorial.test")),
     "spam": (25, ("alice@tutorial.test",)),
     "trouble": (25, ("bob@tutorial.test",)),
+    "clean, before the queue": (2525, ("alice@tutorial.test",)),
+    "clean to two, before the queue, stored": (2526, ("alice@tutorial.test", "bob@tutorial.test")),
     "clean, submitted": (587, ("bob@tutorial.test",)),
 }
 """Subject → port and recipients; the first word is what the filter thinks of it."""
@@ -104,7 +110,7 @@ def _play(host: Host, product: str) -> dict[str, str]:
     if product == "original":
         host.output("/usr/lib/postfix/configure-instance.sh -")
     host.start_postfix()
-    for port in (25, 587, 10025):
+    for port in (25, 587, 2525, 2526, 10025):
         host.until_answers(port)
     return {subject: _sent(host, subject) for subject in MESSAGES} | {
         "by sendmail": _sent(host, "by sendmail")

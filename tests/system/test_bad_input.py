@@ -248,9 +248,9 @@ MISTAKES = [
         id="restriction",
     ),
     pytest.param(
-        "smtpd_proxy_filter = 127.0.0.1:10025",
-        "parameter smtpd_proxy_filter: content filters are not served, ",
-        id="content filter",
+        "smtpd_proxy_filter = 127.0.0.1:1x",
+        "parameter smtpd_proxy_filter: 1x: garbage after numerical service",
+        id="filter before the queue",
     ),
     pytest.param(
         "smtpd_milters = inet:127.0.0.1:1",

@@ -151,6 +151,11 @@ class AccessResults:
             number = int(code[1])
             rest = value[code.end() :]
             return self._refuse(number, f"{number // 100}.7.1", rest, name, about)
+        if verb in _DECREES and question.goes_through_filter:
+            question.tell_warning(
+                f"access table {source}: with smtpd_proxy_filter specified, action {verb} is unavailable"
+            )
+            return None
         if verb in _TARGETS and _TARGETS[verb][0] not in text:
             needed = f'needs {_TARGETS[verb][1]}, not "{text}"' if text else "has no value"
             shown = entry or name.decode("utf-8", "backslashreplace")
@@ -206,6 +211,8 @@ _TARGETS: Final = {
     "BCC": ("@", "an address with a domain"),
 }
 """Actions that need something behind them, and are passed over without it."""
+_DECREES: Final = ("HOLD", "DISCARD", *_TARGETS)
+"""Actions that are done with a queue file."""
 _NOTES: Final = ("HOLD", "DISCARD", "REDIRECT", "FILTER", "BCC", "WARN", "INFO")
 _HEADER: Final = re.compile(rb"[!-9;-~]+[ \t]*:")
 

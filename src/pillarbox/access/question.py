@@ -96,6 +96,7 @@ class Question(msgspec.Struct, kw_only=True):
     queue_id: str = ""
     size: int = 0
     pipelined: bool = False  # the client sent commands ahead where it may not
+    goes_through_filter: bool = False  # smtpd_proxy_filter: nothing can be done with the message here
     only_warns: bool = False  # inside warn_if_reject
     depth: int = 0  # of access table results that name restrictions
     if_permitted: Reply | None = None  # defer_if_permit

@@ -12,7 +12,7 @@ from pillarbox.config.parameters.address_mapping import AddressMapping
 from pillarbox.config.parameters.address_verification import AddressVerification
 from pillarbox.config.parameters.cleanup import Cleanup
 from pillarbox.config.parameters.content_checks import ContentChecks
-from pillarbox.config.parameters.content_filter import ContentFilter
+from pillarbox.config.parameters.content_filter import BeforeQueueFilter, ContentFilter
 from pillarbox.config.parameters.dane import Dane
 from pillarbox.config.parameters.identity import Identity
 from pillarbox.config.parameters.instances import Instances
@@ -49,6 +49,7 @@ GROUPS: Final[tuple[type, ...]] = (
     Cleanup,
     ContentChecks,
     ContentFilter,
+    BeforeQueueFilter,
     LocalRecipients,
     LocalDelivery,
     LocalSubmission,

@@ -136,6 +136,17 @@ class CommandRefused(Event, frozen=True):
     verb: str = "reject"  # reject_warning, hold, discard, redirect, bcc, warn, info
 
 
+class FilterAnswered(Event, frozen=True):
+    """`proxy-accept: END-OF-MESSAGE: 250 …; from=<> to=<> proto=ESMTP helo=<h>`: a filter before the queue."""
+
+    accepted: bool
+    reply: bytes
+    sender: bytes
+    recipient: bytes  # the first
+    protocol: str
+    helo: bytes
+
+
 class ContentInspected(Event, frozen=True):
     """cleanup: `QID: reject: header Subject: x from name[address]; from=<> to=<> proto=ESMTP helo=<h>: text`"""
 

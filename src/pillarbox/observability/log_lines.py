@@ -85,6 +85,7 @@ def _short_delay(microseconds: int) -> str:
 _MICROSECONDS: Final = 1_000_000
 _ADDRESSES: Final[dict[type, tuple[str, ...]]] = {
     e.CommandRefused: ("sender", "recipient"),
+    e.FilterAnswered: ("sender", "recipient"),
     e.ContentInspected: ("sender", "recipient"),
     e.MessagePickedUp: ("sender",),
     e.MessageActive: ("sender",),
@@ -141,6 +142,15 @@ def _refused(event: e.CommandRefused) -> tuple[str, str]:
     if not event.protocol:  # it is about none of what the client has said
         return "smtpd", text[:-1]
     text += f" proto={event.protocol}"
+    if event.helo:
+        text += f" helo=<{_text(event.helo).translate(_NO_FIELD)}>"
+    return "smtpd", text
+
+
+def _filter_answered(event: e.FilterAnswered) -> tuple[str, str]:
+    verb = "proxy-accept" if event.accepted else "proxy-reject"
+    text = f"{verb}: END-OF-MESSAGE: {_text(event.reply)}; from=<{_text(event.sender)}>"
+    text += f" to=<{_text(event.recipient)}> proto={event.protocol}"
     if event.helo:
         text += f" helo=<{_text(event.helo).translate(_NO_FIELD)}>"
     return "smtpd", text
@@ -278,6 +288,7 @@ _RENDERERS: Final[dict[type, Callable[[Any], tuple[str, str]]]] = {
     ),
     e.MessageBegun: _begun,
     e.CommandRefused: _refused,
+    e.FilterAnswered: _filter_answered,
     e.ContentInspected: _inspected,
     e.AuthenticationFailed: _authentication_failed,
     e.TlsEstablished: _tls_established,

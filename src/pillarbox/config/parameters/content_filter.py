@@ -1,6 +1,7 @@
-"""Mail that goes through a filter before it is delivered, and what is left out when it comes back."""
+"""Mail that goes through a filter before it is queued or delivered, and what is left out when it comes back."""
 
 from pillarbox.config.parameter import parameter, settings_group
+from pillarbox.config.value_types import Seconds
 
 
 @settings_group
@@ -19,4 +20,22 @@ class ContentFilter:
         "",
         doc="What is not done with mail that comes in, such as what comes back from a filter: "
         "no_unknown_recipient_checks, no_address_mappings, no_header_body_checks, no_milters.",
+    )
+
+
+@settings_group
+class BeforeQueueFilter:
+    """Before-queue content filters (SMTPD_PROXY_README)."""
+
+    smtpd_proxy_filter: str = parameter(
+        "",
+        doc="Server that gets each message before it is accepted, by SMTP: host:port, inet:host:port or unix:path. "
+        "It gives back what is to be delivered to a service for which this is empty.",
+    )
+    smtpd_proxy_ehlo: str = parameter("$myhostname", doc="The name that is given to the filter with EHLO.")
+    smtpd_proxy_options: tuple[str, ...] = parameter(
+        "", doc="With speed_adjust, connect to the filter when the whole message has come."
+    )
+    smtpd_proxy_timeout: Seconds = parameter(
+        "100s", minimum=1, doc="Time to connect to the filter, and for each of its replies."
     )

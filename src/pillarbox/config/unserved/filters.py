@@ -13,7 +13,6 @@ milter_header_checks =
 non_smtpd_milters =
 smtpd_milter_maps =
 smtpd_milters =
-smtpd_proxy_filter =
 """,
     ),
     Section(
@@ -37,9 +36,6 @@ milter_mail_macros = i {auth_type} {auth_authen} {auth_author} {mail_addr} {mail
 milter_protocol = 6
 milter_rcpt_macros = i {rcpt_addr} {rcpt_host} {rcpt_mailer}
 milter_unknown_command_macros =
-smtpd_proxy_ehlo = $myhostname
-smtpd_proxy_options =
-smtpd_proxy_timeout = 100s
 """,
     ),
     Section(

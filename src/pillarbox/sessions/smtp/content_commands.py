@@ -13,6 +13,7 @@ from pillarbox.observability import events
 from pillarbox.queue.incoming import QueueFileFault
 from pillarbox.queue.submission import MessageTooBig, Submission, TooManyHops
 from pillarbox.routing.address_maps import ExpansionFault, MapFault
+from pillarbox.sessions.smtp.filter_commands import filter_data, filter_end
 from pillarbox.sessions.smtp.session_state import SessionState
 from pillarbox.sessions.smtp.trace import comment_text
 from pillarbox.sessions.smtp.transaction import Transaction
@@ -56,6 +57,7 @@ async def end_of_content(session: SessionState, command: EndOfContent) -> Reply:
     reply = await _commit(session, transaction, command)
     session.last = "END-OF-MESSAGE"
     is_told = transaction.inspector is not None and reply is transaction.inspector.refusal
+    is_told |= transaction.is_told
     is_told |= isinstance(transaction.fault, (LookupFault, ExpansionFault))
     if not reply.is_positive and not is_told:
         session.tell_refusal("END-OF-MESSAGE", reply, transaction.only_recipient)
@@ -78,6 +80,15 @@ async def _begin_content(session: SessionState) -> Reply | None:
         if refused is not None:
             session.tell_refusal(stage, refused, only)
             return refused
+    if transaction.filter is not None:
+        if (refused := await filter_data(session, transaction)) is None:
+            await transaction.begin_filtered(
+                session.client,
+                now=session.clock.now(),
+                tls=_tls_texts(session),
+                is_forwarded=bool(session.forwarded),
+            )
+        return refused
     if session.policy.content_tables.any:
         transaction.inspector = _inspector(session, transaction)
     try:
@@ -103,11 +114,14 @@ async def _begin_chunks(session: SessionState, transaction: Transaction) -> bool
 
 
 async def _commit(session: SessionState, transaction: Transaction, command: EndOfContent) -> Reply:
+    if session.send_replies():
+        await session.transport.drain()
+    if transaction.filter is not None:
+        refused = await _refuse_message(session, transaction) if transaction.fault is None else None
+        return refused or await filter_end(session, transaction)
     submission = transaction.submission
     if submission is None:
         raise AssertionError("content without a recipient reached the session")
-    if session.send_replies():
-        await session.transport.drain()
     try:
         await transaction.finish()
         if transaction.fault is not None:

@@ -7,6 +7,7 @@ from typing import Final
 from pillarbox.access.client_rates import Event
 from pillarbox.observability import events
 from pillarbox.queue.incoming import QueueFileFault
+from pillarbox.sessions.smtp.filter_commands import begin_filtering, filter_recipient
 from pillarbox.sessions.smtp.session_state import SessionState, ask_early
 from pillarbox.sessions.smtp.transaction import Transaction
 from pillarbox.tables.table import LookupFault
@@ -37,7 +38,7 @@ async def mail(session: SessionState, command: MailFrom) -> Reply:
     limit, size = policy.rules.message_size_limit, command.size or 0
     if limit and size > limit:
         refused = Reply(552, (b"5.3.4 Message size exceeds fixed limit",))
-    elif _disk_is_full(session, size):
+    elif (session.filter is None or session.filter.stores) and _disk_is_full(session, size):
         refused = Reply(452, (b"4.3.1 Insufficient system storage",))
     if refused is not None:
         session.tell_refusal("MAIL", refused)
@@ -54,13 +55,20 @@ async def mail(session: SessionState, command: MailFrom) -> Reply:
     session.transaction = Transaction(
         command, policy=policy, submission=session.submission, resolver=session.resolver
     )
+    session.transaction.mail_line = session.engine.line
     if not policy.server.smtpd_delay_open_until_valid_rcpt:
+        if session.filter is not None:
+            refused = await begin_filtering(session, session.transaction)
+            if refused is not None:
+                session.abort_transaction()
+                return refused
+            return _MAIL_OK
         try:
             session.transaction.open()
         except QueueFileFault as fault:
             session.abort_transaction()
             return session.write_failed(fault)
-        _tell_begun(session, session.transaction)
+        session.tell_begun(session.transaction)
     return _MAIL_OK
 
 
@@ -82,6 +90,8 @@ async def rcpt(session: SessionState, command: RcptTo) -> Reply:
         return too_often
     try:
         refusal = await policy.lists.refuse_recipient(session.question("RCPT", command.recipient))
+        if refusal is None and session.filter is not None:
+            return await filter_recipient(session, transaction, command) or _RCPT_OK
         if refusal is None:
             first = transaction.add_recipient(command)
     except LookupFault as fault:
@@ -92,23 +102,8 @@ async def rcpt(session: SessionState, command: RcptTo) -> Reply:
         session.tell_refusal("RCPT", refusal, command.recipient)
         return refusal
     if first:
-        _tell_begun(session, transaction)
+        session.tell_begun(transaction)
     return _RCPT_OK
-
-
-def _tell_begun(session: SessionState, transaction: Transaction) -> None:
-    client = session.client
-    session.tell(
-        events.MessageBegun(
-            transaction.queue_id,
-            client.label,
-            client.sasl_method,
-            client.sasl_username,
-            client.sasl_sender,
-            session.forwarded.get(b"IDENT", b"").decode("utf-8", "replace"),
-            session.origin if session.forwarded else "",
-        )
-    )
 
 
 async def vrfy(session: SessionState, command: Vrfy) -> Reply:

@@ -4,6 +4,8 @@ FAULTS
     ConfigurationFault  a value or restriction that cannot be served
 """
 
+import os
+import socket
 from typing import Final
 
 import msgspec
@@ -14,6 +16,7 @@ from pillarbox.access.configured_lists import configured_access
 from pillarbox.access.decisions import AccessLists
 from pillarbox.access.question import Codes
 from pillarbox.config.parameters.cleanup import Cleanup
+from pillarbox.config.parameters.content_filter import BeforeQueueFilter
 from pillarbox.config.parameters.identity import Identity
 from pillarbox.config.parameters.paths import Paths
 from pillarbox.config.parameters.queue_manager import QueueManager
@@ -35,6 +38,7 @@ from pillarbox.routing.configured_routes import fast_flush_domains
 from pillarbox.routing.mappings import Mappings
 from pillarbox.routing.resolution import DomainList, Resolver
 from pillarbox.routing.rewriting import AddressRewriting, configured_rewriting
+from pillarbox.sessions.smtp.before_queue_filter import FilterSettings
 from pillarbox.sessions.smtp.command_filter import CommandFilter
 from pillarbox.sessions.smtp.ehlo_keywords import KeywordPolicy
 from pillarbox.sessions.smtp.local_clients import LocalClients, configured_local_clients
@@ -44,6 +48,7 @@ from pillarbox.sessions.smtp.trouble import CLASSES
 from pillarbox.tables.debugged_peers import DebuggedPeers, debugged_peers
 from pillarbox.tables.networks import with_networks
 from pillarbox.tables.opening import is_asked_in_utf8, open_tables
+from pillarbox.tables.server_address import endpoint
 from pillarbox.tables.table import LookupFault, LookupTable
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.faults import ConfigurationFault
@@ -92,6 +97,7 @@ class SmtpPolicy(msgspec.Struct, frozen=True, kw_only=True):
     flush_sites: DomainList  # who may say ETRN
     queue_directory: str
     receive: ReceiveOptions
+    proxy_filter: FilterSettings | None
 
     @property
     def host(self) -> bytes:
@@ -203,6 +209,7 @@ def configured_policy(
         if receive.header_body_checks
         else ContentTables(),
         receive=receive,
+        proxy_filter=_proxy_filter(snapshot),
         rewriting=rewriting,
         remote_rewriting=_remote_rewriting(
             rewriting, cleanup.group(Cleanup).remote_header_rewrite_domain.encode()
@@ -215,6 +222,35 @@ def configured_policy(
         notify_classes=_notify_classes(snapshot),
         in_flow_delay=snapshot.group(QueueManager).in_flow_delay,
         mappings=configured_mappings(cleanup, resolver=resolver, clock=clock),
+    )
+
+
+def _proxy_filter(snapshot: Snapshot) -> FilterSettings | None:
+    settings, where = snapshot.group(BeforeQueueFilter), snapshot.where("smtpd_proxy_filter")
+    name = settings.smtpd_proxy_filter
+    if not name:
+        return None
+    unknown = set(settings.smtpd_proxy_options) - {"speed_adjust"}
+    if unknown:
+        raise ConfigurationFault(
+            f"{snapshot.where('smtpd_proxy_options')}, parameter smtpd_proxy_options",
+            f'unknown value "{sorted(unknown)[0]}"',
+            mend="speed_adjust is the only one there is",
+        )
+    directory = snapshot.group(Paths).queue_directory
+    if name.lower().startswith("unix:"):
+        place: tuple[str, int] | str = os.path.join(directory, name[5:])
+    else:
+        server = name[5:] if name.lower().startswith("inet:") else name
+        host, port = endpoint(server, where=f"{where}, parameter smtpd_proxy_filter")
+        place = host, int(port) if port.isdecimal() else socket.getservbyname(port, "tcp")
+    return FilterSettings(
+        name=name,
+        place=place,
+        hello=settings.smtpd_proxy_ehlo.encode(),
+        timeout=settings.smtpd_proxy_timeout,
+        stores="speed_adjust" in settings.smtpd_proxy_options,
+        directory=os.path.join(directory, "incoming"),
     )
 
 

@@ -23,6 +23,7 @@ from pillarbox.observability import events
 from pillarbox.queue.incoming import QueueFileFault
 from pillarbox.routing.resolution import Resolver
 from pillarbox.sessions.login import Authenticator
+from pillarbox.sessions.smtp.before_queue_filter import FilterSettings
 from pillarbox.sessions.smtp.client_records import ClientRecords
 from pillarbox.sessions.smtp.command_counts import CommandCounts
 from pillarbox.sessions.smtp.ehlo_keywords import DiscardedKeywords
@@ -204,6 +205,26 @@ class SessionState:
         return name if told.get(b"ADDR") == b"unknown" else f"{name}[{address}]"
 
     @property
+    def filter(self) -> FilterSettings | None:
+        """The filter that gets all mail before it is queued (smtpd_proxy_filter)."""
+        return None if self.stands_alone else self.policy.proxy_filter
+
+    def tell_begun(self, transaction: Transaction) -> None:
+        """`ID: client=…` in the log."""
+        client = self.client
+        self.tell(
+            events.MessageBegun(
+                transaction.queue_id or "NOQUEUE",
+                client.label,
+                client.sasl_method,
+                client.sasl_username,
+                client.sasl_sender,
+                self.forwarded.get(b"IDENT", b"").decode("utf-8", "replace"),
+                self.origin if self.forwarded else "",
+            )
+        )
+
+    @property
     def must_start_tls(self) -> bool:
         """smtpd_tls_security_level = encrypt, and the client has not."""
         return self.policy.tls_level == "encrypt" and not self.client.uses_tls
@@ -306,6 +327,7 @@ class SessionState:
             queue_id=self.queue_id,
             size=(transaction.mail.size or 0) if transaction is not None else 0,
             pipelined=self.pipelined,
+            goes_through_filter=self.filter is not None,
             remarks=self.remarks,
             if_permitted=next(iter(self.deferrals.values()), None) if standing else None,
         )

@@ -21,12 +21,14 @@ def received_header(
 ) -> list[bytes]:
     """Lines without line ends.  `recipient` is given only if there is one: others must stay unknown.
 
+    Without `queue_id` the message is in no queue yet: a filter gets it first.
     `authenticated` is smtpd_sasl_authenticated_header, `tls` are smtpd_tls_received_header's texts, folded.
     With `hidden` (smtpd_hide_client_session) nothing is said of the client and its session.
     """
     date = mail_date(now)
+    identified = b" id " + queue_id.encode() if queue_id else b""
     if hidden:
-        by = b"Received: by %s (%s) id %s" % (host, mail_name, queue_id.encode())
+        by = b"Received: by %s (%s)%s" % (host, mail_name, identified)
         return [by + b";", b"\t" + date] if recipient is None else [by, b"\tfor <%s>; %s" % (recipient, date)]
     name = client.name.encode("ascii", "replace")
     lines = [b"Received: from %s (%s [%s])" % (client.helo or name, name, client.literal.encode())]
@@ -34,7 +36,7 @@ def received_header(
         lines += (b"\t(%s)" % text.encode()).split(b"\n")
     if authenticated and client.sasl_username:
         lines.append(b"\t(Authenticated sender: %s)" % comment_text(client.sasl_username))
-    by = b"\tby %s (%s) with %s id %s" % (host, mail_name, protocol.encode(), queue_id.encode())
+    by = b"\tby %s (%s) with %s%s" % (host, mail_name, protocol.encode(), identified)
     if recipient is None:
         return [*lines, by + b";", b"\t" + date]
     return [*lines, by, b"\tfor <%s>; %s" % (recipient, date)]

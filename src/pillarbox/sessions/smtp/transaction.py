@@ -17,6 +17,7 @@ from pillarbox.queue.queue_file import SEND_REQUIRES_TLS, SEND_SMTPUTF8, SEND_UT
 from pillarbox.queue.submission import MessageTooBig, Rules, Submission, TooLate
 from pillarbox.routing.address_maps import ExpansionFault
 from pillarbox.routing.resolution import Resolver
+from pillarbox.sessions.smtp.before_queue_filter import FilterFault, MessageFilter
 from pillarbox.sessions.smtp.policy import SmtpPolicy
 from pillarbox.sessions.smtp.trace import protocol_name, received_header
 from pillarbox.tables.table import LookupFault, Warn, ignore_warning
@@ -46,8 +47,11 @@ class Transaction:
         "actions",
         "begun",
         "fault",
+        "filter",
         "inspector",
+        "is_told",
         "mail",
+        "mail_line",
         "overshoot",
         "refusal",
         "submission",
@@ -72,6 +76,9 @@ class Transaction:
         self._sender = NULL_ADDRESS  # as it is queued
         self._warn: Warn = ignore_warning
         self.begun = False
+        self.filter: MessageFilter | None = None  # what it goes through in place of our queue
+        self.mail_line = b""  # MAIL as the client has said it, for the filter
+        self.is_told = False  # the log knows what became of it
 
     @property
     def queue_id(self) -> str:
@@ -87,6 +94,11 @@ class Transaction:
     def only_recipient(self) -> Address | None:
         """The recipient, if there is one only: DATA and what follows is about all of them."""
         return self._recipients[0].recipient if len(self._recipients) == 1 else None
+
+    @property
+    def first_recipient(self) -> Address | None:
+        """The recipient that was accepted first."""
+        return self._recipients[0].recipient if self._recipients else None
 
     @property
     def last_recipient(self) -> bytes:
@@ -105,6 +117,8 @@ class Transaction:
     @property
     def size(self) -> int:
         """Octets of content so far."""
+        if self.filter is not None:
+            return self.filter.size
         return self.submission.size if self.submission is not None else 0
 
     def add_recipient(self, recipient: RcptTo) -> bool:
@@ -112,6 +126,10 @@ class Transaction:
         first = self.open()
         self._recipients.append(recipient)
         return first
+
+    def note_recipient(self, recipient: RcptTo) -> None:
+        """A recipient that the filter has taken."""
+        self._recipients.append(recipient)
 
     def open(self) -> bool:
         """Have a queue file; whether there was none.  QueueFileFault if there is none to be had."""
@@ -130,20 +148,7 @@ class Transaction:
         policy = self._policy
         is_local = policy.local_clients.holds(client, self._resolver.routes.own_addresses)
         rewriting = policy.rewriting if is_local else policy.remote_rewriting
-        protocol = protocol_name(client, smtputf8=self.mail.smtputf8)
-        only = self._recipients[0].recipient.external if len(self._recipients) == 1 else None
-        trace = self.actions.prepend + received_header(
-            client,
-            host=policy.host,
-            mail_name=policy.identity.mail_name.encode(),
-            queue_id=submission.queue_id,
-            recipient=only,
-            now=now,
-            protocol=protocol,
-            hidden=policy.server.smtpd_hide_client_session,
-            authenticated=policy.sasl.smtpd_sasl_authenticated_header,
-            tls=tls if policy.tls.smtpd_tls_received_header else (),
-        )
+        trace = self._trace(client, now=now, tls=tls)
         mappings, self._warn = policy.mappings, warn
         is_mapped = policy.receive.address_mappings
         self._sender = mappings.sender(self.mail.sender, warn=warn, mapped=is_mapped)
@@ -172,8 +177,43 @@ class Transaction:
         )
         self.begun = True
 
+    async def begin_filtered(
+        self, client: ClientFacts, *, now: float, tls: Sequence[str], is_forwarded: bool
+    ) -> None:
+        """The filter waits for the content.  With `is_forwarded` it is somebody else's, whose trace it has."""
+        if self.filter is None or self.begun:
+            return
+        self.begun = True
+        trace = list(self.actions.prepend) if is_forwarded else self._trace(client, now=now, tls=tls)
+        try:
+            await self.filter.trace(trace)
+        except FilterFault as fault:
+            self.fault = fault
+
+    def _trace(self, client: ClientFacts, *, now: float, tls: Sequence[str]) -> list[bytes]:
+        """What stands in front of the message: headers that rules have prepended, and our own."""
+        policy, only = self._policy, self.only_recipient
+        return self.actions.prepend + received_header(
+            client,
+            host=policy.host,
+            mail_name=policy.identity.mail_name.encode(),
+            queue_id=self.queue_id,
+            recipient=only.external if only is not None else None,
+            now=now,
+            protocol=protocol_name(client, smtputf8=self.mail.smtputf8),
+            hidden=policy.server.smtpd_hide_client_session,
+            authenticated=policy.sasl.smtpd_sasl_authenticated_header,
+            tls=tls if policy.tls.smtpd_tls_received_header else (),
+        )
+
     async def feed(self, content: bytes) -> None:
         """Content; what goes wrong is kept in `fault`, and the rest of the content is let pass."""
+        if self.filter is not None and self.fault is None:
+            try:
+                await self.filter.feed(content)
+            except (MessageTooBig, FilterFault) as fault:
+                self.fault = fault
+            return
         if self.fault is not None or self.submission is None:
             return
         if self.inspector is not None:
@@ -227,6 +267,9 @@ class Transaction:
         if self.submission is not None:
             self.submission.abort()
             self.submission = None
+        if self.filter is not None:
+            self.filter.close()
+            self.filter = None
 
     def _expanded(self) -> list[NewRecipient]:
         """Recipients as they are queued: mapped, with the copies that tables and checks ask for."""

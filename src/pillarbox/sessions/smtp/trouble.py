@@ -45,7 +45,16 @@ ReportTo = Callable[[Report], Awaitable[None]]
 class Trouble:
     """Of one session."""
 
-    __slots__ = ("_found", "_report", "_threshold", "_wanted", "is_refusal", "reason", "transcript")
+    __slots__ = (
+        "_found",
+        "_report",
+        "_threshold",
+        "_wanted",
+        "is_refusal",
+        "next_class",
+        "reason",
+        "transcript",
+    )
 
     def __init__(self, report: ReportTo, *, wanted: frozenset[str], threshold: int) -> None:
         """`wanted` is notify_classes, `threshold` smtpd_history_flush_threshold."""
@@ -54,14 +63,16 @@ class Trouble:
         self._threshold = threshold
         self._found: set[str] = set()
         self.is_refusal = False  # the log has been told of a refusal that a restriction made
+        self.next_class = ""  # of the next answer, where its text does not say it
         self.reason = ""
         self.transcript = Transcript()
 
     def answered(self, command: object, reply: Reply) -> None:
         """A command and its reply."""
         is_refusal, self.is_refusal = self.is_refusal, False
+        told, self.next_class = self.next_class, ""
         if not reply.is_positive:
-            self._found.add(_class_of(command, reply, is_refusal=is_refusal))
+            self._found.add(told or _class_of(command, reply, is_refusal=is_refusal))
 
     def add(self, kind: str) -> None:
         """Something of a class happened."""

@@ -48,6 +48,7 @@ class Exchange(Enum):
     END_OF_DATA = "end of DATA command"
     RSET = "RSET command"
     QUIT = "QUIT command"
+    OTHER = "command"
 
 
 class Answered(msgspec.Struct, frozen=True):

@@ -3,6 +3,7 @@
 DESCRIPTION
     `parse_attributes()` takes the words behind the verb, `NAME=value`, values in xtext.  `[UNAVAILABLE]` says
     that there is no value, `[TEMPUNAVAIL]` of XCLIENT's names that there is none now.
+    `forward_commands()` says the same to the next server.
 
 FAULTS
     BadAttribute  with the text of the reply
@@ -33,6 +34,12 @@ XFORWARD: Final = (b"NAME", b"ADDR", b"PROTO", b"HELO", b"SOURCE", b"PORT", b"ID
 """Attributes that are known, in the order in which EHLO names them."""
 
 UNAVAILABLE: Final = b"[UNAVAILABLE]"
+Forwarded = dict[bytes, bytes]
+"""What is known of a client, by XFORWARD's names."""
+
+_SAID: Final = (b"NAME", b"ADDR", b"PORT", b"HELO", b"IDENT", b"PROTO", b"SOURCE")
+_ROOM: Final = 512 - len(b"250 XFORWARD\r\n")
+"""Octets for the attributes of one command."""
 _TEMPORARILY: Final = b"[TEMPUNAVAIL]"
 _LONGEST: Final = 255
 
@@ -65,6 +72,32 @@ def parse_attributes(
             raise BadAttribute(b"Error: attribute value too long")
         found[name] = None if _is_nothing(name, value, verb) else _checked(name, value, verb)
     return found
+
+
+def forward_commands(told: Forwarded, wanted: frozenset[bytes]) -> list[bytes]:
+    """XFORWARD commands that tell a server what it wants to know, also that we do not know it."""
+    words = [
+        b" %s=%s" % (name, _as_xtext(told[name]) if name in told else UNAVAILABLE)
+        for name in _SAID
+        if name in wanted
+    ]
+    commands: list[bytes] = []
+    room = 0
+    for word in words:
+        if len(word) > room:
+            commands.append(b"XFORWARD")
+            room = _ROOM
+        commands[-1] += word
+        room -= len(word)
+    return commands
+
+
+def _as_xtext(value: bytes) -> bytes:
+    """xtext, but that `=` stands for itself, as Postfix has it."""
+    return b"".join(
+        bytes((octet,)) if 0x21 <= octet <= 0x7E and octet != 0x2B else b"+%02X" % octet
+        for octet in value[:_LONGEST]
+    )
 
 
 def _is_nothing(name: bytes, value: bytes, verb: bytes) -> bool:

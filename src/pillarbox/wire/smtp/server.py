@@ -124,6 +124,7 @@ class SmtpServer:
         "bare_newline_seen",
         "grammar",
         "helo_required",
+        "line",
         "line_filter",
         "max_line",
         "max_message",
@@ -148,6 +149,7 @@ class SmtpServer:
         self.state = State.START
         self.transcript: Transcript | None = None
         self.line_filter: Callable[[bytes], bytes] | None = None  # gives the command that is obeyed
+        self.line = b""  # the last command as it came, or as the filter gave it
         self.bare_newline_seen = False
         self.helo_required = helo_required
         self.auth_enabled = True  # whether AUTH is offered, as things stand
@@ -253,6 +255,7 @@ class SmtpServer:
         elif state is State.AUTH:
             self._command = AuthResponse(line)
         else:
+            self.line = line
             command = self._command = self._ordered(parse_command(line, self.grammar))
             if type(command) is Bdat:
                 return self._begin_chunk(command)
