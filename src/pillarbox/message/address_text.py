@@ -16,11 +16,12 @@ from typing import Final
 from pillarbox.message.structured_fields import MailAddress, parse_addresses
 
 _ATOM: Final = re.compile(rb"[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~\x80-\xff]+")
-_DOT_ATOM: Final = re.compile(_ATOM.pattern + rb"(?:\." + _ATOM.pattern + rb")*")
+_DOTTED: Final = re.compile(rb"[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~.\x80-\xff]+")
+"""A mailbox that is written without quotes, wherever its dots are."""
 
 
 def address_text(value: bytes) -> bytes:
-    """`Name <mailbox@domain>, group: <other@domain>;` for an unfolded field; encoded words stay encoded."""
+    """`Name <mailbox@domain>, group: <other@domain>, nobody:;` for an unfolded field; encoded words stay so."""
     return b"".join(_texts(parse_addresses(value)))
 
 
@@ -30,8 +31,8 @@ def _texts(addresses: Iterable[MailAddress]) -> Iterator[bytes]:
     for address in addresses:
         if address.domain is None and address.name is None and address.route is None:
             if not in_group and address.mailbox is not None:
-                yield separator + _quoted(address.mailbox, _ATOM) + b": "
-                separator, in_group = b"", True
+                yield separator + _phrase(address.mailbox) + b":"
+                separator, in_group = b" ", True
                 continue
             if in_group and address.mailbox is None:
                 yield b";"
@@ -42,11 +43,16 @@ def _texts(addresses: Iterable[MailAddress]) -> Iterator[bytes]:
 
 
 def _text(address: MailAddress) -> bytes:
-    name = b"" if address.name is None else _quoted(address.name, _ATOM) + b" "
+    name = _phrase(address.name) + b" " if address.name else b""
     route = b"" if address.route is None else address.route + b":"
-    mailbox = b"" if address.mailbox is None else _quoted(address.mailbox, _DOT_ATOM)
+    mailbox = b"" if address.mailbox is None else _quoted(address.mailbox, _DOTTED)
     domain = b"" if address.domain is None else b"@" + address.domain
     return b"%s<%s%s%s>" % (name, route, mailbox, domain)
+
+
+def _phrase(words: bytes) -> bytes:
+    """Without quotes where an encoded word is among them, which stands in none (RFC 2047 §5)."""
+    return words if b"=?" in words else _quoted(words, _ATOM)
 
 
 def _quoted(word: bytes, plain: re.Pattern[bytes]) -> bytes:
