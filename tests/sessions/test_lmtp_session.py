@@ -137,6 +137,22 @@ def test_one_recipient_is_named_in_the_header() -> None:
     assert users.stored[0][2] == b"Return-Path: <>\nx\n"
 
 
+@pytest.mark.parametrize(
+    ("parameter", "delivered_to", "received_for"),
+    [(b" ORCPT=rfc822;orig@x", b"Delivered-To: orig@x\n", b"orig@x"), (b"", b"", b"me@b.example")],
+)
+def test_the_original_recipient_is_named_if_it_is_wanted(
+    parameter: bytes, delivered_to: bytes, received_for: bytes
+) -> None:
+    """lmtp_hdr_delivery_address = original: what ORCPT has, as Dovecot does it."""
+    script = b"LHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<me@b.example>%b\r\nDATA\r\nx\r\n.\r\n" % parameter
+    _, users, _ = play(script, LmtpPolicy(b"mx", b"ready.", delivery_address="original"), remote="")
+    assert users.stored[0][2] == (
+        b"Return-Path: <>\n%bReceived: from c\n\tby mx with LMTP\n\tid %b\n\t(envelope-from <>)\n\tfor <%b>; DATE\nx\n"
+        % (delivered_to, ID, received_for)
+    )
+
+
 ORDER = [
     (b"MAIL FROM:<a@b>", b"503 5.5.0 LHLO needed first"),
     (b"RCPT TO:<a@b>", b"503 5.5.0 MAIL needed first"),

@@ -2,7 +2,6 @@
 
 Where we differ, and why:
 - White space before a path is read over, as most servers do; Dovecot refuses it.
-- ORCPT, which neither announces, is an unsupported parameter; Dovecot takes it.
 - A sender without a closing bracket is told so, where Dovecot tells of the first thing that is wrong in it.
 """
 
@@ -44,7 +43,19 @@ LINES: Final = (
         b"DATA x",
         b"BDAT x",
     ),
-    *(b"VRFY", b"VRFY x", b'VRFY "x"y', b"LHLO", b"LHLO  x", b"LHLO x y", b"EHLO x", b"HELP", b"STARTTLS"),
+    *(
+        b"VRFY",
+        b"VRFY x",
+        b'VRFY "x"y',
+        b"LHLO",
+        b"LHLO  x",
+        b"LHLO x y",
+        b"LHLO (x",
+        b"LHLO \xc3\xa4",
+        b"EHLO x",
+        b"HELP",
+        b"STARTTLS",
+    ),
     *(
         b"MAIL",
         b"MAIL FROM",
@@ -120,6 +131,26 @@ PATHS: Final = (
         b"<a@[IPv6:::1]>",
         b"<a@[IPv6:x]>",
     ),
+    *(
+        b"<me> ORCPT=" + value
+        for value in (b"rfc822;a@b", b"", b"x", b";x", b"rfc822;", b"RFC822;a+40b", b"x.y;a")
+    ),
+    *(
+        b"<me> ORCPT=rfc822;" + value
+        for value in (
+            b"a+4",
+            b"a+2b@b",
+            b"a+01@b",
+            b"a",
+            b"a@",
+            b"@b",
+            b"a@b,c@d",
+            b"+22a+20b+22@c",
+            b"N+20<a@b>",
+            b"g:;",
+        )
+    ),
+    *(b"<me> ORCPT", b"<me> ORCPT=x;a ORCPT=x;a", b"<me> ORCPT=x;a FOO", b"<me> orcpt=utf-8;\\x{e4}@b"),
 )
 """Of RCPT TO, after MAIL."""
 

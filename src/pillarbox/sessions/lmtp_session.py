@@ -46,6 +46,7 @@ class Recipient(msgspec.Struct, frozen=True):
     user: str
     detail: str
     session: str  # id for the log and the reply
+    original: bytes = b""  # whom the message was addressed to, if the client has said so
 
 
 class Mailboxes(Protocol):
@@ -261,7 +262,7 @@ class LmtpSession:
             engine.reply(b"550 5.1.1 <%s> User doesn't exist: %s" % (address, user.encode()))
         else:
             suffix = f":R{self._counted}" if self._counted > 1 else ""
-            recipient = Recipient(address, user, detail, self._id + suffix)
+            recipient = Recipient(address, user, detail, self._id + suffix, command.original)
             if self._policy.checks_quota:
                 code, status, text = (await self._mailboxes.has_room(recipient)).split(b" ", 2)
                 if code != b"250":
@@ -363,8 +364,10 @@ class LmtpSession:
         """Return-Path:, Delivered-To: and Received:."""
         policy, sender = self._policy, self._sender or b""
         head = [b"Return-Path: <%s>\n" % sender]
-        if policy.delivery_address != "none" and len(self._recipients) == 1:
-            head.append(b"Delivered-To: %s\n" % recipient.address)
+        is_alone = len(self._recipients) == 1
+        address = recipient.original if policy.delivery_address == "original" else recipient.address
+        if policy.delivery_address != "none" and address and is_alone:
+            head.append(b"Delivered-To: %s\n" % address)
         if policy.adds_received:
             host = f" ([{self._remote}])".encode() if self._remote else b""
             head.append(
@@ -375,7 +378,7 @@ class LmtpSession:
                     policy.hostname,
                     self._id.encode(),
                     sender,
-                    b"\n\tfor <%s>" % recipient.address if len(self._recipients) == 1 else b"",
+                    b"\n\tfor <%s>" % (address or recipient.address) if is_alone else b"",
                     self._date(self._clock.now()),
                 )
             )

@@ -22,6 +22,7 @@ from typing import Final
 import msgspec
 
 from pillarbox.vocabulary.digits import decimal
+from pillarbox.wire.lmtp_original_recipient import original_recipient
 from pillarbox.wire.lmtp_paths import forward_path, reverse_path
 from pillarbox.wire.smtp.dot_stream import DataReader, LineEndReader
 
@@ -29,6 +30,7 @@ MAX_LINE: Final = 8192
 _COMMAND: Final = re.compile(rb"([A-Za-z]{1,32})(?: ((?! )[^\x00-\x08\x0a-\x1f\x7f]*))?")
 _STRING: Final = re.compile(rb"[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~]+|\"(?:[ !#-\[\]-~]|\\[ -~])*\"")
 _OPEN_STRING: Final = re.compile(rb"\"(?:[ !#-\[\]-~]|\\[ -~])*")
+_HOST: Final = re.compile(rb"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*|\[[!-Z^-~]+\]")
 _KEYWORD: Final = re.compile(rb"[A-Za-z0-9][A-Za-z0-9-]*")
 _PARAMETER: Final = re.compile(rb"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-<>-~]*))?")
 
@@ -38,7 +40,7 @@ class Command(msgspec.Struct, frozen=True):
 
 
 class Lhlo(Command, frozen=True):
-    """`LHLO SP Domain`; empty if none was given."""
+    """`LHLO SP ( Domain / address-literal )`; `unknown` if it is neither."""
 
     host: bytes
 
@@ -55,6 +57,7 @@ class Rcpt(Command, frozen=True):
     recipient: bytes  # external form
     local_part: bytes  # without quoting
     domain: bytes
+    original: bytes = b""  # as ORCPT has it
 
 
 class Data(Command, frozen=True):
@@ -227,8 +230,7 @@ def parse(line: bytes) -> Command:
     rest = (found[2] or b"").rstrip(b" \t")
     match found[1].upper():
         case b"LHLO":
-            host = rest.partition(b" ")[0]
-            return Lhlo(host) if _is_host(host) else Refused(b"501 Missing hostname")
+            return _lhlo(rest.partition(b" ")[0])
         case b"MAIL":
             return _mail(rest)
         case b"RCPT":
@@ -267,8 +269,9 @@ def _wrong_string(text: bytes) -> Refused | None:
     return Refused(b"501 5.5.4 Invalid string parameter: " + what)
 
 
-def _is_host(text: bytes) -> bool:
-    return 0 < len(text) <= 255 and all(0x21 <= octet <= 0x7E for octet in text)
+def _lhlo(host: bytes) -> Command:
+    """A name that is none is not worth a refusal, but no word for Received: either."""
+    return Lhlo(host if _HOST.fullmatch(host) else b"unknown") if host else Refused(b"501 Missing hostname")
 
 
 def _start(rest: bytes, keyword: bytes) -> bytes | Refused:
@@ -284,13 +287,13 @@ def _start(rest: bytes, keyword: bytes) -> bytes | Refused:
     return rest
 
 
-def _parameters(text: bytes, end: int, command: bytes) -> list[tuple[bytes, bytes]]:
-    """What stands behind the path: keywords in capitals, and their values.  ValueError."""
+def _parameters(text: bytes, end: int, command: bytes) -> list[tuple[bytes, bytes | None]]:
+    """What stands behind the path: keywords in capitals, and their values if they have some.  ValueError."""
     if text[end : end + 1] not in (b"", b" "):
         raise ValueError(
             "FROM: Invalid character in path" if command == b"MAIL" else "TO: Invalid character in path"
         )
-    found = []
+    found: list[tuple[bytes, bytes | None]] = []
     for parameter in text[end + 1 :].split(b" ") if end < len(text) else []:
         if not parameter:
             raise ValueError(f"{command.decode()} parameter: Parameter is empty")
@@ -299,7 +302,7 @@ def _parameters(text: bytes, end: int, command: bytes) -> list[tuple[bytes, byte
             keyword, equals, _ = parameter.partition(b"=")
             part = "value" if equals and _KEYWORD.fullmatch(keyword) else "keyword"
             raise ValueError(f"{command.decode()} parameter: Unexpected character in parameter {part}")
-        found.append((match[1].upper(), match[2] or b""))
+        found.append((match[1].upper(), match[2]))
     return found
 
 
@@ -318,7 +321,7 @@ def _mail(rest: bytes) -> Command:
     for name, value in parameters:
         if name != b"BODY":
             return Refused(b"555 5.5.4 Unsupported parameters")
-        if value.upper() not in (b"7BIT", b"8BITMIME"):
+        if (value or b"").upper() not in (b"7BIT", b"8BITMIME"):
             return Refused(b"555 5.5.4 Unsupported mail BODY type")
     return Mail(sender)
 
@@ -335,9 +338,17 @@ def _rcpt(rest: bytes) -> Command:
         parameters = _parameters(text, found.end, b"RCPT")
     except ValueError as fault:
         return Refused(b"501 5.5.4 Invalid " + str(fault).encode())
-    if parameters:
-        return Refused(b"555 5.5.4 Unsupported parameters")
-    return Rcpt(found.path, found.local_part, found.domain)
+    original = None
+    for name, value in parameters:
+        if name != b"ORCPT":
+            return Refused(b"555 5.5.4 Unsupported parameters")
+        if original is not None:
+            return Refused(b"501 5.5.4 Duplicate ORCPT= parameter")
+        try:
+            original = original_recipient(value)
+        except ValueError as fault:
+            return Refused(b"501 5.5.4 " + str(fault).encode())
+    return Rcpt(found.path, found.local_part, found.domain, original or b"")
 
 
 def _bdat(rest: bytes) -> Command:

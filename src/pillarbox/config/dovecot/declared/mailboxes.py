@@ -17,7 +17,8 @@ lda_mailbox_autosubscribe : bool = no
 lmtp_add_received_header : bool = yes
     Put a Received: field on messages that come by LMTP.
 lmtp_hdr_delivery_address : none|final|original = final
-    Which address Delivered-To: has on messages that come by LMTP.
+    Which address Delivered-To: has on messages that come by LMTP: that of RCPT TO, or that of its ORCPT (none then,
+    if it has none).
 lmtp_rcpt_check_quota : bool = no
     Refuse recipients who are over quota at RCPT, before the message comes.
 lmtp_save_to_detail_mailbox : bool = no
