@@ -1,9 +1,12 @@
 """Parts, their places, BODYSTRUCTURE and BODY[section]."""
 
+from unittest import mock
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pillarbox.message import mime_tree
 from pillarbox.message.body_structure import render
 from pillarbox.message.line_ends import to_crlf
 from pillarbox.message.mime_tree import MAX_DEPTH, MAX_PARTS, Part, parse
@@ -274,6 +277,35 @@ def test_parts_are_limited() -> None:
     assert MAX_PARTS - 1 == len(parse(content).children)
 
 
+class _Searched:
+    """Content that counts the octets that are searched."""
+
+    def __init__(self, octets: bytes) -> None:
+        self.octets = octets
+        self.count = octets.count
+        self.startswith = octets.startswith
+        self.searched = 0
+
+    def __len__(self) -> int:
+        return len(self.octets)
+
+    def __getitem__(self, key: slice, /) -> bytes:
+        return self.octets[key]
+
+    def find(self, sub: bytes, start: int = 0, end: int | None = None, /) -> int:
+        found = self.octets.find(sub, start, end)
+        self.searched += (found if found >= 0 else len(self) if end is None else end) - start
+        return found
+
+
+def test_headers_that_do_not_end_are_read_once() -> None:
+    """Each of many headers is cut short by a boundary, and the only empty line is far behind all of them."""
+    top = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n"
+    content = _Searched(top + b"--b\r\nX: a\r\n" * 2000 + b"y" * 1_000_000 + b"\r\n\r\n")
+    assert len(parse(content).children) == 2000
+    assert content.searched < 30 * len(content)  # 2,000 times before
+
+
 def _check(part: Part, start: int, end: int) -> None:
     assert start <= part.header_start <= part.body_start <= part.body_end <= end
     position = part.body_start
@@ -298,7 +330,18 @@ LINES = [
 ]
 
 
-@given(st.lists(st.sampled_from(LINES), max_size=30).map(b"\r\n".join))
+CONTENTS = st.lists(st.sampled_from(LINES), max_size=30).map(b"\r\n".join)
+
+
+@given(CONTENTS, st.integers(1, 40))
+def test_the_steps_in_which_a_header_is_read_change_nothing(content: bytes, step: int) -> None:
+    """The end of a header, or of a boundary in it, may lie where a step ends."""
+    with mock.patch.object(mime_tree, "_FIRST_STEP", step):
+        tree = parse(content)
+    assert tree == parse(content)
+
+
+@given(CONTENTS)
 def test_parts_lie_within_their_parents(content: bytes) -> None:
     """Any message has a tree whose parts follow each other inside their parent, and both renderings."""
     tree = parse(content)

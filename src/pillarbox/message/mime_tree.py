@@ -31,6 +31,8 @@ MAX_DEPTH: Final = 100
 MAX_PARTS: Final = 10_000
 MAX_BOUNDARY: Final = 80
 """Octets of a boundary that are compared; RFC 2046 §5.1.1 allows 70."""
+_FIRST_STEP: Final = 4096
+"""Octets in which the end of a part's header is looked for before more."""
 
 _CONTENT_FIELDS: Final = re.compile(
     rb"\n((?i:content-[a-z0-9-]+|mime-version))[ \t]*:[ \t]*((?>(?:[^\n]*\n[ \t])*)[^\n]*)"
@@ -72,6 +74,7 @@ class _TreeBuilder:
         self.content = content
         self.length = len(content)
         self.boundaries: list[_Boundary] = []
+        self.texts: tuple[bytes, ...] = ()  # of these, unless there are more or less
         self.parts = 0
         self.cut: Part | None = None  # whose header a boundary cut short, if it is the last part
 
@@ -123,9 +126,7 @@ class _TreeBuilder:
         `mime` for a part of a multipart.
         """
         self.parts += 1
-        whole_end = end = header_end(self.content, start)
-        if self.boundaries:
-            end = self._cut_at_boundary(start, end)
+        end, is_cut = self._header_end(start)
         found: list[tuple[bytes, bytes]] = _CONTENT_FIELDS.findall(b"\n" + self.content[start:end])
         fields: dict[bytes, bytes] = {}
         for name, value in found:
@@ -144,7 +145,25 @@ class _TreeBuilder:
                 part.is_multipart = True
             elif kind == b"message" and content_type.subtype.lower() == b"rfc822":
                 part.is_message = True
-        return part, end != whole_end
+        return part, is_cut
+
+    def _header_end(self, start: int) -> tuple[int, bool]:
+        """Where the header that begins at `start` ends, and whether a boundary cut it short.
+
+        It is looked for in steps: ten thousand headers may have the only empty line behind them in common.
+        """
+        if not self.boundaries:
+            return header_end(self.content, start), False
+        step = _FIRST_STEP
+        while True:
+            so_far = min(start + step, self.length)
+            whole_end = header_end(self.content, start, so_far)
+            end = self._cut_at_boundary(start, whole_end)
+            if end != whole_end:
+                return end, True
+            if whole_end < so_far or so_far == self.length:
+                return whole_end, False
+            step *= 4
 
     def _cut_at_boundary(self, start: int, end: int) -> int:
         """RFC 2046 §5.1: a header may not contain a boundary line; if it does, it ends there."""
@@ -171,6 +190,7 @@ class _TreeBuilder:
         for name, value in part.content_type.parameters:
             if name.lower() == b"boundary":
                 self.boundaries.append(_Boundary(part, value[:MAX_BOUNDARY]))
+                self.texts = ()
                 return
 
     def _next_part(self, position: int, open_parts: list[Part]) -> int | None:
@@ -217,6 +237,10 @@ class _TreeBuilder:
         """The boundary that the line (after its `--`) begins with."""
         best: _Boundary | None = None
         content = self.content
+        if len(self.texts) != len(self.boundaries):
+            self.texts = tuple([boundary.text for boundary in self.boundaries])
+        if not content.startswith(self.texts, start):  # so it is with most lines that begin with "--"
+            return None
         for boundary in reversed(self.boundaries):
             text = boundary.text
             if content.startswith(text, start) and (best is None or len(text) > len(best.text)):

@@ -125,7 +125,7 @@ class LargeContent:
 
     def startswith(self, prefix: bytes | tuple[bytes, ...], start: int = 0, /) -> bool:
         """As bytes.startswith."""
-        longest = len(prefix) if isinstance(prefix, bytes) else max(map(len, prefix))
+        longest = len(prefix) if isinstance(prefix, bytes) else max(map(len, prefix), default=0)
         return self[start : start + longest].startswith(prefix)
 
     def blocks(self, start: int = 0, end: int | None = None) -> Iterator[bytes]:
