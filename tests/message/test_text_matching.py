@@ -8,8 +8,17 @@ from hypothesis import strategies as st
 
 from pillarbox.message.collation import lower_casemap
 from pillarbox.message.encoded_words import decode_words
+from pillarbox.message.header_fields import fields, unfold
 from pillarbox.message.line_ends import to_crlf
-from pillarbox.message.text_matching import body_has, fold, header_has, message_has, quick_look, to_find
+from pillarbox.message.text_matching import (
+    body_has,
+    field_values,
+    fold,
+    header_has,
+    message_has,
+    quick_look,
+    to_find,
+)
 
 WORDS = [
     (b"plain", "plain"),
@@ -31,6 +40,26 @@ WORDS = [
 def test_encoded_words(value: bytes, text: str) -> None:
     """RFC 2047, with what senders make of it."""
     assert text == decode_words(value)
+
+
+LINES = st.lists(
+    st.sampled_from(
+        [b"to", b"To: a", b"tO \t:b", b"To:", b"\tTo: x", b" y", b"To-Do: z", b"Cc: to: c", b"x\rTo: d", b":"]
+    )
+)
+
+
+@given(
+    LINES.map(lambda lines: b"".join(line + b"\r\n" for line in lines)),
+    st.sampled_from([b"to", b"cc", b"to-do"]),
+)
+def test_fields_are_found_by_their_names(header: bytes, name: bytes) -> None:
+    """The same as going from field to field, whatever stands in the others."""
+    assert field_values(header, name) == [
+        unfold(field.value)
+        for field in fields(header)
+        if field.name.lower() == name and b":" in header[field.start : field.end].split(b"\n", 1)[0]
+    ]
 
 
 def test_header_fields_match_without_case_and_folding() -> None:

@@ -13,7 +13,6 @@ STANDARDS
 
 import re
 from collections.abc import Callable, Iterator
-from functools import lru_cache
 from typing import Final, NamedTuple
 
 import msgspec
@@ -30,6 +29,7 @@ from pillarbox.message.plain_parts import plain_texts
 ADDRESS_FIELDS: Final = (b"from", b"to", b"cc", b"bcc")
 """Those that are searched as addresses."""
 _NAME: Final = re.compile(rb"[!-9;-~]+")
+_VALUE: Final = re.compile(rb"[ \t]*:((?>(?:[^\n]*\n[ \t])*)[^\n]*)")
 _CONTROLS: Final = (b"\0", b"\x0e", b"\x1b")
 """In charsets that switch between sets of characters, or have two octets for each."""
 _UTF_7: Final = (b"utf-", b"utf", b"u")
@@ -86,17 +86,19 @@ def folded_addresses(header: bytes, name: bytes) -> list[str]:
 
 def field_values(header: bytes, name: bytes) -> list[bytes]:
     """Unfolded values of the fields of a (lower-case) name."""
-    if _NAME.fullmatch(name):
-        return [unfold(value.rstrip(b"\r")) for value in _values(name).findall(header)]
-    return [unfold(field.value) for field in fields(header) if field.name.lower() == name]
-
-
-@lru_cache(maxsize=64)
-def _values(name: bytes) -> "re.Pattern[bytes]":
-    """Finds the values of a field, folded or not."""
-    return re.compile(
-        rb"^%b[ \t]*:((?>(?:[^\n]*\n[ \t])*)[^\n]*)" % re.escape(name), re.IGNORECASE | re.MULTILINE
-    )
+    if not _NAME.fullmatch(name):
+        return [unfold(field.value) for field in fields(header) if field.name.lower() == name]
+    # Most headers have none, or one: where its name stands is found at a tenth of what an expression takes.
+    lower, mark = b"\n" + header.lower(), b"\n" + name
+    found: list[bytes] = []
+    at = lower.find(mark)
+    while at >= 0:  # which is where the name begins in `header`
+        value = _VALUE.match(header, at + len(name))
+        if value is not None:
+            found.append(unfold(value[1].rstrip(b"\r")))
+            at = value.end()
+        at = lower.find(mark, at + 1)
+    return found
 
 
 def quick_look(text: Wanted) -> Callable[[bytes], bool | None]:

@@ -25,6 +25,8 @@ MAX_FIELDS: Final = 6
 MAX_CHARACTERS: Final = 16 * 1024 * 1024
 MANY: Final = 256
 """Messages from which on it is worth keeping what they say."""
+FEW: Final = 8
+"""Of so many messages one alone is read for itself: what all of them say is not wanted for that."""
 BATCH: Final = 1024
 
 _BETWEEN_MESSAGES: Final = "\n"  # folded text has none
@@ -87,10 +89,10 @@ async def search_field(
     `pause` lets others work meanwhile.
     """
     mailbox = view.mailbox
-    texts = _kept(mailbox, (field, values_of), create=len(uids) >= MANY)
+    known = view.known_uids().tolist()
+    texts = _kept(mailbox, (field, values_of), create=len(uids) >= max(MANY, len(known) // FEW))
     if texts is None or not wanted:
         return None
-    known = view.known_uids().tolist()
     missing = texts.missing(known)
     for start in range(0, len(missing), BATCH):
         batch = [Uid(uid) for uid in missing[start : start + BATCH]]
