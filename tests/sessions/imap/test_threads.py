@@ -1,9 +1,7 @@
 """THREAD's algorithms, and that nobody's mail breaks them."""
 
 import re
-import sys
 from collections.abc import Callable
-from types import FrameType
 from typing import Any
 from unittest import mock
 
@@ -11,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fakes.line_count import lines_run
 from pillarbox.sessions.imap import thread_forest
 from pillarbox.sessions.imap.thread_forest import Threaded
 from pillarbox.sessions.imap.threads import thread_words
@@ -212,24 +211,6 @@ def deep_loops(count: int) -> list[Threaded]:
     return [message(number, references=b"%d" % (number - 1)) for number in range(1, half)] + [
         message(number, references=b"%d 0" % (half - 1)) for number in range(half, count)
     ]
-
-
-def lines_run(work: Callable[[], object]) -> int:
-    """How many lines of Python the work takes."""
-    count = 0
-
-    def trace(frame: FrameType, event: str, argument: object) -> Any:  # noqa: ANN401  # as settrace() has it
-        nonlocal count
-        count += event == "line"
-        return trace
-
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        work()
-    finally:
-        sys.settrace(before)
-    return count
 
 
 @pytest.mark.parametrize("crafted", [answers_to_places, hung_up_far_below, deep_loops])

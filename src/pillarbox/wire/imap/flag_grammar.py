@@ -17,27 +17,27 @@ MAX_KEYWORD: Final = 50
 def flag_list(scanner: Scanner) -> tuple[Flag, tuple[bytes, ...]]:
     """`flag-list = "(" [flag *(SP flag)] ")"`, the parenthesis already taken"""
     flags = Flag.NONE
-    keywords: list[bytes] = []
+    keywords: dict[bytes, bytes] = {}
     first = True
     while not scanner.take_close():
         if not first:
             scanner.space()
         first = False
         flags = _flag(scanner, flags, keywords)
-    return flags, tuple(keywords)
+    return flags, tuple(keywords.values())
 
 
 def flags_to_end(scanner: Scanner) -> tuple[Flag, tuple[bytes, ...]]:
     """`flag *(SP flag)`, up to the end of the command; none is taken too, as Dovecot does"""
     flags = Flag.NONE
-    keywords: list[bytes] = []
+    keywords: dict[bytes, bytes] = {}
     while not scanner.at_end:
         flags = _flag(scanner, flags, keywords)
         scanner.take_space()
-    return flags, tuple(keywords)
+    return flags, tuple(keywords.values())
 
 
-def _flag(scanner: Scanner, flags: Flag, keywords: list[bytes]) -> Flag:
+def _flag(scanner: Scanner, flags: Flag, keywords: dict[bytes, bytes]) -> Flag:
     name = scanner.take_flag()
     if name is None:
         raise BadSyntax("Flags list contains non-atoms")
@@ -51,6 +51,5 @@ def _flag(scanner: Scanner, flags: Flag, keywords: list[bytes]) -> Flag:
     if any(special in name for special in (b"*", b"%", b"]", b"\\")):  # RFC 3501 §9: flag-keyword = atom
         raise Refusal("[CANNOT] Invalid characters in keyword")
     # Keywords are case-insensitive; the spelling of the first is kept.
-    if not any(name.lower() == known.lower() for known in keywords):
-        keywords.append(name)
+    keywords.setdefault(name.lower(), name)
     return flags
