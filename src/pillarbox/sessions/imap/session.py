@@ -415,6 +415,9 @@ class ImapSession:
         conversation = self._conversation
         if refused.forgets_result:
             conversation.saved_result = []
+        if refused.leaves_mailbox and conversation.view is not None:
+            conversation.leave_mailbox()
+            conversation.engine.untagged(b"OK [CLOSED] Previous mailbox closed.")
         if refused.status == b"NO":
             conversation.no(refused.tag, refused.text)
             return

@@ -42,6 +42,7 @@ class Refused(Command, frozen=True):
     text: bytes
     counts: bool = True  # among those of which too many end the session
     forgets_result: bool = False  # `$` is empty from now on
+    leaves_mailbox: bool = False  # a SELECT that fails: none is selected
 
 
 # Any state.

@@ -208,7 +208,7 @@ def _only_mailbox(scanner: Scanner, reason: str = "Invalid arguments") -> str:
     """`SP mailbox`; what follows is ignored, as Dovecot does (`SELECT inbox extra`)."""
     scanner.space_or(reason)
     mailbox = scanner.mailbox()
-    if not (scanner.at_end or scanner.at(b" ") or scanner.at(b"(")):
+    if not scanner.at_word_end:
         raise BadSyntax("Invalid arguments")
     return mailbox
 
@@ -216,8 +216,6 @@ def _only_mailbox(scanner: Scanner, reason: str = "Invalid arguments") -> str:
 def _select_parameters(scanner: Scanner) -> tuple[bool, KnownState | None]:
     """`select-params = "(" "CONDSTORE" / "QRESYNC" SP "(" … ")" … ")"`  RFC 7162 §3.1.8, §3.2.5"""
     condstore, known = False, None
-    if not scanner.at_word_end:
-        raise BadSyntax("Invalid arguments")
     if not scanner.take_space() or not scanner.take_open():
         return condstore, known  # what else follows is ignored, as Dovecot does
     first = True

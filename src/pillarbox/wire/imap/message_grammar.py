@@ -208,7 +208,7 @@ def cancel_update(tag: bytes, scanner: Scanner) -> CancelUpdate:
     tags: list[bytes] = []
     while scanner.take_space() and not scanner.at_end:
         tag_of_result = scanner.take_string()
-        if tag_of_result is None:
+        if tag_of_result is None or not scanner.at_word_end:
             raise BadSyntax("Invalid parameters")
         tags.append(tag_of_result)
     if not tags:

@@ -105,7 +105,7 @@ def _events(scanner: Scanner, unknown: list[bytes]) -> tuple[frozenset[NotifyEve
             unknown.append(word)
             continue
         events.add(event)
-        if event is NotifyEvent.MESSAGE_NEW and scanner.at(b" ("):
+        if event is NotifyEvent.MESSAGE_NEW and scanner.next_word_opens:
             scanner.space()
             fetch = fetch_list(scanner)
     if first:

@@ -147,6 +147,11 @@ class Scanner:
         """Whether a given character is next."""
         return self._line.startswith(character, self._offset)
 
+    @property
+    def next_word_opens(self) -> bool:
+        """Whether a space and `(` are next."""
+        return self.at(b" ") and self._line[self._offset :].lstrip(b" ").startswith(b"(")
+
     def take_space(self) -> bool:
         """`SP`, if there is one and something behind it."""
         start = self._offset
@@ -158,6 +163,11 @@ class Scanner:
     def at_end(self) -> bool:
         """Whether the command ends here."""
         return self._offset >= len(self._line)
+
+    @property
+    def is_read(self) -> bool:
+        """Whether nothing is left of the command, but for spaces."""
+        return self._next_part >= len(self._parts) and not self._line[self._offset :].strip(b" ")
 
     @property
     def at_word_end(self) -> bool:
@@ -317,7 +327,7 @@ _IN_NO_ATOM: Final = re.compile(rb"[\x00-\x1f\x7f]")
 
 
 def general_fault(lines: Sequence[bytes]) -> str | None:
-    """What is wrong with a command whatever it is: brackets that do not match, atoms with what is in none.
+    """What is wrong with a command whatever it is: brackets or quotes that do not match, bad atoms.
 
     Dovecot reads the arguments of a command before it looks at what they mean, so that its clients are told
     of these first.  `lines` are a command's lines without its literals.
@@ -331,6 +341,8 @@ def general_fault(lines: Sequence[bytes]) -> str | None:
                 return "Unexpected ')'"
             if within_atom and token[:1] in {b"(", b'"'}:
                 return "Invalid characters in atom"
+            if token == b'"':
+                return "Missing '\"'"
             within_atom = token[:1] not in {b" ", b"(", b")", b'"'}
             if within_atom and not token.isascii():
                 return "8bit data in atom"

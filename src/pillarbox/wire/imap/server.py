@@ -156,6 +156,26 @@ COMMANDS: Final[dict[State, dict[bytes, Parser]]] = {
 }
 """Who may say what when."""
 
+_SELECTING: Final = frozenset((b"SELECT", b"EXAMINE"))
+"""RFC 3501 §6.3.1: when "a SELECT command that fails is attempted, no mailbox is selected" """
+_REST_UNREAD: Final = frozenset(
+    (
+        b"CAPABILITY",
+        b"NOOP",
+        b"LOGOUT",
+        b"STARTTLS",
+        b"NAMESPACE",
+        b"IDLE",
+        b"CHECK",
+        b"CLOSE",
+        b"UNSELECT",
+        b"EXPUNGE",
+        b"DELETE",
+        b"SUBSCRIBE",
+        b"UNSUBSCRIBE",
+    )
+)
+"""Whatever is behind them, or behind their only argument, is not looked at, as Dovecot does."""
 _OFTEN: Final = frozenset((b"NOOP", b"STATUS", b"SELECT", b"EXAMINE", b"LIST", b"LSUB"))
 """Commands that clients say with the same words again and again; reading those words is half of answering.  All
 may be said once a client has logged in, and belong to no plugin.  SEARCH, and FETCH of what has changed, are like
@@ -409,10 +429,21 @@ class ImapServer:
         try:
             command = parser(tag, scanner)
         except BadSyntax as problem:
-            return self._bad(tag, name, general_fault(parts[::2]) or str(problem))
+            fault = general_fault(parts[::2])
+            refused = self._bad(tag, name, fault or str(problem))
+            if fault is None and name in _SELECTING:
+                return msgspec.structs.replace(refused, leaves_mailbox=True)
+            return refused
         except Refusal as problem:
+            fault = general_fault(parts[::2])
+            if fault is not None:
+                return self._bad(tag, name, fault)
             text = str(problem).encode("utf-8")
             return Refused(tag, b"NO", text, forgets_result=problem.forgets_result)
+        if not scanner.is_read and name not in _REST_UNREAD:  # what is ignored has to be right nevertheless
+            fault = general_fault(parts[::2])
+            if fault is not None:
+                return self._bad(tag, name, fault)
         if len(parts) == 1 and len(parts[0]) - len(tag) <= MAX_KEPT and _is_said_often(name, command):
             if len(_READ) >= MAX_READ:
                 _READ.clear()

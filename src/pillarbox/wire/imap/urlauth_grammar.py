@@ -30,7 +30,7 @@ def gen_url_auth(tag: bytes, scanner: Scanner) -> GenUrlAuth:
 
 def reset_key(tag: bytes, scanner: Scanner) -> ResetKey:
     """`resetkey = "RESETKEY" [SP mailbox *(SP mechanism)]`"""
-    mailbox = scanner.mailbox() if scanner.take_space() else None
+    mailbox = scanner.mailbox() if scanner.take_space() and not scanner.at_end else None
     mechanisms: list[bytes] = []
     while not scanner.at_end:
         scanner.space_or("Invalid arguments")
