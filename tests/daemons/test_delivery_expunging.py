@@ -35,7 +35,7 @@ def test_what_is_due_goes_after_a_delivery(tmp_path: Path) -> None:
         assert expunging.is_due(place)
         assert expunging.is_due(other)
         assert not expunging.is_due(place)
-        asyncio.run(expunging.expunge(place, None, expunge_silently))
+        asyncio.run(expunging.expunge(place, None, expunge_silently, prepare=lambda account: None))
         files = [path for name in ("new", "cur") for path in Path(place.path, ".Spam", name).iterdir()]
         assert sorted(path.read_bytes() for path in files) == [b"Subject: 3\n\nx\n", b"Subject: 4\n\nx\n"]
         clock.advance(INTERVAL)

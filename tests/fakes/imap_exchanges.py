@@ -102,23 +102,33 @@ def give(path: Path) -> None:
             os.chown(entry, *owner(), follow_symlinks=False)
 
 
+def configuration(base: Path, *, separator: str = "/", prefix: str = "") -> str:
+    """dovecot.conf."""
+    special = "".join(
+        f'  mailbox "{name}" {{\n    special_use = {use}\n  }}\n' for name, use in SPECIAL_USE.items()
+    )
+    return CONFIGURATION.format(base=base, special=special, separator=separator, prefix=prefix)
+
+
 class DovecotImap:
     """Dovecot's imap, once or twice, on the Maildir below `base`."""
 
     def __init__(
-        self, base: Path, *, separator: str = "/", prefix: str = "", patience: float = SILENCE
+        self,
+        base: Path,
+        *,
+        separator: str = "/",
+        prefix: str = "",
+        patience: float = SILENCE,
+        more: str = "",
     ) -> None:
-        """`patience`: seconds after which a server that says nothing waits for more of a command."""
+        """`patience`: seconds after which a server that says nothing waits for more of a command; `more`: lines
+        of dovecot.conf."""
         self._base = base
         self._patience = patience
         for name in ("run", "state"):
             (base / name).mkdir()
-        special = "".join(
-            f'  mailbox "{name}" {{\n    special_use = {use}\n  }}\n' for name, use in SPECIAL_USE.items()
-        )
-        (base / "dovecot.conf").write_text(
-            CONFIGURATION.format(base=base, special=special, separator=separator, prefix=prefix)
-        )
+        (base / "dovecot.conf").write_text(configuration(base, separator=separator, prefix=prefix) + more)
         give(base)
         self._sessions: dict[bool, subprocess.Popen[bytes]] = {}
 
@@ -190,10 +200,17 @@ class PillarboxImap:
     """Our sessions on the Maildir below `base`."""
 
     def __init__(
-        self, base: Path, tasks: asyncio.TaskGroup, *, separator: str = "/", prefix: str = ""
+        self,
+        base: Path,
+        tasks: asyncio.TaskGroup,
+        *,
+        separator: str = "/",
+        prefix: str = "",
+        account: Account | None = None,
     ) -> None:
+        """`account`: whose sessions they are, if not plainly the Maildir's."""
         self._tasks = tasks
-        self._account: Account = MaildirAccount(str(base / "Maildir"))
+        self._account: Account = account or MaildirAccount(str(base / "Maildir"))
         if separator != "/" or prefix:
             self._account = NamespacedAccount(self._account, prefix=prefix, separator=separator)
         self._sessions: dict[bool, tuple[ScriptedTransport, asyncio.Task[object]]] = {}

@@ -108,6 +108,7 @@ SECONDS: Final = {
     "test_dovecot_as_client_peer.py": 15,
     "test_flow_control.py": 15,
     "test_keyword_hand_back_peer.py": 15,
+    "test_lazy_expunge_peer.py": 10,
     "test_mail_log_peer.py": 15,
     "test_mailbox_reload.py": 15,
     "test_many_mailboxes.py": 15,

@@ -69,6 +69,9 @@ class Namespace(msgspec.Struct, frozen=True, kw_only=True):
 class Storage(msgspec.Struct, frozen=True, kw_only=True):
     """mail_location, taken apart."""
 
+    second_inbox: bool = False
+    """A tree below a prefix: its root is no INBOX, and a mailbox in it may be called so."""
+
     path: str = "~/Maildir"
     """The Maildir, with `~` and %-variables."""
     control: str = ""

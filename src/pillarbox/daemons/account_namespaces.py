@@ -23,8 +23,10 @@ from typing import Final
 import msgspec
 
 from pillarbox.auth.lookup_client import LookupClient
+from pillarbox.config.dovecot import variables
 from pillarbox.config.dovecot.attribute_file import attribute_file_of
 from pillarbox.config.dovecot.mail_location import place_of
+from pillarbox.config.lazy_expunge_settings import LazyExpungeSettings, exclusion, lazy_expunge_settings
 from pillarbox.config.mailbox_settings import MailboxSettings, Namespace, Storage
 from pillarbox.files.file_system import DISK
 from pillarbox.files.inotify import Inotify
@@ -33,6 +35,7 @@ from pillarbox.mailstore.mailbox import Account
 from pillarbox.mailstore.mailbox_names import INBOX
 from pillarbox.mailstore.maildir.account import MaildirAccount, tree_at
 from pillarbox.mailstore.maildir.group_commit import CommonCommits
+from pillarbox.mailstore.maildir.lazy_expunge import LazyExpunge
 from pillarbox.mailstore.namespaces.namespaced_account import PublicNames, as_named
 from pillarbox.mailstore.namespaces.united_account import Part, UnitedAccount
 from pillarbox.mailstore.sharing.acl import AccessLists, AclUser
@@ -87,10 +90,10 @@ class AccountNamespaces:
         """What a session of IMAP sees.  ConfigurationFault."""
         settings = self.settings
         main = as_named(own, settings.namespaces[0])
+        who = SessionUser(user, home, place, tuple(fields.get("acl_groups", "").replace(",", " ").split()))
+        lazy = self.lazy_expunge_of(who, fields)
         if len(settings.namespaces) == 1 and not self.has_lists:
             return own if main.is_plain else main
-        groups = tuple(fields.get("acl_groups", "").replace(",", " ").split())
-        who = SessionUser(user, home, place, groups)
         publish = partial(self._publish, who) if self.has_lists and self.shared_dict is not None else None
         lists = self.lists(settings.namespaces[0], place, who, is_owner=True)
         parts = [Part(settings.namespaces[0], main, lists=lists, sharing=publish)]
@@ -103,11 +106,63 @@ class AccountNamespaces:
                 alias = as_named(own, namespace)
                 parts.append(Part(namespace, alias, lists=self.lists(namespace, place, who, is_owner=True)))
                 continue
-            there = place_of(namespace.location, "", user=user, home=home)
+            there = self.place_below(namespace.location, user, home)
             is_owner = namespace.kind == "private"
             lists = self.lists(namespace, there, who, is_owner=is_owner)
-            parts.append(Part(namespace, as_named(self.open(there, namespace), namespace), lists=lists))
+            account = self.open(there, namespace)
+            is_for_expunged = lazy is not None and namespace.prefix == lazy.destination
+            if lazy is not None and is_owner and not is_for_expunged:
+                account.lazy_expunge = self._lazy_expunge(lazy, namespace, who, own=own)
+            named = as_named(account, namespace)
+            parts.append(Part(namespace, named, lists=lists, is_for_expunged=is_for_expunged))
         return UnitedAccount(parts, shared=shared, executor=self.executor, asked=self._asked)
+
+    def lazy_expunge_of(self, user: SessionUser, fields: Mapping[str, str]) -> LazyExpungeSettings | None:
+        """What lazy_expunge is to do for a user; None without it."""
+        if not self.settings.has_plugin("lazy_expunge"):
+            return None
+        values = variables.user_values(user.name) | {"home": user.home}
+        plugin = {name: variables.expand(text, values) for name, text in self.settings.plugin.items()}
+        return lazy_expunge_settings(plugin | dict(fields))
+
+    def keep_expunged(self, own: MaildirAccount, user: SessionUser, fields: Mapping[str, str]) -> None:
+        """Let what is expunged in a user's own tree go where lazy_expunge says.  ConfigurationFault."""
+        lazy = self.lazy_expunge_of(user, fields)
+        if lazy is not None:
+            own.lazy_expunge = self._lazy_expunge(lazy, self.settings.namespaces[0], user, own=own)
+
+    def _lazy_expunge(
+        self, lazy: LazyExpungeSettings, source: Namespace, user: SessionUser, *, own: MaildirAccount
+    ) -> LazyExpunge:
+        """Of one private tree; `own` is the user's first."""
+        namespaces = self.settings.namespaces
+        by_prefix = next((one for one in namespaces if one.prefix and one.prefix == lazy.destination), None)
+        fitting = [one for one in namespaces[1:] if one.prefix and lazy.destination.startswith(one.prefix)]
+        home = by_prefix or max(fitting, key=lambda one: len(one.prefix), default=namespaces[0])
+        target = own
+        if home.location is not None and home is not namespaces[0]:
+            target = self.open(self.place_below(home.location, user.name, user.home), home)
+        named = as_named(target, home)
+        is_excluded = exclusion(lazy.excluded, source.mailboxes, PublicNames(source).to_client)
+
+        def target_of(name: str) -> str | None:
+            if is_excluded(name):
+                return None
+            if by_prefix is not None:
+                return named.store_name(by_prefix.prefix + PublicNames(by_prefix).below_prefix(name))
+            stored = named.store_name(lazy.destination)
+            return None if home is source and stored == name else stored
+
+        return LazyExpunge(
+            target,
+            target_of,
+            only_last_instance=lazy.only_last_instance,
+            owns_target=target is not own,
+        )
+
+    def place_below(self, location: Storage, user: str, home: str) -> Storage:
+        """Where a tree below a prefix is.  ConfigurationFault."""
+        return msgspec.structs.replace(place_of(location, "", user=user, home=home), second_inbox=True)
 
     @asynccontextmanager
     async def of_user(self, user: str) -> AsyncIterator[Account | None]:
@@ -124,6 +179,7 @@ class AccountNamespaces:
             yield None
             return
         own = self.open(place, self.settings.namespaces[0], attributes=attributes)
+        self.keep_expunged(own, SessionUser(user, home, place), fields)
         seen = self.account(user, home, place, fields, own)
         try:
             yield seen

@@ -28,7 +28,7 @@ import uvloop
 from pillarbox.config.dovecot.attribute_file import attribute_file_of
 from pillarbox.config.dovecot.mail_location import place_of
 from pillarbox.config.mailbox_settings import MailboxSettings, Storage
-from pillarbox.daemons.account_namespaces import AccountNamespaces
+from pillarbox.daemons.account_namespaces import AccountNamespaces, SessionUser
 from pillarbox.daemons.account_quotas import AccountQuotas
 from pillarbox.daemons.letter_box import LetterBox
 from pillarbox.daemons.session_parking import Arrival, Leaving, SessionParking, arrival_of
@@ -254,14 +254,12 @@ class AccountWorker:
             )
             has_quota = self._settings.has_plugin("quota", peer.service)
             quota = self._quotas.of(session.user, session.home, place, session.fields) if has_quota else None
+            opened = self._opened_for(session, place, attributes, quota)
         except ConfigurationFault as fault:
             self._tell(MailboxNotice(f"{session.peer.service}({session.user})", "Error", str(fault)))
             connection.close()
             return False
         key = (session.user, place.path)
-        opened = self._accounts.get(key)
-        if opened is None:
-            opened = self._accounts[key] = _OpenAccount(self._open(place, attributes, quota))
         if opened.end is not None:
             opened.end.cancel()
             opened.end = None
@@ -308,6 +306,19 @@ class AccountWorker:
         if opened.end is not None:
             opened.end.cancel()
         await opened.account.close()
+
+    def _opened_for(
+        self, session: Session, place: Storage, attributes: str, quota: AccountQuota | None
+    ) -> "_OpenAccount":
+        """The account of a session, which others may share.  ConfigurationFault."""
+        key = (session.user, place.path)
+        opened = self._accounts.get(key)
+        if opened is None:
+            account = self._open(place, attributes, quota)
+            user = SessionUser(session.user, session.home, place)
+            self._namespaces.keep_expunged(account, user, session.fields)
+            opened = self._accounts[key] = _OpenAccount(account)
+        return opened
 
     def _open(self, place: Storage, attributes: str, quota: AccountQuota | None) -> MaildirAccount:
         return MaildirAccount.at(

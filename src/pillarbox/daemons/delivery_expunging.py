@@ -11,6 +11,7 @@ STANDARDS
     Dovecot 2.3, MailboxSettings
 """
 
+from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import Final
 
@@ -47,10 +48,18 @@ class DeliveryExpunging:
         self._looked[place.path] = now
         return True
 
-    async def expunge(self, place: Storage, quota: AccountQuota | None, expunge: Expunge) -> None:
-        """Remove what is due, by `expunge`.  StoreUnavailable."""
+    async def expunge(
+        self,
+        place: Storage,
+        quota: AccountQuota | None,
+        expunge: Expunge,
+        *,
+        prepare: Callable[[MaildirAccount], None],
+    ) -> None:
+        """Remove what is due, by `expunge`, from an account that is made ready by `prepare`.  StoreUnavailable."""
         account = MaildirAccount.at(place, clock=self._clock, executor=self._executor, quota=quota)
         try:
+            prepare(account)
             await autoexpunge(account, self._definitions, now=self._clock.now(), expunge=expunge)
         finally:
             await account.close()

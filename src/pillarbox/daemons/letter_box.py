@@ -23,6 +23,7 @@ import msgspec
 
 from pillarbox.config.dovecot.mail_location import place_of
 from pillarbox.config.mailbox_settings import MailboxSettings, Storage
+from pillarbox.daemons.account_namespaces import AccountNamespaces, SessionUser
 from pillarbox.daemons.account_quotas import AccountQuotas
 from pillarbox.daemons.delivery_expunging import DeliveryExpunging
 from pillarbox.daemons.delivery_mailboxes import DeliveryMailbox, Unreachable, delivery_mailbox
@@ -86,6 +87,7 @@ class LetterBox:
         self._notes = ArrivalNotes()
         self._names = NameMaker(SystemClock())
         self._expunging = DeliveryExpunging(settings, executor=executor, clock=SystemClock())
+        self._namespaces = AccountNamespaces(settings, executor=executor, inotify=None, tasks=tasks)
         self._found: list[MailboxNotice] = []  # by the thread that stores, besides what became of each letter
 
     def take(self, letter: Letter, descriptor: int) -> None:
@@ -163,8 +165,15 @@ class LetterBox:
 
     async def _expunge(self, letter: Letter, place: Storage, quota: AccountQuota | None) -> None:
         try:
-            await self._expunging.expunge(place, quota, self._mail_log(letter, self._tell).autoexpunge)
-        except (StoreUnavailable, OSError) as fault:
+            await self._expunging.expunge(
+                place,
+                quota,
+                self._mail_log(letter, self._tell).autoexpunge,
+                prepare=lambda account: self._namespaces.keep_expunged(
+                    account, SessionUser(letter.user, letter.home, place), letter.fields
+                ),
+            )
+        except (StoreUnavailable, ConfigurationFault, OSError) as fault:
             self._tell(self._notice(letter, "Error", f"autoexpunge: {fault}"))
 
     def _with_quota(self, letter: Letter, descriptor: int) -> tuple[Letter, int, AccountQuota | None] | None:

@@ -29,6 +29,8 @@ from pillarbox.mailstore.mailbox import MailboxNameRefused
 
 SEPARATOR: Final = "/"
 INBOX: Final = "INBOX"
+SECOND_INBOX: Final = "\ufdd0INBOX"
+"""Inside, a mailbox called INBOX below a namespace's prefix, which is not the user's: `.INBOX` on disk."""
 OWN_SEPARATOR: Final = "."
 """What Maildir++ has between the levels, on disk and for clients unless the configuration says otherwise."""
 RESERVED: Final = frozenset(("cur", "new", "tmp"))
@@ -48,6 +50,8 @@ class Escaping(msgspec.Struct, frozen=True):
     """What stands before two hexadecimal digits; empty: nothing is escaped."""
     nested: bool = False
     """LAYOUT=fs, whose directories may have dots."""
+    second_inbox: bool = False
+    """Whether a directory may be `SECOND_INBOX`: the root is none."""
 
     def on_disk(self, level: str) -> str:
         """`a\\2eb` for `a.b`."""
@@ -127,6 +131,8 @@ def directory_name(name: str, escaping: Escaping = UNESCAPED) -> bytes:
     name = normalise(name)
     if name == INBOX:
         return b""
+    if name == SECOND_INBOX:
+        return b".INBOX"
     levels = name.split(SEPARATOR)
     _check_levels(name, levels, escaping)
     if "." in name and not escaping.mark:
@@ -140,6 +146,8 @@ def directory_name(name: str, escaping: Escaping = UNESCAPED) -> bytes:
 
 def levels_on_disk(name: str, escaping: Escaping = UNESCAPED) -> list[bytes]:
     """The directories of the mailbox, one below the other (LAYOUT=fs)."""
+    if name == SECOND_INBOX:
+        return [b"INBOX"]
     levels = name.split(SEPARATOR)
     _check_levels(name, levels, escaping)
     if not escaping.mark and (".." in levels or "." in levels):
@@ -180,6 +188,8 @@ def name_of_directory(directory: bytes, escaping: Escaping = UNESCAPED) -> str |
     levels = directory[1:].split(b".")
     if directory[:1] != b"." or b"" in levels:
         return None
+    if escaping.second_inbox and directory == b".INBOX":
+        return SECOND_INBOX
     try:
         name = SEPARATOR.join([escaping.plain(decode_utf7(level)) for level in levels])
     except ValueError:
@@ -191,6 +201,8 @@ def name_of_directory(directory: bytes, escaping: Escaping = UNESCAPED) -> str |
 
 def storage_name(name: str, escaping: Escaping = UNESCAPED) -> list[bytes]:
     """The levels as the subscriptions file holds them."""
+    if name == SECOND_INBOX:
+        return [b"INBOX"]
     return [encode_utf7(escaping.on_disk(level)) for level in normalise(name).split(SEPARATOR)]
 
 

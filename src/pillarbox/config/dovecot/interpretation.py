@@ -17,6 +17,7 @@ from pillarbox.config.dovecot.mail_location import storage
 from pillarbox.config.dovecot.namespaces import namespaces
 from pillarbox.config.dovecot.plugins import (
     access_lists,
+    check_lazy_expunge,
     check_quotas,
     check_trash,
     escaping,
@@ -134,6 +135,7 @@ def mailbox_settings(configuration: Configuration, *, hostname: str) -> MailboxS
     _check_quota_mail_size(configuration, settings)
     check_quotas(configuration, settings)
     check_trash(configuration, settings.protocols)
+    check_lazy_expunge(configuration, settings)
     return settings
 
 

@@ -63,7 +63,14 @@ def storage(text: str, *, where: str, escaping: str = "") -> Storage:
             nested = value.lower() == "fs"
         else:
             _check(option, path, where)
-    return Storage(**chosen, nested=nested, escaping=escaping, undecided=undecided)
+    return Storage(
+        path=chosen["path"],
+        control=chosen["control"],
+        index=chosen["index"],
+        nested=nested,
+        escaping=escaping,
+        undecided=undecided,
+    )
 
 
 def without_effect(text: str) -> list[str]:

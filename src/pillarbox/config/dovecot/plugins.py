@@ -1,4 +1,4 @@
-"""What plugin { } says of the plugins that are served: acl, fts, listescape, mail_log, quota, trash and zlib.
+"""What plugin { } says of acl, fts, lazy_expunge, listescape, mail_log, quota, trash and zlib, which are served.
 
 FAULTS
     ConfigurationFault  who may read what, or what is stored or told, would be other than it says
@@ -135,6 +135,16 @@ def check_trash(configuration: Configuration, protocols: Iterable[str]) -> None:
             configuration.where("mail_plugins"),
             "mail_plugins: trash needs quota",
             mend="mail_plugins = $mail_plugins quota trash",
+        )
+
+
+def check_lazy_expunge(configuration: Configuration, settings: MailboxSettings) -> None:
+    """What trash removes for want of room would be gone, where Dovecot keeps it."""
+    if settings.has_plugin("lazy_expunge") and settings.has_plugin("trash"):
+        raise ConfigurationFault(
+            configuration.where("mail_plugins"),
+            "mail_plugins: lazy_expunge is not served with trash, and what trash removes would be gone",
+            mend="use one of them",
         )
 
 

@@ -25,19 +25,20 @@ from pillarbox.config.dovecot.mail_location import without_effect
 from pillarbox.config.dovecot.plugins import NO_INDEX, trash_warnings
 from pillarbox.config.dovecot.reading import Configuration, Entry, Filter, Path, default, setting_of
 from pillarbox.config.dovecot.service_listeners import quota_status_services, script_command
+from pillarbox.config.lazy_expunge_settings import EXCLUDE
 from pillarbox.config.quota_settings import is_quota_setting
 from pillarbox.config.treatment import Kind
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 _SERVED_PLUGINS: Final = frozenset(
-    "acl imap_acl fts listescape mail_compress mail_log notify quota imap_quota trash zlib imap_zlib".split()
+    "acl imap_acl fts lazy_expunge listescape mail_compress mail_log notify quota imap_quota trash zlib "
+    "imap_zlib".split()
 )
 _SERVED_PLUGIN_SETTINGS: Final = frozenset(
     "zlib_save zlib_save_level acl acl_shared_dict acl_anyone acl_defaults_from_inbox fts_autoindex "
-    "listescape_char mail_log_events mail_log_fields trash".split()
+    "lazy_expunge lazy_expunge_only_last_instance listescape_char mail_log_events mail_log_fields trash".split()
 )
 _REFUSED_PLUGINS: Final = {
-    "lazy_expunge": "expunged mail would be gone",
     "mail_crypt": "mail would be stored unencrypted",
     "mail_crypt_acl": "mail would be stored unencrypted",
     "mail_filter": "mail would be stored without passing the filter",
@@ -206,6 +207,8 @@ def _plugins(entry: Entry) -> str:
 def _plugin_setting(name: str, entry: Entry) -> str:
     if name == "fts" and entry.value.lower() not in NO_INDEX:
         return f"{entry.where}: plugin/fts: {entry.shown} is not used: {_OWN_INDEX}"
+    if name.startswith(EXCLUDE):
+        return ""
     if is_quota_setting(name) or name == "fts" or name in _SERVED_PLUGIN_SETTINGS:
         return ""
     if name.startswith("acl") and entry.value:

@@ -62,7 +62,7 @@ from pillarbox.mailstore.maildir.file_names import NameMaker
 from pillarbox.mailstore.maildir.folder_files import FolderFiles
 from pillarbox.mailstore.maildir.group_commit import CommonCommits
 from pillarbox.mailstore.maildir.known_statuses import KnownStatuses
-from pillarbox.mailstore.maildir.mailbox import MaildirMailbox
+from pillarbox.mailstore.maildir.mailbox import ExpungeKeeper, MaildirMailbox
 from pillarbox.mailstore.maildir.mailbox_listing import MailboxListing
 from pillarbox.mailstore.maildir.mailbox_tree import MailboxTree
 from pillarbox.mailstore.maildir.prompt_work import promptly
@@ -70,6 +70,7 @@ from pillarbox.mailstore.name_watch import NameWatch
 from pillarbox.mailstore.quota.quotas import AccountQuota, FolderQuota
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.vocabulary.clock import Clock
+from pillarbox.vocabulary.identifiers import Uid
 
 USUAL: Final = tuple(
     MailboxDefinition(name=name, auto="no" if " " in name else "subscribe", special_use=(use,))
@@ -103,6 +104,7 @@ def tree_at(place: Storage, *, files: FileSystem = DISK, names: NameMaker | None
         index=os.fsencode(place.index.rstrip("/")),
         nested=place.nested,
         escaping=place.escaping,
+        second_inbox=place.second_inbox,
     )
 
 
@@ -131,6 +133,7 @@ class MaildirAccount:
         index: str = "",
         nested: bool = False,
         escaping: str = "",
+        second_inbox: bool = False,
         attributes: str = "",
         quota: AccountQuota | None = None,
         packing: tuple[str, int] | None = None,
@@ -138,8 +141,8 @@ class MaildirAccount:
         commits: CommonCommits | None = None,
     ) -> None:
         """`control`, `index`: directories of the control files and of the cache, if not `root`; `nested`:
-        LAYOUT=fs; `escaping`: listescape_char; `attributes`: the file of the annotations, if it is not in
-        `root`; `commits`: shared with other accounts on the same file system."""
+        LAYOUT=fs; `escaping`: listescape_char; `second_inbox`: as Storage has it; `attributes`: the file of the
+        annotations, if it is not in `root`; `commits`: shared with other accounts on the same file system."""
         self._files = files
         self._clock = clock or SystemClock()
         self._executor = executor
@@ -147,7 +150,14 @@ class MaildirAccount:
         self._indexers = indexers
         self._names = NameMaker(self._clock, host=host)
         self._root = root
-        place = Storage(path=root, control=control, index=index, nested=nested, escaping=escaping)
+        place = Storage(
+            path=root,
+            control=control,
+            index=index,
+            nested=nested,
+            escaping=escaping,
+            second_inbox=second_inbox,
+        )
         self._tree = tree_at(place, files=files, names=self._names)
         self._lock_file = LockFile(self._tree.directory(INBOX) + b"/tmp", files=files, names=self._names)
         self._quota = quota
@@ -175,6 +185,8 @@ class MaildirAccount:
         self._loading: dict[str, asyncio.Lock] = {}
         self._changing_names = asyncio.Lock()  # each of CREATE, DELETE and RENAME is several calls
         self._statuses = KnownStatuses(files, self._clock)
+        self.lazy_expunge: ExpungeKeeper | None = None
+        """Where messages go before they are expunged; to be set before a mailbox is opened."""
 
     @classmethod
     def at(
@@ -204,6 +216,7 @@ class MaildirAccount:
             index=place.index,
             nested=place.nested,
             escaping=place.escaping,
+            second_inbox=place.second_inbox,
             attributes=attributes,
             quota=quota,
             packing=packing,
@@ -238,6 +251,8 @@ class MaildirAccount:
         name = normalise(name)
         if name == INBOX:
             raise MailboxNameRefused("INBOX can't be deleted")
+        if self.lazy_expunge is not None:
+            await self._keep_all(name, self.lazy_expunge)
         async with self._changing_names:
             guid = await self._run(self._delete, name)
             if (deleted := self._open.pop(name, None)) is not None:
@@ -403,12 +418,22 @@ class MaildirAccount:
         for mailbox in self._open.values():
             await mailbox.finish()
         self._open.clear()
+        if self.lazy_expunge is not None:
+            await self.lazy_expunge.close()
         await self._leisure.finish()
         await self._run(self._cache.close)
         await self._run(self._text_index.close)
         await self._run(self._lock_file.remove)
 
     # --- inside -------------------------------------------------------------------------------------
+
+    async def _keep_all(self, name: str, lazy_expunge: ExpungeKeeper) -> None:
+        """The messages of a mailbox that is about to be deleted.  NoSuchMailbox."""
+        mailbox = await self.open(name, read_only=True)
+        try:
+            await lazy_expunge.keep(mailbox, [Uid(uid) for uid in mailbox.messages.uids])
+        finally:
+            mailbox.close()
 
     async def _take_new_name(self, before: str, after: str) -> None:
         self._statuses.forget(before)
@@ -464,6 +489,7 @@ class MaildirAccount:
                     leisure=self._leisure,
                     on_close=self._keep_few_idle,
                 )
+                mailbox.lazy_expunge = self.lazy_expunge
                 await mailbox.load()
                 self._open[name] = mailbox
             return mailbox

@@ -22,6 +22,7 @@ STANDARDS
 
 import errno
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
@@ -124,6 +125,28 @@ def expunge(folder: FolderFiles, uids: Iterable[int], *, origin: object | None =
             if folder.quota is not None:
                 folder.quota.went(quota_sizes)
         return gone
+
+
+def last_instances(folder: FolderFiles, uids: Iterable[int]) -> list[Uid]:
+    """Those whose files would have no other link left if all of them went."""
+    with folder.mutex:
+        settle(folder)
+        going: Counter[tuple[int, int]] = Counter()
+        found: list[Uid] = []
+        for uid in uids:
+            path = folder.path_of(uid)
+            try:
+                status = None if path is None else folder.files.stat(path)
+            except FileNotFoundError:
+                status = None
+            if status is None:  # renamed or gone: the copy will see
+                found.append(Uid(uid))
+                continue
+            file = (status.st_dev, status.st_ino)
+            going[file] += 1
+            if going[file] >= status.st_nlink:
+                found.append(Uid(uid))
+        return found
 
 
 def copy(

@@ -25,7 +25,7 @@ from concurrent.futures import Executor
 from functools import partial
 from itertools import groupby
 from operator import attrgetter
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from pillarbox.files.inotify import Inotify
 from pillarbox.mailstore.cache.arrival_adoption import adopt_arrivals
@@ -81,7 +81,23 @@ from pillarbox.vocabulary.identifiers import ModSeq, Uid, UidValidity
 MAX_JOURNAL: Final = 20_000
 """Changes that are kept for sessions that have not looked for a while, besides those that came with the last."""
 
+_UNDELETED: Final = KeptFlags(KEEP_ALL.flags & ~Flag.DELETED, keywords=True)
+
 _T = TypeVar("_T")
+
+
+class ExpungeKeeper(Protocol):
+    """Keeps what is about to be expunged elsewhere (mailstore/maildir/lazy_expunge.py)."""
+
+    async def keep(
+        self, mailbox: "MaildirMailbox", uids: Sequence[Uid], *, moved_to: Mailbox | None = None
+    ) -> None:
+        """Copy messages, unless they may go for good; `moved_to` has them already.  StoreUnavailable."""
+        ...
+
+    async def close(self) -> None:
+        """The account is closed."""
+        ...
 
 
 class MaildirMailbox:
@@ -112,6 +128,8 @@ class MaildirMailbox:
         self.folder, self.failed_reads = folder, folder.failed_reads
         self.users = 0
         """How many sessions have it open."""
+        self.lazy_expunge: ExpungeKeeper | None = None
+        """Where messages go before they are expunged."""
         self._cache = cache
         self._history = ModSeqHistory(cache)
         self._cache_number = 0
@@ -288,7 +306,9 @@ class MaildirMailbox:
         return await self._run(partial(folder_changes.change_flags, origin=origin), self.folder, uids, change)
 
     async def expunge(self, uids: Sequence[Uid], *, origin: object | None = None) -> list[Uid]:
-        """Remove messages for good; the UIDs that were there."""
+        """Remove messages for good, or to where lazy_expunge says; the UIDs that were there."""
+        if self.lazy_expunge is not None:
+            await self.lazy_expunge.keep(self, uids)
         gone = await self._run(partial(folder_changes.expunge, origin=origin), self.folder, uids)
         if gone:  # UIDs are not given again, so nobody has to wait for this
             self._copied_rows.forget(gone)
@@ -313,9 +333,19 @@ class MaildirMailbox:
         """Copy, then expunge: a crash may leave a copy in both, never in none."""
         pairs = await self._copy(uids, target, keeping, is_move=True)
         there = [source for source, _ in pairs]
+        if self.lazy_expunge is not None:
+            await self.lazy_expunge.keep(self, there, moved_to=target)
         gone = await self._run(partial(folder_changes.expunge, origin=origin), self.folder, there)
         self._hand_over(target, pairs, gone)
         return pairs
+
+    async def copy_for_keeping(self, uids: Sequence[Uid], target: "MaildirMailbox") -> None:
+        """Copy what is about to be expunged, without \\Deleted and whatever a quota says.  MessageGone."""
+        self._hand_over(target, await self._copy(uids, target, _UNDELETED, is_move=True))
+
+    async def last_instances(self, uids: Sequence[Uid]) -> list[Uid]:
+        """Those of which no other copy would be left."""
+        return await self._run(folder_changes.last_instances, self.folder, uids)
 
     async def _copy(
         self, uids: Sequence[Uid], target: Mailbox, keeping: KeptFlags, *, is_move: bool

@@ -33,6 +33,7 @@ from pillarbox.mailstore.deliver import make_maildir
 from pillarbox.mailstore.mailbox import MailboxExists, MailboxNameRefused, NoSuchMailbox
 from pillarbox.mailstore.mailbox_names import (
     INBOX,
+    SECOND_INBOX,
     SEPARATOR,
     Escaping,
     check_new,
@@ -162,8 +163,11 @@ class NestedLayout:
             except ValueError:
                 continue
             full = normalise(name + SEPARATOR + level if name else level)
+            holds = is_maildir(root + b"/" + inner, files)
             if full != INBOX:  # the parent of INBOX/x
-                yield full, is_maildir(root + b"/" + inner, files)
+                yield full, holds
+            elif holds and self._escaping.second_inbox:
+                yield SECOND_INBOX, True
             if depth:
                 yield from self._below(root, inner, full, files, depth - 1)
 
@@ -181,14 +185,15 @@ class MailboxTree:
         index: bytes = b"",
         nested: bool = False,
         escaping: str = "",
+        second_inbox: bool = False,
         clock: Clock | None = None,
     ) -> None:
-        """`escaping`: the character of listescape, if it is there."""
+        """`escaping`: the character of listescape, if it is there; `second_inbox`: the root is no INBOX."""
         self.root = root
         self.control = control or root
         """Where subscriptions and dovecot-uidvalidity are."""
         self._index = index
-        self.escaping = Escaping(escaping, nested)
+        self.escaping = Escaping(escaping, nested, second_inbox)
         self.layout: Layout = (
             NestedLayout(self.escaping) if nested else FlatLayout(clock or SystemClock(), self.escaping)
         )

@@ -29,7 +29,13 @@ from pillarbox.mailstore.mailbox import (
     QuotaState,
 )
 from pillarbox.mailstore.mailbox_list import MailboxEntry, MailboxList
-from pillarbox.mailstore.mailbox_names import INBOX, OWN_SEPARATOR, SEPARATOR, normalise
+from pillarbox.mailstore.mailbox_names import (
+    INBOX,
+    OWN_SEPARATOR,
+    SECOND_INBOX,
+    SEPARATOR,
+    normalise,
+)
 from pillarbox.mailstore.maildir.account import MaildirAccount, PathKind
 
 
@@ -46,16 +52,32 @@ class PublicNames:
 
     def to_client(self, name: str) -> str:
         """`INBOX.Lists.a` for `Lists/a`."""
-        return INBOX if name == INBOX else self.prefix + name.replace(SEPARATOR, self.separator)
+        if name in (INBOX, SECOND_INBOX):
+            return INBOX if name == INBOX else self.prefix + INBOX
+        return self.prefix + self.below_prefix(name)
+
+    def below_prefix(self, name: str) -> str:
+        """`Lists.a` for `Lists/a`."""
+        return INBOX if name == SECOND_INBOX else name.replace(SEPARATOR, self.separator)
 
 
 class NamespacedAccount:
     """`Account` over another one, with the names of one namespace."""
 
-    def __init__(self, account: Account, *, prefix: str, separator: str, is_shared: bool = False) -> None:
-        """`is_shared`: another user's tree, whose INBOX is the prefix itself."""
+    def __init__(
+        self,
+        account: Account,
+        *,
+        prefix: str,
+        separator: str,
+        is_shared: bool = False,
+        second_inbox: bool = False,
+    ) -> None:
+        """`is_shared`: another user's tree, whose INBOX is the prefix itself; `second_inbox`: a mailbox may be
+        called INBOX below the prefix."""
         self._account = account
         self._is_shared = is_shared
+        self._second_inbox = second_inbox
         self.prefix = prefix
         self.separator = separator
         self._root = prefix.removesuffix(separator) if prefix else ""
@@ -199,6 +221,8 @@ class NamespacedAccount:
     def _to_client(self, name: str) -> str:
         if name == INBOX:
             return self._root if self._is_shared else INBOX
+        if name == SECOND_INBOX:
+            return self.prefix + INBOX
         return self.prefix + name.replace(SEPARATOR, self.separator)
 
     def _existing(self, name: str) -> str:
@@ -222,6 +246,8 @@ class NamespacedAccount:
         name = name[len(self.prefix) :]
         if self.separator != SEPARATOR and SEPARATOR in name:
             raise MailboxNameRefused(_MUST_NOT)
+        if self._second_inbox and name == INBOX:
+            return SECOND_INBOX
         if self.prefix and normalise(name) == INBOX:
             raise MailboxNameRefused("Invalid mailbox name: INBOX is not below the prefix")
         return name.replace(self.separator, SEPARATOR)
@@ -240,6 +266,7 @@ def as_named(account: Account, namespace: Namespace) -> NamespacedAccount:
         prefix=namespace.prefix,
         separator=namespace.separator or OWN_SEPARATOR,
         is_shared=namespace.kind == "shared",
+        second_inbox=bool(namespace.prefix) and namespace.location is not None,
     )
 
 

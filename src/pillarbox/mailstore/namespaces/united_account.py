@@ -62,12 +62,15 @@ class Part:
         *,
         lists: AccessLists | None = None,
         sharing: Callable[[], None] | None = None,
+        is_for_expunged: bool = False,
     ) -> None:
-        """`sharing` is called, in a thread, after access lists have changed."""
+        """`sharing` is called, in a thread, after access lists have changed; `is_for_expunged`: the namespace of
+        lazy_expunge."""
         self.namespace = namespace
         self.account = account
         self.lists = lists
         self.sharing = sharing
+        self.is_for_expunged = is_for_expunged
         self.prefix = account.prefix
 
     def has(self, name: str) -> bool:
@@ -279,6 +282,19 @@ class UnitedAccount:
             self._listed = MailboxList(listed)
         return self._listed
 
+    def unlisted_prefixes(self) -> list[str]:
+        """Of namespaces with list=no, whose mailboxes are told to who asks for names below the prefix."""
+        return [part.prefix for part in self._parts[1:] if part.prefix and part.namespace.list == "no"]
+
+    async def with_unlisted(self, listed: MailboxList, prefixes: Sequence[str]) -> MailboxList:
+        """What `list_mailboxes` gave, and the mailboxes of some of these."""
+        found = list(listed)
+        for part in self._parts[1:]:
+            if part.prefix in prefixes and part.namespace.list == "no":
+                root = part.prefix.removesuffix(self.separator)
+                found += [entry for entry in await self._visible(part) if entry.name != root]
+        return MailboxList(sorted(found, key=lambda entry: entry.name))
+
     async def _visible(self, part: Part) -> list[MailboxEntry]:
         entries = list(await part.account.list_mailboxes())
         lists = part.lists
@@ -323,7 +339,10 @@ class UnitedAccount:
 
     async def rename(self, old: str, new: str) -> None:
         """RENAME with all children, within a namespace."""
-        if await self._part(old) is not await self._part(new):
+        ends = (await self._part(old), await self._part(new))
+        if any(part.is_for_expunged for part in ends):
+            raise MailboxNameRefused("Can't rename mailboxes to/from expunge namespace")
+        if ends[0] is not ends[1]:
             raise MailboxNameRefused("Renaming not supported across non-private namespaces")
         part = await self._need(old, Rights.DELETE)
         await self._need_above(new)
@@ -457,7 +476,7 @@ class UnitedAccount:
     async def close(self) -> None:
         """Give back all files but those of the main part, which others share."""
         for part in [*self._parts[1:], *filter(None, self._others.values())]:
-            if not part.namespace.hidden:
+            if part.namespace.location is not None:  # or it is the main part's by another name
                 await part.account.close()
 
     async def _run(self, function: Callable[..., _T], *arguments: object) -> _T:

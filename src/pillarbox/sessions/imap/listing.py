@@ -20,6 +20,7 @@ import msgspec
 
 from pillarbox.mailstore.mailbox import MailboxStatus, NoSuchMailbox, PermissionDenied, StoreUnavailable
 from pillarbox.mailstore.mailbox_list import MailboxEntry, MailboxList
+from pillarbox.mailstore.namespaces.united_account import UnitedAccount
 from pillarbox.mailstore.sharing.acl_file import for_client
 from pillarbox.sessions.imap.conversation import Conversation
 from pillarbox.sessions.imap.mailbox_commands import SIZES, status_value, with_own_recent
@@ -77,7 +78,7 @@ async def list_mailboxes(conversation: Conversation, command: List) -> None:
         conversation.bad(command.tag, b"Error in IMAP command LIST: Unknown return options")
         return
     account = conversation.account
-    entries = await account.list_mailboxes()
+    entries = await _listed(conversation, command)
     asked = _Asked(
         command.reference,
         tuple(command.patterns),
@@ -118,6 +119,21 @@ async def list_mailboxes(conversation: Conversation, command: List) -> None:
             entries.keep(asked, answer)
         await conversation.send_parts(answer)
     conversation.ok(command.tag, b"List completed")
+
+
+async def _listed(conversation: Conversation, command: List) -> MailboxList:
+    """All mailboxes, of namespaces with list=no those below whose prefix a pattern is."""
+    account = conversation.account
+    entries = await account.list_mailboxes()
+    if not isinstance(account, UnitedAccount):
+        return entries
+    wanted = [command.reference + pattern for pattern in command.patterns]
+    named = [
+        prefix
+        for prefix in account.unlisted_prefixes()
+        if any(pattern.startswith(conversation.name(prefix)) for pattern in wanted)
+    ]
+    return await account.with_unlisted(entries, named) if named else entries
 
 
 async def _list_metadata(conversation: Conversation, command: List, name: str) -> None:

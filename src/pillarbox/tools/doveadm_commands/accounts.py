@@ -33,7 +33,7 @@ from pillarbox.config.dovecot.interpretation import mailbox_settings
 from pillarbox.config.dovecot.mail_location import place_of
 from pillarbox.config.dovecot.reading import Configuration
 from pillarbox.config.mailbox_settings import MailboxSettings, Storage
-from pillarbox.daemons.account_namespaces import AccountNamespaces
+from pillarbox.daemons.account_namespaces import AccountNamespaces, SessionUser
 from pillarbox.mailstore.cache.text_searching import IndexPolicy
 from pillarbox.mailstore.mailbox import (
     Account,
@@ -313,6 +313,7 @@ async def seen_by(command: MailCommand, owner: Owner, store: MaildirAccount) -> 
             asked=Rights.CREATE | Rights.DELETE | Rights.INSERT,
         )
         home = owner.fields.get("home", "")
+        namespaces.keep_expunged(store, SessionUser(owner.user, home, owner.place), owner.fields)
         account = namespaces.account(owner.user, home, owner.place, owner.fields, store)
         try:
             yield account
