@@ -1,15 +1,19 @@
 """Clients of a listening socket: taken, gone, or waiting for a descriptor."""
 
+import asyncio
 import os
 import resource
 import selectors
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
+import uvloop
 
-from pillarbox.net.accepting import Acceptor
+from pillarbox.net.accepting import Acceptor, AwaitedAcceptor, serve_clients
+
+LOOPS = (asyncio.new_event_loop, uvloop.new_event_loop)
 
 
 @pytest.fixture
@@ -69,3 +73,77 @@ def test_a_second_shortage_is_told_again(listener: socket.socket) -> None:
             assert taken is not None
             taken.close()
     assert told == ["accept() failed: Too many open files"] * 2
+
+
+async def _read_all(address: tuple[str, int]) -> bytes:
+    loop = asyncio.get_running_loop()
+    with socket.socket() as client:
+        client.setblocking(False)
+        await loop.sock_connect(client, address)
+        return await loop.sock_recv(client, 10)
+
+
+@pytest.mark.parametrize("new_loop", LOOPS, ids=("asyncio", "uvloop"))
+def test_clients_of_a_loop(
+    listener: socket.socket, new_loop: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
+    """So many at once; who breaks off, or takes too long, makes room for the next."""
+    ends: list[BaseException | None] = [ConnectionResetError(), TimeoutError(), None, None, None]
+    told: list[str] = []
+    most = now = 0
+
+    async def answer(client: socket.socket) -> None:
+        nonlocal most, now
+        now += 1
+        most = max(most, now)
+        await asyncio.sleep(0.01)
+        now -= 1
+        if (end := ends.pop(0)) is not None:
+            raise end
+        await asyncio.get_running_loop().sock_sendall(client, b"hello")
+
+    async def play() -> list[bytes]:
+        async with asyncio.TaskGroup() as tasks:
+            serving = tasks.create_task(serve_clients(listener, answer, at_once=2, tell=told.append))
+            answers = await asyncio.gather(*(_read_all(listener.getsockname()) for _ in range(5)))
+            serving.cancel()
+        return answers
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        assert sorted(runner.run(play())) == [b"", b"", b"hello", b"hello", b"hello"]
+    assert most == 2
+
+
+@pytest.mark.parametrize("new_loop", LOOPS, ids=("asyncio", "uvloop"))
+def test_a_loop_without_descriptors(
+    listener: socket.socket, new_loop: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
+    """The client waits, and is taken when there is room; the service does not end."""
+    told: list[str] = []
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    async def play() -> tuple[object, object]:
+        with socket.create_connection(listener.getsockname()) as client:
+            short = asyncio.Event()
+
+            def tell(text: str) -> None:
+                told.append(text)
+                short.set()
+
+            acceptor = AwaitedAcceptor(listener, tell=tell)
+            lowest_free = os.dup(0)
+            os.close(lowest_free)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, limits[1]))
+            async with asyncio.TaskGroup() as tasks:
+                waiting = tasks.create_task(acceptor.next_client())
+                try:
+                    await short.wait()
+                finally:
+                    resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+            with waiting.result() as taken:
+                return taken.getpeername(), client.getsockname()
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        theirs, ours = runner.run(play())
+    assert theirs == ours
+    assert told == ["accept() failed: Too many open files"]

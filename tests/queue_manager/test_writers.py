@@ -24,7 +24,7 @@ def test_writers_hear_of_the_flow(tmp_path: Path) -> None:
         def queued(ids: list[QueueId], _writer: Writer) -> None:
             came.put_nowait(ids)
 
-        writers = Writers(queued)
+        writers = Writers(queued, tell=lambda event: None)
         (tmp_path / "incoming").mkdir()
         queue = IncomingQueue(QueueDirectories(str(tmp_path)), clock=ManualClock())
         first, second = (QueueHints(str(tmp_path / "door"), queue) for _ in range(2))

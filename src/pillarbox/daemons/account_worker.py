@@ -63,6 +63,7 @@ from pillarbox.net.handover import (
 from pillarbox.net.startup import Startup
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.observability.events import EventSink, MailboxNotice, MailSessionEnded
+from pillarbox.observability.loop_mistakes import tell_loop_mistakes
 from pillarbox.observability.mistakes import mistakes
 from pillarbox.sessions.ended import AUTOEXPUNGED, Ended
 from pillarbox.sessions.imap.options import ImapOptions, Workaround, trash_names
@@ -502,6 +503,7 @@ def serve_sessions(sock: socket.socket, startup: Startup, settings: MailboxSetti
 async def _serve_sessions(sock: socket.socket, startup: Startup, settings: MailboxSettings) -> None:
     loop = asyncio.get_running_loop()
     log = open_log(startup, schedule=loop.call_soon)
+    tell_loop_mistakes(loop, log)
     channel: Channel[ToWorker] = Channel(sock, ToWorker)
     try:
         await AccountWorker(channel, settings=settings, tell=log, inotify=open_inotify(loop)).run()

@@ -48,6 +48,7 @@ from pillarbox.net.startup import AgentService
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.observability.events import Refused, Warned
 from pillarbox.observability.log_file import LogFile
+from pillarbox.observability.loop_mistakes import tell_loop_mistakes
 from pillarbox.queue.configured_rules import configured_rules
 from pillarbox.queue.incoming import IncomingQueue
 from pillarbox.queue.queue_directories import QueueDirectories
@@ -144,7 +145,9 @@ def serve_local_delivery(opened: Opened, sock: socket.socket, *, lifeline: int, 
 async def _serve(opened: Opened, sock: socket.socket, lifeline: int, tell: LogFile) -> None:
     snapshot, clock = opened.snapshot, SystemClock()
     channel: Channel[DeliverRecipients] = Channel(sock, DeliverRecipients)
-    asyncio.get_running_loop().add_reader(lifeline, channel.close)
+    loop = asyncio.get_running_loop()
+    tell_loop_mistakes(loop, tell)
+    loop.add_reader(lifeline, channel.close)
     settings = snapshot.group(QueueManager)
     directories = QueueDirectories(
         snapshot.value("queue_directory"), hashed=settings.hash_queue_names, depth=settings.hash_queue_depth

@@ -23,6 +23,7 @@ import msgspec
 
 from pillarbox.daemons.startup import Control, Serve, run_role
 from pillarbox.delivery.spawn import SpawnService
+from pillarbox.net.accepting import AwaitedAcceptor
 from pillarbox.net.startup import Drain, Startup
 from pillarbox.observability.events import EventSink, Warned
 
@@ -42,13 +43,12 @@ class SpawnServer:
 
     async def serve(self, listener: socket.socket) -> None:
         """Take connections until cancelled; their commands go on."""
-        loop = asyncio.get_running_loop()
-        listener.setblocking(False)
+        acceptor = AwaitedAcceptor(listener, tell=lambda text: self._tell(Warned(text)))
         while True:
             if self._slots is not None:
                 await self._slots.acquire()
             try:
-                client, _ = await loop.sock_accept(listener)
+                client = await acceptor.next_client()
             except BaseException:
                 self._free()
                 raise

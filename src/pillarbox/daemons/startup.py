@@ -42,6 +42,7 @@ from pillarbox.net.startup import Drain, Draining, Failed, FromSupervisor, Ready
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.observability.events import Broke, EventSink, Refused, Warned
 from pillarbox.observability.log_file import LogFile
+from pillarbox.observability.loop_mistakes import tell_loop_mistakes
 from pillarbox.observability.mistakes import mistakes
 from pillarbox.vocabulary.faults import ConfigurationFault
 
@@ -280,6 +281,7 @@ def run_role(open_role: Open, startup: Startup) -> None:
 async def _serve(startup: Startup, serve: Serve) -> None:
     loop = asyncio.get_running_loop()
     log = open_log(startup, schedule=loop.call_soon)
+    tell_loop_mistakes(loop, log)
     channel: Channel[FromSupervisor] = Channel(socket.socket(fileno=startup.control), FromSupervisor)
     stopped = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stopped.set)

@@ -115,7 +115,7 @@ class Doors:
 
                 may_flush = self._may_flush
                 services: dict[str, Callable[[socket.socket], Coroutine[None, None, None]]] = {
-                    "flush": lambda listener: serve_flush(listener, flusher, authorized=may_flush),
+                    "flush": lambda listener: serve_flush(listener, flusher, authorized=may_flush, tell=tell),
                     "qmgr-trigger": lambda listener: serve_triggers(
                         listener, wake, authorized=may_flush, tell=tell
                     ),

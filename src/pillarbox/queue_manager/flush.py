@@ -21,7 +21,9 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Final
 
+from pillarbox.net.accepting import serve_clients
 from pillarbox.net.peer_credentials import peer_uid
+from pillarbox.observability import events
 from pillarbox.queue.flush_protocol import (
     GREETING,
     FlushRequest,
@@ -41,6 +43,7 @@ from pillarbox.vocabulary.identifiers import QueueId
 from pillarbox.wire.attributes import AttributeFault, AttributeReader
 
 _PATIENCE: Final = 30.0
+_CLIENTS: Final = 50
 
 Flushed = Callable[[list[QueueId]], Awaitable[None]]
 """Told of deferred messages that are due now; returns when there is room for more."""
@@ -123,28 +126,26 @@ def _name(site: bytes) -> str:
     return site_name(site.removeprefix(b"@"))
 
 
-async def serve_flush(listener: socket.socket, flusher: Flusher, *, authorized: AuthorizedUsers) -> None:
+async def serve_flush(
+    listener: socket.socket, flusher: Flusher, *, authorized: AuthorizedUsers, tell: events.EventSink
+) -> None:
     """Answer public/flush until cancelled."""
     loop = asyncio.get_running_loop()
-    listener.setblocking(False)
 
     async def answer(client: socket.socket) -> None:
-        with client:
-            try:
-                async with asyncio.timeout(_PATIENCE):
-                    await loop.sock_sendall(client, GREETING)
-                    request = request_from(await _read_request(client))
-                    status = FlushStatus.BAD
-                    if request is not None and authorized.may(peer_uid(client)):
-                        status = await _carry_out(flusher, request, tasks)
-                    await loop.sock_sendall(client, encode_status(status))
-            except (OSError, TimeoutError, AttributeFault, LookupFault):
-                return
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                await loop.sock_sendall(client, GREETING)
+                request = request_from(await _read_request(client))
+                status = FlushStatus.BAD
+                if request is not None and authorized.may(peer_uid(client)):
+                    status = await _carry_out(flusher, request, tasks)
+                await loop.sock_sendall(client, encode_status(status))
+        except (AttributeFault, LookupFault):
+            return
 
     async with asyncio.TaskGroup() as tasks:
-        while True:
-            client, _ = await loop.sock_accept(listener)
-            tasks.create_task(answer(client))
+        await serve_clients(listener, answer, at_once=_CLIENTS, tell=lambda text: tell(events.Warned(text)))
 
 
 async def _read_request(client: socket.socket) -> dict[bytes, bytes]:

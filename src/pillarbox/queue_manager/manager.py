@@ -155,7 +155,7 @@ class QueueManager:
         self._finished: list[Finished] = []
         self._undecided: deque[ActiveMessage] = deque()
         self._deciding = 0  # messages of which all is known, and whose files are not yet where they belong
-        self._writers = Writers(self._queued)
+        self._writers = Writers(self._queued, tell=tell)
 
     async def run(self, hints: socket.socket, *, ready: Callable[[], None], stop: asyncio.Event) -> None:
         """Serve until `stop`; `ready` is called when everything that was active is queued again."""

@@ -19,6 +19,7 @@ import socket
 import tempfile
 from typing import Final
 
+from pillarbox.net.accepting import serve_clients
 from pillarbox.net.peer_credentials import peer_uid
 from pillarbox.observability import events
 from pillarbox.observability.mistakes import mistakes
@@ -61,26 +62,19 @@ class SubmissionService:
         self._senders = senders
         self._clock = clock
         self._tell = tell
-        self._room = asyncio.Semaphore(_CLIENTS)
 
     async def serve(self, listener: socket.socket) -> None:
         """Until cancelled."""
-        loop = asyncio.get_running_loop()
-        listener.setblocking(False)
-        async with asyncio.TaskGroup() as tasks:
-            while True:
-                await self._room.acquire()
-                client, _ = await loop.sock_accept(listener)
-                tasks.create_task(self._serve_one(client))
+        await serve_clients(
+            listener,
+            self._serve_one,
+            at_once=_CLIENTS,
+            tell=lambda text: self._tell(events.Warned(text)),
+        )
 
     async def _serve_one(self, client: socket.socket) -> None:
-        with client:
-            try:
-                await self._send(client, await self._take(client))
-            except (OSError, TimeoutError):
-                return  # it has gone; whether the message was queued, the log says
-            finally:
-                self._room.release()
+        """A client that goes away is told in the log whether its message was queued."""
+        await self._send(client, await self._take(client))
 
     async def _take(self, client: socket.socket) -> bytes:
         uid = peer_uid(client)

@@ -16,12 +16,14 @@ import socket
 from collections.abc import Callable
 from typing import Final
 
+from pillarbox.net.accepting import serve_clients
 from pillarbox.net.peer_credentials import peer_uid
 from pillarbox.observability import events
 from pillarbox.tables.authorized_users import AuthorizedUsers
 from pillarbox.tables.table import LookupFault
 
 _LARGEST: Final = 100
+_CLIENTS: Final = 50
 _PATIENCE: Final = 5.0
 _HARMLESS: Final = b"WI"
 
@@ -35,24 +37,17 @@ async def serve_triggers(
 ) -> None:
     """Hear requests until cancelled; `act` is given those letters that the client may use."""
     loop = asyncio.get_running_loop()
-    listener.setblocking(False)
 
     async def hear(client: socket.socket) -> None:
-        with client:
-            try:
-                async with asyncio.timeout(_PATIENCE):
-                    letters = (await loop.sock_recv(client, _LARGEST)).removesuffix(b"\0")
-                if any(letter not in _HARMLESS for letter in letters) and not authorized.may(
-                    peer_uid(client)
-                ):
-                    tell(events.Warned(f"user {peer_uid(client)} is not allowed to flush the mail queue"))
-                    letters = bytes(letter for letter in letters if letter in _HARMLESS)
-            except (OSError, TimeoutError, LookupFault):
-                return
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                letters = (await loop.sock_recv(client, _LARGEST)).removesuffix(b"\0")
+            if any(letter not in _HARMLESS for letter in letters) and not authorized.may(peer_uid(client)):
+                tell(events.Warned(f"user {peer_uid(client)} is not allowed to flush the mail queue"))
+                letters = bytes(letter for letter in letters if letter in _HARMLESS)
+        except LookupFault:
+            return
         if letters:
             act(letters)
 
-    async with asyncio.TaskGroup() as tasks:
-        while True:
-            client, _ = await loop.sock_accept(listener)
-            tasks.create_task(hear(client))
+    await serve_clients(listener, hear, at_once=_CLIENTS, tell=lambda text: tell(events.Warned(text)))

@@ -4,8 +4,10 @@ import asyncio
 import socket
 from collections.abc import Callable
 
+from pillarbox.net.accepting import AwaitedAcceptor
 from pillarbox.net.channel import Channel, ChannelClosed
 from pillarbox.net.peer_credentials import peer_pid
+from pillarbox.observability.events import EventSink, Warned
 from pillarbox.queue.queue_frames import FilesFree, Flow, MessagesQueued
 from pillarbox.vocabulary.identifiers import QueueId
 
@@ -43,19 +45,18 @@ class Writer:
 class Writers:
     """All that are connected."""
 
-    def __init__(self, queued: Callable[[list[QueueId], Writer], None]) -> None:
+    def __init__(self, queued: Callable[[list[QueueId], Writer], None], *, tell: EventSink) -> None:
         """`queued` is told of new messages."""
         self._queued = queued
+        self._tell = tell
         self._connected: set[Writer] = set()
         self._is_behind = False
 
     async def serve(self, listener: socket.socket, tasks: asyncio.TaskGroup) -> None:
         """Hear everybody who comes, until cancelled."""
-        loop = asyncio.get_running_loop()
-        listener.setblocking(False)
+        acceptor = AwaitedAcceptor(listener, tell=lambda text: self._tell(Warned(text)))
         while True:
-            client, _ = await loop.sock_accept(listener)
-            writer = Writer(client)
+            writer = Writer(await acceptor.next_client())
             self._connected.add(writer)
             if self._is_behind:
                 writer.tell_flow(True)

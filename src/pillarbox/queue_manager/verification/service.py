@@ -14,9 +14,11 @@ STANDARDS
 
 import asyncio
 import socket
+from contextlib import suppress
 from typing import Final
 
 from pillarbox.delivery.request import Outcome
+from pillarbox.net.accepting import serve_clients
 from pillarbox.observability import events
 from pillarbox.queue.queue_file import QueueRecipient
 from pillarbox.queue.verification import (
@@ -75,24 +77,12 @@ def _internal(address: bytes) -> bytes:
 
 async def serve_verify(listener: socket.socket, cache: VerifyCache, *, tell: events.EventSink) -> None:
     """Answer until cancelled."""
-    loop = asyncio.get_running_loop()
-    listener.setblocking(False)
-    room = asyncio.Semaphore(_CLIENTS)
 
     async def answer(client: socket.socket) -> None:
-        with client:
-            try:
-                await _converse(client, cache, tell)
-            except (OSError, TimeoutError, AttributeFault):
-                return  # gone, or never was one of ours
-            finally:
-                room.release()
+        with suppress(AttributeFault):  # it never was one of ours
+            await _converse(client, cache, tell)
 
-    async with asyncio.TaskGroup() as tasks:
-        while True:
-            await room.acquire()
-            client, _ = await loop.sock_accept(listener)
-            tasks.create_task(answer(client))
+    await serve_clients(listener, answer, at_once=_CLIENTS, tell=lambda text: tell(events.Warned(text)))
 
 
 async def _converse(client: socket.socket, cache: VerifyCache, tell: events.EventSink) -> None:
