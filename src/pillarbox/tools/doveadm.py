@@ -7,6 +7,7 @@
     acl get|rights|set|add|remove|delete|debug|recalc
     mailbox list|status|create|delete|rename|subscribe|unsubscribe|metadata|path|mutf7
     search  fetch  expunge  flags add|remove|replace  copy  move  altmove  deduplicate  save  import
+    backup  sync
     batch SEPARATOR COMMAND [SEPARATOR COMMAND]...
     index  force-resync  purge
     log errors|find|reopen|test
@@ -140,6 +141,10 @@ def _command(name: str) -> Command | None:
             from pillarbox.tools.doveadm_commands import mailboxes as doveadm_mailboxes
 
             return doveadm_mailboxes.mailbox
+        case "backup" | "sync":
+            from pillarbox.tools.doveadm_commands import syncing
+
+            return functools.partial(syncing.run, name)
         case "quota":
             from pillarbox.tools.doveadm_commands import quota as doveadm_quota
 
@@ -155,7 +160,7 @@ def _command(name: str) -> Command | None:
 
 def _synopses() -> dict[str, str]:
     """Command → its arguments."""
-    from pillarbox.tools.doveadm_commands import absent
+    from pillarbox.tools.doveadm_commands import absent, syncing
     from pillarbox.tools.doveadm_commands import acl as doveadm_acl
     from pillarbox.tools.doveadm_commands import batch as doveadm_batch
     from pillarbox.tools.doveadm_commands import mailboxes as doveadm_mailboxes
@@ -167,6 +172,7 @@ def _synopses() -> dict[str, str]:
     return {
         "acl": "|".join(doveadm_acl.USAGE),
         "auth": "cache|login|lookup|test",
+        "backup": syncing.USAGE["backup"],
         "batch": doveadm_batch.USAGE,
         "instance": "list",
         "kick": doveadm_sessions.KICK_USAGE.partition(" ")[2],
@@ -179,6 +185,7 @@ def _synopses() -> dict[str, str]:
         "reload": "",
         "stats": "|".join(absent.STATS_USAGE),
         "stop": "",
+        "sync": syncing.USAGE["sync"],
         "user": doveadm_users.USER_USAGE.partition(" ")[2],
         **doveadm_messages.USAGE,
         "who": doveadm_sessions.WHO_USAGE.partition(" ")[2],

@@ -43,6 +43,21 @@ def next_uid_validity(root: bytes, *, now: float, files: FileSystem) -> UidValid
         return UidValidity(value)
 
 
+def raise_uid_validity(root: bytes, value: int, *, files: FileSystem) -> None:
+    """A mailbox came with its own UIDVALIDITY: those that are given out from now on are higher."""
+    while (last := max(_in_file(root, files), _in_markers(root, files))) < value:
+        try:
+            if last:
+                files.rename(_marker(root, last), _marker(root, value))
+            else:
+                files.close(files.open(_marker(root, value), os.O_WRONLY | os.O_CREAT, 0o444))
+        except FileNotFoundError:
+            if _in_markers(root, files) > last:
+                continue  # another program has taken the next one
+            files.close(files.open(_marker(root, value), os.O_WRONLY | os.O_CREAT, 0o444))
+        _write(root, value, files)
+
+
 def _in_file(root: bytes, files: FileSystem) -> int:
     try:
         digits = files.read_file(root + b"/" + FILE_NAME)

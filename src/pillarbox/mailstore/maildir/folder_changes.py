@@ -382,7 +382,7 @@ class _OpenFolder:
         return new
 
 
-def _copy_blocks(path: bytes, copy_path: bytes, source: FileSystem, target: FileSystem) -> int:
+def copy_blocks(path: bytes, copy_path: bytes, source: FileSystem, target: FileSystem) -> int:
     """Copy a file as it is, fsynced; its mtime in nanoseconds."""
     descriptor = source.open(path, os.O_RDONLY)
     try:
@@ -403,7 +403,7 @@ def _copy_content(source: FolderFiles, path: bytes, target: FolderFiles, letters
     temporary = b"%b/tmp/%b" % (target.directory, target.new_names.take())
     try:
         size = _file_size(path, lambda: message_at(source.files, path)[0])
-        modified = _copy_blocks(path, temporary, source.files, target.files)
+        modified = copy_blocks(path, temporary, source.files, target.files)
     except FileNotFoundError as error:
         raise _Moved from error
     written = Written(temporary, size.stored, size.with_crlf)

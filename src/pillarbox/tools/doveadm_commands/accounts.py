@@ -84,11 +84,15 @@ class MailCommand:
         self.configuration = configuration
         self.settings: MailboxSettings = mailbox_settings(configuration, hostname="localhost")
         pairs, self.words = read_options(self.name, arguments, f"{WHOSE}{flags}")
+        self.pairs = pairs
+        """Options that may be given several times, too."""
         self.options = dict(pairs)
         self.columns: Columns | None = None
         """What it prints, if it prints anything."""
         self.sender: RowSender | None = None
         """In the child of a command that is for many."""
+        self.owner: Owner | None = None
+        """In the child: whose mailboxes it works on."""
 
     @property
     def shown_columns(self) -> Columns | None:
@@ -348,6 +352,7 @@ def _as_owner(command: MailCommand, user: str, work: Work, output: CommonOutput 
         if pipe is not None:
             command.sender = RowSender(open(pipe[1], "wb"))
         owner.become()
+        command.owner = owner
         status = _work(command, owner, work)
         sys.stdout.flush()
         if command.sender is not None:

@@ -25,6 +25,28 @@ _SUBSCRIPTIONS: Final = {"subscriptions": "s"}
 _EMPTY_NAME: Final = {"allow-empty-mailbox-name": "s"}
 _SOURCE: Final = ("destination-mailbox", "source-type", "source-user", "query")
 
+_SYNC: Final = {
+    "full-sync": "f",
+    "purge-remote": "P",
+    "reverse-sync": "R",
+    "replicator-notify": "U",
+    "lock-timeout": "l",
+    "rawlog": "r",
+    "mailbox": "m",
+    "mailbox-guid": "g",
+    "namespace": "n",
+    "all-namespaces": "N",
+    "exclude-mailbox": "x",
+    "all-mailbox": "a",
+    "state": "s",
+    "timeout": "T",
+    "default-destination": "d",
+    "sync-since-time": "t",
+    "sync-until-time": "e",
+    "sync-flag": "O",
+    "sync-max-size": "I",
+}
+
 _LETTERS: Final[Mapping[str, Mapping[str, str]]] = {
     "acl get": {"match-me": "m"},
     "altmove": {"reverse": "r"},
@@ -37,6 +59,7 @@ _LETTERS: Final[Mapping[str, Mapping[str, str]]] = {
     },
     "auth lookup": {"socket-path": "a", "auth-info": "x", "field": "f"},
     "auth test": {"socket-path": "a", "auth-info": "x", "master-user": "M"},
+    "backup": _SYNC,
     "deduplicate": {"by-msgid": "m"},
     "expunge": {"delete-empty-mailbox": "d"},
     "force-resync": {"fsck": "f"},
@@ -66,6 +89,7 @@ _LETTERS: Final[Mapping[str, Mapping[str, str]]] = {
         "reverse-verify": "V",
     },
     "save": {"mailbox": "m"},
+    "sync": {**_SYNC, "oneway-sync": "1"},
     "user": {"socket-path": "a", "auth-info": "x", "expand-field": "e", "field": "f", "userdb-only": "u"},
     "who": {"socket-path": "a", "separate-connections": "1"},
 }
@@ -84,6 +108,7 @@ _WORDS: Final[Mapping[str, Sequence[str]]] = {
     "auth login": ("user", "password"),
     "auth lookup": ("user",),
     "auth test": ("user", "password"),
+    "backup": ("destination",),
     "copy": _SOURCE,
     "deduplicate": ("query",),
     "expunge": ("query",),
@@ -114,6 +139,7 @@ _WORDS: Final[Mapping[str, Sequence[str]]] = {
     "move": _SOURCE,
     "save": ("file",),
     "search": ("query",),
+    "sync": ("destination",),
     "user": ("user-mask",),
     "who": ("mask",),
 }

@@ -322,15 +322,26 @@ class _Reader:
     def _day(self, text: str) -> tuple[float, bool]:
         """Days since 1970, and whether they are those of UTC: a moment, or an interval before now."""
         try:
-            if match := _ISO.fullmatch(text):
-                return date(int(match[1]), int(match[2]), int(match[3])).toordinal() - _EPOCH, False
-            if text.isascii() and text.isdigit():
-                return decimal(text.encode(), max_digits=12) / _DAY, True
-            if text[:1].isdigit() and "-" in text:
-                return search_date(text.encode("utf-8", "surrogateescape")), False
-            return (self._now - value_types.seconds(value_types.canonical("time", text))) / _DAY, True
-        except (ValueError, BadSyntax):
+            return day_of(text, now=self._now)
+        except ValueError:
             raise Fatal(f"Invalid search date parameter: {text}") from None
+
+
+def day_of(text: str, *, now: int) -> tuple[float, bool]:
+    """Days since 1970, and whether they are those of UTC: a date, seconds since 1970, or an interval before `now`.
+
+    ValueError if it is none of them.
+    """
+    try:
+        if match := _ISO.fullmatch(text):
+            return date(int(match[1]), int(match[2]), int(match[3])).toordinal() - _EPOCH, False
+        if text.isascii() and text.isdigit():
+            return decimal(text.encode(), max_digits=12) / _DAY, True
+        if text[:1].isdigit() and "-" in text:
+            return search_date(text.encode("utf-8", "surrogateescape")), False
+        return (now - value_types.seconds(value_types.canonical("time", text))) / _DAY, True
+    except BadSyntax as error:
+        raise ValueError(text) from error
 
 
 _EPOCH: Final = date(1970, 1, 1).toordinal()

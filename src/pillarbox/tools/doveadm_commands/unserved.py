@@ -21,12 +21,10 @@ class _Refusal(msgspec.Struct, frozen=True):
     """What it would ask, below base_dir; where there is none, Dovecot says it in the same words."""
 
 
-_SYNC: Final = "copy the Maildir with rsync -a, which keeps UIDs and flags, or use doveadm import"
 COMMANDS: Final[Mapping[str, _Refusal]] = {
-    "backup": _Refusal(_SYNC),
     "dict": _Refusal("there is no dict service"),
     "director": _Refusal("no connection is proxied", "director-admin"),
-    "dsync-server": _Refusal(_SYNC),
+    "dsync-server": _Refusal("doveadm sync works on places that this host can see"),
     "dump": _Refusal("there are no index files of Dovecot's; uidlists and keywords are text"),
     "exec": _Refusal("Dovecot's programs are not here; dovecot-lda is a command"),
     "fs": _Refusal("mail is in files, which any command reads"),
@@ -36,7 +34,6 @@ COMMANDS: Final[Mapping[str, _Refusal]] = {
     "replicator": _Refusal("nothing is replicated", "replicator-doveadm"),
     "service": _Refusal("there are no services of Dovecot's: doveadm process status shows what runs"),
     "sis": _Refusal("a Maildir has no single instance storage"),
-    "sync": _Refusal(_SYNC),
     "zlibconnect": _Refusal("use a client that knows COMPRESS"),
 }
 

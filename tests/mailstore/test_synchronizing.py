@@ -1,0 +1,213 @@
+"""Two Maildirs of a user made the same, and killed at any step of it (mailstore/synchronizing/)."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from fakes.crash_file_system import CrashFileSystem, Stopped
+from fakes.crash_survivors import Survives
+from pillarbox.config.mailbox_settings import Storage
+from pillarbox.mailstore.synchronizing.account_exchange import Choice, Direction, Exchange
+from pillarbox.mailstore.synchronizing.exchange import side_of
+from pillarbox.mailstore.synchronizing.place import Place
+
+SOURCE = {
+    "/source/dovecot-uidlist": b"3 V70 N9 G%s\n1 :a\n2 :b\n5 P#5 O3 :e\n" % (b"0" * 32),
+    "/source/dovecot-keywords": b"0 $Forwarded\n",
+    "/source/cur/a:2,S": b"Subject: a\n\n",
+    "/source/cur/b:2,FSa": b"Subject: b\n\n",
+    "/source/new/e": b"Subject: e\n\n",
+    "/source/.Work.Sub/dovecot-uidlist": b"3 V71 N4 G%s\n3 Gz :s\n" % (b"1" * 32),
+    "/source/.Work.Sub/cur/s:2,": b"Subject: s\n\n",
+    "/source/subscriptions": b"V\t2\n\nWork\tSub\n",
+    "/source/dovecot-attributes": b"priv/%s/comment\nmine\n" % (b"1" * 32),
+}
+OLD_COPY = {
+    "/copy/dovecot-uidlist": b"3 V70 N7 G%s\n1 :a\n2 :b\n4 :d\n6 :f\n" % (b"0" * 32),
+    "/copy/cur/a:2,": b"Subject: a\n\n",
+    "/copy/cur/b:2,": b"Subject: b\n\n",
+    "/copy/cur/d:2,": b"Subject: d\n\n",
+    "/copy/cur/f:2,": b"Subject: f\n\n",
+    "/copy/.Old/dovecot-uidlist": b"3 V60 N2 G%s\n1 :o\n" % (b"2" * 32),
+    "/copy/.Old/cur/o:2,": b"Subject: o\n\n",
+    "/copy/.Moved/dovecot-uidlist": b"3 V71 N4 G%s\n" % (b"1" * 32),
+    "/copy/.Moved/cur/.keep": b"",
+    "/copy/subscriptions": b"V\t2\n\nOld\n",
+}
+
+
+def file_system(files: dict[str, bytes], *, stop_at: int | None = None) -> CrashFileSystem:
+    """Maildirs of these files."""
+    made = CrashFileSystem()
+    for path in files:
+        if "/cur/" in path or "/new/" in path:
+            for name in ("cur", "new", "tmp"):
+                made.make_directories(f"{path.rsplit('/', 2)[0]}/{name}")
+    for path, content in files.items():
+        made.make_file(path, content)
+    made.stop_at = stop_at
+    return made
+
+
+def restarted(files: CrashFileSystem, survives: Survives) -> CrashFileSystem:
+    """After the crash, without the locks of the dead process: it has our id, so that nobody takes it for dead."""
+    after = files.crash(survives)
+    for path in after.files():
+        if path.endswith(".lock"):
+            after.unlink(path)
+    return after
+
+
+def exchange(files: CrashFileSystem, direction: Direction, choice: Choice | None = None) -> Exchange:
+    """One run from /source to /copy."""
+    one = Exchange(
+        Place(Storage(path="/source"), files=files),
+        Place(Storage(path="/copy"), files=files),
+        direction,
+        choice or Choice(),
+    )
+    one.run()
+    return one
+
+
+def state(files: CrashFileSystem, root: str) -> dict[str, tuple[object, ...]]:
+    """What clients see there."""
+    place = Place(Storage(path=root), files=files)
+    found: dict[str, tuple[object, ...]] = {"subscriptions": tuple(sorted(place.subscriptions.read()))}
+    for name in place.mailboxes():
+        folder = place.folder(name)
+        side = side_of(folder)
+        contents = [folder.read(uid)[0] for uid in folder.uids]
+        attributes = place.attributes.of_mailbox(side.guid)
+        found[name] = (side.guid, side.uid_validity, side.next_uid, list(side.messages), contents, attributes)
+    return found
+
+
+def guids(files: CrashFileSystem, root: str) -> set[bytes]:
+    """Of all messages there."""
+    place = Place(Storage(path=root), files=files)
+    return {one.guid for name in place.mailboxes() for one in side_of(place.folder(name)).messages}
+
+
+def contents(files: CrashFileSystem, root: str) -> set[object]:
+    """Of all messages there."""
+    place = Place(Storage(path=root), files=files)
+    return {
+        folder.read(uid)[0]
+        for name in place.mailboxes()
+        for folder in [place.folder(name)]
+        for uid in folder.uids
+    }
+
+
+def test_a_new_backup_and_one_over_another_state() -> None:
+    """Both are what the source is, and what POP3 knows of a message is there; a second run writes nothing there."""
+    for copy in ({}, OLD_COPY):
+        files = file_system({**SOURCE, **copy})
+        before = state(files, "/source")
+        exchange(files, Direction.BACKUP)
+        assert state(files, "/copy") == before == state(files, "/source")
+        assert b"5 P#5 O3 :e\n" in files.files()["/copy/dovecot-uidlist"]
+        assert b"3 Gz :s\n" in files.files()["/copy/.Work.Sub/dovecot-uidlist"]
+        seen = {path: content for path, content in files.files().items() if path.startswith("/copy")}
+        exchange(files, Direction.BACKUP)
+        assert {path: content for path, content in files.files().items() if path.startswith("/copy")} == seen
+
+
+@pytest.mark.parametrize("survives", Survives)
+@pytest.mark.parametrize("copy", [{}, OLD_COPY], ids=["new", "old"])
+def test_a_backup_that_is_killed_anywhere(copy: dict[str, bytes], survives: Survives) -> None:
+    """The source is as it was, and the next run makes the copy the same."""
+    whole = file_system({**SOURCE, **copy})
+    exchange(whole, Direction.BACKUP)
+    steps = len(whole.steps)
+    assert steps > 40
+    expected = state(whole, "/source")
+    for number in range(list(Survives).index(survives), steps, len(Survives)):
+        files = file_system({**SOURCE, **copy}, stop_at=number)
+        with pytest.raises(Stopped):
+            exchange(files, Direction.BACKUP)
+        after = restarted(files, survives)
+        assert state(after, "/source") == expected
+        exchange(after, Direction.BACKUP)
+        assert state(after, "/source") == expected
+        found = state(after, "/copy")
+        assert found.keys() == expected.keys()
+        for name, mailbox in found.items():  # UIDNEXT may be higher than it need be
+            assert [*mailbox[:2], *mailbox[3:]] == [*expected[name][:2], *expected[name][3:]]
+
+
+@pytest.mark.parametrize("survives", Survives)
+def test_a_merge_that_is_killed_anywhere(survives: Survives) -> None:
+    """No message is lost at either side, and the next run makes both the same."""
+    whole = file_system({**SOURCE, **OLD_COPY})
+    exchange(whole, Direction.MERGE)
+    steps = len(whole.steps)
+    every = contents(whole, "/source")
+    assert every == contents(whole, "/copy")
+    assert len(every) == 7
+    for number in range(list(Survives).index(survives), steps, len(Survives)):
+        files = file_system({**SOURCE, **OLD_COPY}, stop_at=number)
+        with pytest.raises(Stopped):
+            exchange(files, Direction.MERGE)
+        after = restarted(files, survives)
+        exchange(after, Direction.MERGE)
+        assert contents(after, "/source") == contents(after, "/copy") == every
+        assert guids(after, "/source") == guids(after, "/copy")
+
+
+def changes_on_both_sides() -> Iterator[tuple[CrashFileSystem, Direction]]:
+    """After a backup: a message and a mailbox go on one side each, and one is renamed."""
+    for direction in (Direction.MERGE, Direction.ONE_WAY):
+        files = file_system(SOURCE)
+        exchange(files, Direction.BACKUP)
+        files.unlink("/source/cur/a:2,S")
+        files.unlink("/copy/cur/b:2,FSa")
+        source, copy = (Place(Storage(path=root), files=files) for root in ("/source", "/copy"))
+        copy.tree.rename("Work/Sub", "Else")
+        source.begin("Fresh", b"7" * 32, 90)
+        copy.begin("Own", b"8" * 32, 91)
+        source.subscriptions.add("Fresh")
+        copy.subscriptions.remove("Work/Sub")
+        yield files, direction
+
+
+def test_what_has_happened_since_is_brought_over() -> None:
+    """Two-way to both sides, one-way to the target, which keeps what was done there."""
+    for files, direction in changes_on_both_sides():
+        is_merge = direction is Direction.MERGE
+        for _ in range(3):  # and nothing comes back
+            exchange(files, direction)
+            ours, theirs = state(files, "/source"), state(files, "/copy")
+            assert guids(files, "/copy") == {b"e", b"z"}
+            assert guids(files, "/source") == ({b"e", b"z"} if is_merge else {b"b", b"e", b"z"})
+            assert theirs.keys() == {"INBOX", "Else", "Fresh", "Own", "subscriptions"}
+            assert ours.keys() == (
+                theirs.keys() if is_merge else {"INBOX", "Work/Sub", "Fresh", "subscriptions"}
+            )
+            assert theirs["subscriptions"] == ("Fresh",)
+
+
+def test_one_way_and_then_two_way_brings_nothing_back() -> None:
+    """What users of the target have expunged meanwhile is expunged at the source."""
+    files = file_system(SOURCE)
+    exchange(files, Direction.BACKUP)
+    files.unlink("/copy/cur/b:2,FSa")
+    exchange(files, Direction.ONE_WAY)
+    exchange(files, Direction.MERGE)
+    assert guids(files, "/source") == guids(files, "/copy") == {b"a", b"e", b"z"}
+
+
+def test_only_what_is_chosen() -> None:
+    """A mailbox; messages with a flag or up to a size, and those left out are not taken for expunged."""
+    files = file_system(SOURCE)
+    exchange(files, Direction.BACKUP, Choice(includes=lambda name, _guid: name == "Work/Sub"))
+    assert guids(files, "/copy") == {b"z"}
+    exchange(files, Direction.BACKUP, Choice(flag=(0, b"$forwarded")))
+    assert guids(files, "/copy") == {b"b", b"z"}
+    exchange(files, Direction.BACKUP, Choice(max_size=1))
+    exchange(files, Direction.MERGE, Choice(max_size=1))
+    assert guids(files, "/copy") == {b"b", b"z"}
+    assert guids(files, "/source") == {b"a", b"b", b"e", b"z"}
+    exchange(files, Direction.MERGE)
+    assert guids(files, "/source") == guids(files, "/copy") == {b"a", b"b", b"e", b"z"}
