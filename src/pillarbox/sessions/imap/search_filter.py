@@ -73,6 +73,8 @@ BATCH: Final = 1024
 """Summaries asked of the store at once."""
 CONTENTS: Final = 64
 """Messages read at once, by a thread."""
+TURN: Final = 250_000
+"""Messages that keys look at before others have their turn."""
 _DAY: Final = 86400
 _LEAST: Final = float("-inf")
 _MOST: Final = float("inf")
@@ -107,6 +109,7 @@ class MessageFilter:
         self._conversation = conversation
         self._view = conversation.selected
         self._now = conversation.clock.now()
+        self._looked_at = 0  # messages, for each key again, since others have had their turn
 
     async def of_all(self, key: SearchKey) -> list[int]:
         """The messages that match, rising."""
@@ -123,6 +126,12 @@ class MessageFilter:
         """Those of `uids` (rising) that match `key`."""
         if not uids:
             return uids
+        self._looked_at += len(uids)
+        if (
+            self._looked_at >= TURN
+        ):  # a command may have thousands of keys, and none of them wait for anything
+            self._looked_at = 0
+            await self._conversation.flush_if_much()
         return await _FILTERS[type(key)](self, key, uids)
 
     # Keys of keys.
