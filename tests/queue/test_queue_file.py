@@ -86,6 +86,22 @@ def test_the_writer_makes_the_very_bytes_of_postfix() -> None:
     assert bytes(written) == golden.A_TWO_RECIPIENTS
 
 
+@pytest.mark.parametrize("length", [100, 113, 114, 127, 128, 300])
+@pytest.mark.parametrize("which", ["address", "original", "dsn_original"])
+def test_recipients_of_any_length(which: str, length: int) -> None:
+    """From 128 octets on the length of a record takes two, with `dsn_orig_rcpt=` from 114."""
+    long = b"x" * (length - 7) + b"@b.test"
+    texts = {"address": b"a@b.test", "original": b"o@b.test", "dsn_original": b"rfc822;a@b", which: long}
+    one = NewRecipient(texts["address"], texts["original"], dsn_original=texts["dsn_original"])
+    envelope = NewEnvelope(arrival_time=0, sender=b"s@b.test", recipients=[one], attributes=[])
+    records = [
+        encode_record(ord("A"), b"dsn_orig_rcpt=" + one.dsn_original),
+        encode_record(ord("O"), one.original),
+        encode_record(ord("R"), one.address),
+    ]
+    assert encode_envelope(envelope).endswith(b"".join(records) + b"M\0")
+
+
 def test_a_file_with_a_deferred_recipient() -> None:
     """What is done stays done; what is to do keeps the offset of its record."""
     message = read_message(BytesSource(golden.A_TWO_RECIPIENTS))

@@ -101,6 +101,34 @@ def test_duplicates() -> None:
     assert len(one.recipients(given, sender=sender, warn=pytest.fail)) == 1
 
 
+def test_recipients_whom_no_table_may_change() -> None:
+    """They are queued as they came, and that is what tables would have left of them that know of none."""
+    none = dict.fromkeys(
+        ("sender_canonical_maps", "recipient_canonical_maps", "canonical_maps", "virtual_alias_maps",
+         "sender_bcc_maps", "recipient_bcc_maps", "always_bcc", "masquerade_domains"),
+        "",
+    )  # fmt: skip
+    given = [
+        NewRecipient(address, address, notify, dsn_original)
+        for address in (b"a@b.test", b"A@b.test", b"a b@b.test", b"x%b.test@mx.test", b"root", b"u@host", b"")
+        for notify in (Notify.DEFAULT, Notify.SUCCESS, Notify.NEVER)
+        for dsn_original in (b"", b"rfc822;o@b.test")
+    ] * 2
+
+    def queued(**settings: str) -> list[NewRecipient]:
+        return mappings(**{**none, **settings}).recipients(
+            given, sender=Address.parse(b"s@x.test"), warn=pytest.fail
+        )
+
+    found = queued()
+    assert len(found) < len(given) / 2
+    assert found == queued(virtual_alias_maps="inline:{ other@b.test=x@y.test }")
+    assert found == queued(recipient_canonical_maps="inline:{ other@b.test=x@y.test }")
+    assert found == queued(recipient_bcc_maps="inline:{ other@b.test=x@y.test }")
+    root = next(one for one in found if one.original == b"root")
+    assert root.address.startswith(b"root@")
+
+
 def test_header_fields() -> None:
     """Each in its class."""
     headers = mappings().headers(mappings().rewriting, warn=pytest.fail)

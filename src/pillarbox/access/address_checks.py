@@ -89,10 +89,12 @@ def reject_unlisted_sender(question: Question, subject: Subject) -> Outcome:
 
 
 def _unlisted(question: Question, resolution: Resolution, subject: Subject, status: str) -> Outcome:
-    name = question.name_of(subject)
-    codes = question.codes
+    is_refused = resolution.transport in ("error", "retry") and resolution.nexthop != UNKNOWN_ALIAS
+    if not is_refused and question.resolver.is_known(resolution):
+        return None
+    name, codes = question.name_of(subject), question.codes
     is_alias = resolution.address_class is AddressClass.VIRTUAL_ALIAS
-    if resolution.transport in ("error", "retry") and resolution.nexthop != UNKNOWN_ALIAS:
+    if is_refused:
         match = _STATUS.match(resolution.nexthop)
         found, text = (match[1], match[2]) if match is not None else (status, resolution.nexthop)
         code = codes.unknown_virtual_alias_reject_code if is_alias else 550
@@ -100,8 +102,6 @@ def _unlisted(question: Question, resolution: Resolution, subject: Subject, stat
             code = 450
         found = f"{code // 100}{fixed_status(found[1:], subject)}"  # a refusal is as final as its code
         return rejected(code, found, name, subject, text.encode())
-    if question.resolver.is_known(resolution):
-        return None
     if is_alias and subject is Subject.SENDER:
         status = "5.1.7"  # of what the route of such a domain says, 5.1.1
     code, table = {

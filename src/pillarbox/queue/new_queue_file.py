@@ -81,7 +81,7 @@ def encode_envelope(envelope: NewEnvelope) -> bytes:
         out.append(encode_record(VERP, envelope.verp))
     if envelope.warn_after > 0:
         out.append(encode_record(WARN, b"%15d" % (seconds + int(envelope.warn_after))))
-    out.extend(_encode_recipient(recipient) for recipient in envelope.recipients)
+    out += [_encode_recipient(recipient) for recipient in envelope.recipients]
     out.append(b"M\x00")
     return b"".join(out)
 
@@ -92,13 +92,23 @@ def encode_attributes(attributes: Iterable[tuple[bytes, bytes]]) -> bytes:
 
 
 def _encode_recipient(recipient: NewRecipient) -> bytes:
+    asked, original, address = recipient.dsn_original, recipient.original, recipient.address
+    if asked and not recipient.notify and max(len(asked) + 14, len(original), len(address)) < 0x80:
+        # The three records below, whose lengths take an octet each, as nearly all of them do.
+        return b"A%cdsn_orig_rcpt=%bO%c%bR%c%b" % (
+            len(asked) + 14,
+            asked,
+            len(original),
+            original,
+            len(address),
+            address,
+        )
     notify = encode_record(ATTRIBUTE, b"notify_flags=%d" % recipient.notify) if recipient.notify else b""
-    asked = recipient.dsn_original
     return (
         notify
         + (encode_record(ATTRIBUTE, b"dsn_orig_rcpt=" + asked) if asked else b"")
-        + encode_record(ORIGINAL_RECIPIENT, recipient.original)
-        + encode_record(RECIPIENT, recipient.address)
+        + encode_record(ORIGINAL_RECIPIENT, original)
+        + encode_record(RECIPIENT, address)
     )
 
 

@@ -28,7 +28,7 @@ from pillarbox.queue.new_queue_file import NewRecipient
 from pillarbox.routing.address_maps import AddressMaps
 from pillarbox.routing.alias_expansion import AliasLimits, expand
 from pillarbox.routing.masquerading import Masquerading
-from pillarbox.routing.rewriting import AddressRewriting
+from pillarbox.routing.rewriting import AddressRewriting, is_complete
 from pillarbox.tables.table import Warn
 from pillarbox.vocabulary.address import NULL_ADDRESS, Address
 from pillarbox.vocabulary.envelope import Notify, without_success
@@ -111,10 +111,15 @@ class Mappings(msgspec.Struct, frozen=True, kw_only=True):
 
         if copies and self.sender_bcc and not sender.is_null:
             copy(self.sender_bcc.find(sender))
+        maps = mapped and (bool(self.aliases) or self._maps("envelope_recipient", self.recipient_canonical))
+        asks_for_copy = bool(copies and self.recipient_bcc)
         for one in given:
+            if not (maps or asks_for_copy) and one.dsn_original and is_complete(one.address):
+                queue.add(one)  # as it stands
+                continue
             address = self.recipient(Address.from_internal(one.address), warn=warn, mapped=mapped)
             self._queue(address, one, queue, mapped=mapped)
-            if copies and self.recipient_bcc:
+            if asks_for_copy:
                 copy(self.recipient_bcc.find(address))
         if copies and self.always_bcc:
             copy(self.always_bcc)
@@ -202,9 +207,10 @@ class _Queued:
         if recipient.expanded:
             self.recipients.append(recipient)
             return
-        key: tuple[object, ...] = (recipient.address.lower(),)
+        address = recipient.address.lower()
+        key: tuple[object, ...] = (address,)
         if self._by_original:
-            key = (*key, recipient.original.lower(), int(recipient.notify), recipient.dsn_original.lower())
+            key = (address, recipient.original.lower(), int(recipient.notify), recipient.dsn_original.lower())
         if key in self._seen:
             return
         if not self._limit or len(self._seen) < self._limit:

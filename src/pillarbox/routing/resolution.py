@@ -253,11 +253,12 @@ class Resolver:
         routes = self.routes
         senders = routes.sender_canonical if as_sender else ()
         tables = (*routes.recipient_canonical, *senders, *routes.canonical, *routes.virtual_aliases)
-        return self._listed(tables, address)
+        return bool(tables) and self._listed(tables, address)
 
     def leads_somewhere(self, address: Address, *, ascii_only: bool) -> bool:
         """Whether mail can be sent there, or where it is a route to; `ascii_only` is for domains.  LookupFault."""
-        destination = self._destination(address)
+        known = self._resolutions.get(address)
+        destination = self._destination(address) if known is None else known.recipient
         if not self.routes.syntax.is_valid(destination):
             self._ask_in_vain(destination)
             return False

@@ -44,7 +44,7 @@ class AddressRewriting(msgspec.Struct, frozen=True, kw_only=True):
 
     def rewrite(self, address: Address) -> Address:
         """The standard form; the null sender stays."""
-        if address.is_null or _COMPLETE_OCTETS.fullmatch(address.internal) is not None:
+        if is_complete(address.internal) or address.is_null:
             return address
         return self._rewritten(external_form(address))
 
@@ -84,6 +84,11 @@ class AddressRewriting(msgspec.Struct, frozen=True, kw_only=True):
         if self.append_at_myorigin and self.myorigin:
             return [*tokens, AT, *_tokens_of(self.myorigin)]
         return tokens
+
+
+def is_complete(internal: bytes) -> bool:
+    """Whether an address in internal form is seen at a glance to be in standard form, whatever main.cf says."""
+    return _COMPLETE_OCTETS.fullmatch(internal) is not None
 
 
 def find_last(tokens: list[Token], operator: str) -> int | None:

@@ -275,10 +275,8 @@ class Transaction:
         """Recipients as they are queued: mapped, with the copies that tables and checks ask for."""
         self._decreed = tuple(self.actions.bcc)
         given = [
-            NewRecipient(
-                rcpt.recipient.internal, rcpt.recipient.internal, rcpt.notify, self._dsn_original(rcpt)
-            )
-            for rcpt in self._recipients
+            NewRecipient(internal, internal, rcpt.notify, self._dsn_original(rcpt))
+            for rcpt, internal in [(rcpt, rcpt.recipient.internal) for rcpt in self._recipients]
         ]
         given += [NewRecipient(copy, copy, Notify.NEVER) for copy in self.actions.bcc]
         is_mapped = self._policy.receive.address_mappings

@@ -267,7 +267,7 @@ def _mail(argument: bytes, grammar: Grammar) -> Request | Refused:
 
 
 def _has_brackets(path: bytes) -> bool:
-    return path.startswith(b"<") and path.endswith(b">")
+    return path[:1] == b"<" and path[-1:] == b">"
 
 
 def _mail_parameters(command: MailFrom, parameters: list[bytes], grammar: Grammar) -> MailFrom | Refused:
