@@ -9,7 +9,9 @@ DESCRIPTION
 
 import os
 import re
+import shutil
 import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
@@ -299,3 +301,71 @@ def test_the_same_command_ends_the_same(number: int, results: dict[tuple[int, bo
         assert results[number, False] != results[number, True], f"{name} does not differ any more"
     else:
         assert results[number, False] == results[number, True]
+
+
+ALIAS_CASES: Final = [
+    # alias_database, command
+    ("hash:aliases", "newaliases"),
+    ("aliases", "sendmail -bi"),
+    ("btree:aliases hash:nothing", "sendmail -I"),
+    ("texthash:aliases inline:{a=b}", "newaliases"),
+    ("", "newaliases"),
+    ("", "newaliases -oAbtree:aliases"),
+    ("hash:aliases", "newaliases -C elsewhere"),
+]
+
+
+@pytest.mark.parametrize(("databases", "line"), ALIAS_CASES, ids=[" ".join(case) for case in ALIAS_CASES])
+def test_names_of_alias_databases_begin_in_the_queue_directory(
+    databases: str, line: str, tmp_path: Path
+) -> None:
+    """The same databases are made, though a file of the name is where the command is given; and the same is said."""
+    let_others_in(tmp_path)
+    found: list[tuple[int, str, list[str]]] = []
+    for is_ours in (False, True):
+        base = tmp_path / str(is_ours)
+        for directory in (base, base / "queue", base / "here"):
+            directory.mkdir()
+            (directory / "aliases").write_text("root: me\n")
+            os.utime(directory / "aliases", (1_000_000_000, 1_000_000_000))
+        settings = f"queue_directory = {base}/queue\nalias_database = {databases}\n"
+        (base / "main.cf").write_text(f"compatibility_level = 3.6\nmyhostname = mx.test\n{settings}")
+        found.append(_made(base, line.split(), is_ours=is_ours))
+    assert found[0] == found[1]
+
+
+def test_no_queue_directory(tmp_path: Path) -> None:
+    """Every mode says so at once."""
+    let_others_in(tmp_path)
+    (tmp_path / "main.cf").write_text(
+        f"compatibility_level = 3.6\nmyhostname = mx.test\nqueue_directory = {tmp_path}/none\n"
+    )
+    for line in ("sendmail root", "sendmail -bv root", "sendmail -bs", "newaliases"):
+        theirs, ours = (_made(tmp_path, line.split(), is_ours=is_ours) for is_ours in (False, True))
+        assert (
+            theirs
+            == ours
+            == (75, f"{line.split()[0]}: fatal: chdir BASE/none: No such file or directory\n", [])
+        )
+
+
+def _made(base: Path, words: list[str], *, is_ours: bool) -> tuple[int, str, list[str]]:
+    """Exit status, what is said, and the databases that there are now."""
+    where = base / "here" if (base / "here").is_dir() else base
+    program = (
+        str(Path(sys.executable).with_name(words[0])) if is_ours else shutil.which(words[0], path=_SYSTEM)
+    )
+    assert program is not None
+    done = subprocess.run(
+        [program, *words[1:]],
+        input=MESSAGE,
+        cwd=where,
+        env={**os.environ, "MAIL_CONFIG": str(base)},
+        capture_output=True,
+        check=False,
+    )
+    said = (done.stdout + done.stderr).decode().replace(str(base), "BASE")
+    return done.returncode, said, sorted(str(path.relative_to(base)) for path in base.rglob("*.db"))
+
+
+_SYSTEM: Final = "/usr/sbin:/usr/bin"

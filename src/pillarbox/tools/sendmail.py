@@ -24,6 +24,7 @@ import pwd
 import re
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Final
 
 from pillarbox.config.parameters.local_submission import LocalSubmission
@@ -106,7 +107,7 @@ def _carry_out(request: Request) -> int:
         case Mode.FLUSH:
             return _queue([*configured, "-f"])
         case Mode.NEW_ALIASES:
-            return _new_aliases(request, configured)
+            return _new_aliases(request)
         case Mode.DAEMON:
             from pillarbox.tools import postfix
 
@@ -114,10 +115,17 @@ def _carry_out(request: Request) -> int:
         case Mode.SMTP:
             from pillarbox.tools.sendmail_smtp import serve_standard_input
 
-            return serve_standard_input(read_settings(request.config, status=EX_TEMPFAIL))
+            return serve_standard_input(_settings(request))
         case Mode.SUBMIT:
-            submit(request, read_settings(request.config, status=EX_TEMPFAIL))
+            submit(request, _settings(request))
             return 0
+
+
+def _settings(request: Request) -> Snapshot:
+    """The configuration; there is a queue, too."""
+    snapshot = read_settings(request.config, status=EX_TEMPFAIL)
+    _queue_directory(snapshot)
+    return snapshot
 
 
 def _queue(arguments: list[str]) -> int:
@@ -126,12 +134,39 @@ def _queue(arguments: list[str]) -> int:
     return postqueue.main(arguments)
 
 
-def _new_aliases(request: Request, configured: list[str]) -> int:
+def _new_aliases(request: Request) -> int:
+    """Names of databases without a `/` are those of files in the queue directory."""
     from pillarbox.tools import postalias
 
-    if request.alias_database:
-        return postalias.main([*configured, request.alias_database])
-    return postalias.newaliases(["-C", f"{request.config}/main.cf"] if request.config else [])
+    config = os.path.abspath(request.config) if request.config else ""
+    with _in_queue_directory(read_settings(request.config, status=EX_TEMPFAIL)):
+        if request.alias_database:
+            return postalias.main([*(["-c", config] if config else []), request.alias_database])
+        return postalias.newaliases(["-C", f"{config}/main.cf"] if config else [])
+
+
+def _queue_directory(snapshot: Snapshot) -> str:
+    """Where it is, if it is there."""
+    directory = snapshot.value("queue_directory")
+    if not os.access(directory, os.X_OK):
+        reason = "Permission denied" if os.path.isdir(directory) else "No such file or directory"
+        raise Stop(f"chdir {directory}: {reason}", EX_TEMPFAIL)
+    return directory
+
+
+@contextmanager
+def _in_queue_directory(snapshot: Snapshot) -> Iterator[None]:
+    """Work there; whoever calls us comes back to where he was, as far as he may."""
+    before = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.chdir(_queue_directory(snapshot))
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                os.fchdir(before)
+    finally:
+        os.close(before)
 
 
 # -- submission ------------------------------------------------------------------------------------------
