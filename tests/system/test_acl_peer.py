@@ -436,6 +436,10 @@ def test_words_of_lists() -> None:
         b"GETACL m0",
         b"SETACL m0 me -ra",
         b"GETACL m0",
+        b"SETACL m0 you d",
+        b"GETACL m0",
+        b"SETACL m0 you -d",
+        b"GETACL m0",
     ]
     with dovecot_pair(settings, fields=GROUPS) as pair:
         for server in pair:

@@ -61,9 +61,8 @@ LETTERS: Final = {
 """In the order of RFC 4314."""
 _BY_NAME: Final = "akxeilprwts"
 """In the order of the rights' names, as Dovecot writes them."""
-_OBSOLETE: Final = {"c": Rights.CREATE | Rights.DELETE,
-                    "d": Rights.EXPUNGE | Rights.WRITE_DELETED | Rights.DELETE}  # fmt: skip
-"""RFC 4314 §2.1.1"""
+_OBSOLETE: Final = {"c": Rights.CREATE | Rights.DELETE, "d": Rights.EXPUNGE | Rights.WRITE_DELETED}
+"""RFC 4314 §2.1.1, which has `x` with one of them: with `c`, as in Dovecot."""
 
 
 class Kind(IntEnum):
@@ -174,7 +173,10 @@ def effective(
 def changed(
     entries: Iterable[Entry], who: Identifier, rights: Rights | None, *, taken: bool, mode: str = ""
 ) -> list[Entry]:
-    """The entries with those of `who` replaced, or with `mode` `+` or `-` added to or taken from; None removes."""
+    """The entries with those of `who` replaced, or with `mode` `+` or `-` added to or taken from; None removes.
+
+    Of whom all is taken an entry without rights stays, so that those of `anyone` do not become his.
+    """
     by_identifier = {entry.who: entry for entry in entries}
     entry = by_identifier.pop(who, Entry(who))
     before = entry.taken if taken else entry.given
@@ -182,7 +184,7 @@ def changed(
         rights |= before or Rights.NONE
     elif rights is not None and mode == "-":
         rights = (before or Rights.NONE) & ~rights
-    if rights is not None and not rights and (mode or taken):
+    if not rights and before is None and (mode or taken):
         rights = None
     entry = Entry(who, entry.given, rights) if taken else Entry(who, rights, entry.taken)
     if entry.given is not None or entry.taken is not None:
