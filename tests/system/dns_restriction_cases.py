@@ -73,6 +73,7 @@ def case(
     address: str = "192.0.2.99",
     senders: Iterable[str] = ("s.test",),
     recipients: Iterable[str] = ("me@pillarbox.test",),
+    service: str = "chosen",
 ) -> None:
     """What a client, or several senders or recipients, are told."""
     chosen = f"c{len(CLASSES)}"
@@ -81,7 +82,9 @@ def case(
     for sender in senders:
         steps += [f"MAIL FROM:<{chosen}@{sender}>", *(f"RCPT TO:<{one}>" for one in recipients), "RSET"]
     title = f"{restriction[:44]} of {helo} {name} {address}".replace("|", "")
-    EXCHANGES.append(Exchange(title, tuple(step.encode() for step in steps), "chosen"))
+    if service != "chosen":
+        title += f", {service}"
+    EXCHANGES.append(Exchange(title, tuple(step.encode() for step in steps), service))
 
 
 case("reject_unknown_sender_domain", senders=_DOMAINS)
@@ -125,6 +128,41 @@ case(
     "permit_mx_backup, reject",
     recipients=[f"x@{domain}" for domain in (*_DOMAINS, "first.test", "second.test")],
 )
+_FILTERS: Final = {
+    "in part": "regexp:{ {/^good\\.test\\. .* IN MX/ IGNORE}, {/ IN MX 20 / ignore}, {/^host\\.test\\. .* IN A/ IGNORE}, "
+    "{/^null.test/ IGNORE}, {/ gone\\.test/ IGNORE}, {/IN TXT/ IGNORE}, {/127\\.0\\.0\\.3$$/ IGNORE} }",
+    "all filtered": "static:IGNORE",
+    "failing filter": "fail:x",
+    "odd filter": "static:FOO",
+}
+"""smtpd_dns_reply_filter of services of these names."""
+for service in ("in part", "all filtered"):
+    case("reject_unknown_sender_domain", senders=_DOMAINS[:10], service=service)
+    case(
+        "reject_unknown_recipient_domain",
+        recipients=[f"x@{domain}" for domain in _DOMAINS[:10]],
+        service=service,
+    )
+    for helo in ("good.test", "host.test", "six.test", "none.test", "null.test", "dead.test"):
+        case("reject_unknown_helo_hostname", helo=helo, service=service)
+    for kind in ("mx", "ns", "a"):
+        case(f"check_sender_{kind}_access {_TABLE}", senders=_DOMAINS[:10], service=service)
+    for last in (2, 3, 4, 7):
+        case("reject_rbl_client bl.test", address=f"127.0.0.{last}", service=service)
+    case("reject_rhsbl_sender dbl.test", senders=["good.test", "none.test"], service=service)
+    case("permit_dnswl_client wl.test, reject", service=service)
+    case("permit_rhswl_client wl.test, reject", service=service)
+    case(
+        "permit_mx_backup, reject",
+        recipients=["x@first.test", "x@second.test", "x@good.test"],
+        service=service,
+    )
+for service in ("failing filter", "odd filter"):
+    case("reject_unknown_sender_domain", senders=_DOMAINS[:10], service=service)
+    case("reject_unknown_helo_hostname", helo="good.test", service=service)
+    case(f"check_sender_mx_access {_TABLE}", senders=_DOMAINS[:10], service=service)
+    case("reject_rbl_client bl.test", address="127.0.0.2", service=service)
+    case("permit_dnswl_client wl.test, reject", service=service)
 SETTINGS: Final = {
     "mynetworks": "192.0.2.250",
     "smtpd_authorized_xclient_hosts": "127.0.0.1",
@@ -144,11 +182,13 @@ SETTINGS: Final = {
     "smtpd_restriction_classes": ", ".join(CLASSES),
     **CLASSES,
 }
+_CHOSEN: Final = {
+    "smtpd_relay_restrictions": "permit",
+    "smtpd_recipient_restrictions": "check_sender_access inline:{ "
+    + " ".join(f"{{{name}@ = {name}}}" for name in CLASSES)
+    + " }, check_recipient_access static:OK, reject",
+}
 SERVICES: Final = {
-    "chosen": {
-        "smtpd_relay_restrictions": "permit",
-        "smtpd_recipient_restrictions": "check_sender_access inline:{ "
-        + " ".join(f"{{{name}@ = {name}}}" for name in CLASSES)
-        + " }, check_recipient_access static:OK, reject",
-    }
+    "chosen": _CHOSEN,
+    **{name: {**_CHOSEN, "smtpd_dns_reply_filter": tables} for name, tables in _FILTERS.items()},
 }

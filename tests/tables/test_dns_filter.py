@@ -9,7 +9,7 @@ import pytest
 from pillarbox.net.dns.records import Answer, DnsFault, Mx, RecordType, Tlsa
 from pillarbox.net.dns.zones import ZoneResolver, Zones
 from pillarbox.observability.events import Event, Noted, Warned
-from pillarbox.tables.dns_filter import FilteredResolver
+from pillarbox.tables.dns_filter import FilteredOut, FilteredResolver
 from pillarbox.tables.opening import open_tables
 from pillarbox.vocabulary.clock import ManualClock
 
@@ -21,6 +21,7 @@ ZONES: Zones = {
         RecordType.NS: ["ns.test"],
         RecordType.TLSA: [Tlsa(3, 1, 1, b"\xab")],
     },
+    "null.test": {RecordType.MX: [Mx(0, "")]},
     "alias.test": {RecordType.CNAME: ["x.test"]},
 }
 
@@ -94,7 +95,26 @@ def test_other_actions_are_mistakes() -> None:
     fault, events = ask("static:DROP it", RecordType.A)
     assert isinstance(fault, DnsFault)
     assert fault.public == "Error looking up name=x.test type=A: Invalid DNS reply filter syntax"
+    assert str(fault.status) == "4.4.3"
+    assert not isinstance(fault, FilteredOut)
     assert events == [Warned('smtp_dns_reply_filter: unknown DNS filter action: "DROP it"')]
+
+
+def test_a_table_that_cannot_answer_keeps_mail_waiting() -> None:
+    """As if the name server had not answered; the log says whose fault it is."""
+    fault, events = ask("fail:broken", RecordType.A)
+    assert isinstance(fault, DnsFault)
+    assert not isinstance(fault, FilteredOut)
+    assert str(fault.status) == "4.4.3"
+    assert [type(event) for event in events] == [Warned]
+
+
+def test_that_a_domain_takes_no_mail_stays() -> None:
+    """Null MX (RFC 7505) is an answer of its own, as in Postfix."""
+    answer, events = ask("static:IGNORE", RecordType.MX, "null.test")
+    assert isinstance(answer, Answer)
+    assert answer.exchanges == (Mx(0, ""),)
+    assert events == []
 
 
 def test_answers_without_records_go_by() -> None:

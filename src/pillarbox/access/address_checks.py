@@ -14,6 +14,7 @@ from pillarbox.net.dns.records import DnsFault, RecordType, host_name
 from pillarbox.net.dns.records import Outcome as Found
 from pillarbox.routing.address_lookup import find_first, text_of, virtual_patterns
 from pillarbox.routing.resolution import UNKNOWN_ALIAS, AddressClass, Resolution
+from pillarbox.tables.dns_filter import FilteredOut
 from pillarbox.tables.table import LookupFault, LookupTable
 from pillarbox.vocabulary.address import Address
 from pillarbox.vocabulary.reply import Reply
@@ -177,6 +178,8 @@ async def _unknown_domain(question: Question, address: Address, subject: Subject
         for kind in (RecordType.A, RecordType.AAAA):
             if (await question.dns.resolve(host_name(domain), kind)).outcome is Found.FOUND:
                 return None
+    except FilteredOut:
+        return None  # there is something that is not to be seen
     except DnsFault:
         deferral = rejected(450, status, name, subject, b"Domain not found")
         return question.tempfail(deferral, question.codes.unknown_address_tempfail_action)

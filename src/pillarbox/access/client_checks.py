@@ -7,6 +7,7 @@ from pillarbox.net.client_certificates import ClientCertificate
 from pillarbox.net.dns.records import DnsFault, RecordType, host_name
 from pillarbox.net.dns.records import Outcome as Found
 from pillarbox.routing.address_lookup import find_first
+from pillarbox.tables.dns_filter import FilteredOut
 from pillarbox.tables.table import LookupTable
 from pillarbox.vocabulary.reply import Reply
 from pillarbox.wire.smtp.paths import is_address, is_address_literal, is_host_name
@@ -154,6 +155,8 @@ async def reject_unknown_helo_hostname(question: Question, subject: Subject) -> 
         for kind in (RecordType.A, RecordType.AAAA, RecordType.MX):
             if (await question.dns.resolve(host, kind)).outcome is Found.FOUND:
                 return None
+    except FilteredOut:
+        return None  # there is something that is not to be seen
     except DnsFault:
         unknown = rejected(450, "4.7.1", helo, Subject.HELO, b"Host not found")
         return question.tempfail(unknown, question.codes.unknown_helo_hostname_tempfail_action)

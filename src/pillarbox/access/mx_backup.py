@@ -51,8 +51,8 @@ class MxBackup(msgspec.Struct, frozen=True):
             exchanges = (await question.dns.resolve(domain, RecordType.MX)).exchanges
         except ValueError:
             return None
-        except DnsFault:
-            _defer(question, "Unable to look up mail exchanger information: Host not found, try again")
+        except DnsFault as fault:
+            _defer(question, f"Unable to look up mail exchanger information: {fault.known}")
             return None
         best = min((exchange.preference for exchange in exchanges), default=0)
         first = [exchange.host for exchange in exchanges if exchange.preference == best and exchange.host]

@@ -26,6 +26,7 @@ from pillarbox.access.question import PERMIT, Outcome, Question, Restriction, Su
 from pillarbox.net.dns.records import DnsFault, RecordType, host_name
 from pillarbox.net.dns.records import Outcome as Found
 from pillarbox.routing.address_lookup import text_of
+from pillarbox.tables.dns_filter import unfiltered
 from pillarbox.tables.table import LookupFault, LookupTable
 from pillarbox.wire.smtp.paths import address_of_literal
 
@@ -130,10 +131,8 @@ async def _hosts(question: Question, domain: str, servers: Servers, about: Subje
         while not answer.texts and "." in domain:
             domain = domain.partition(".")[2]
             answer = await question.dns.resolve(domain, RecordType.NS)
-    except DnsFault:
-        question.tell_warning(
-            f"Unable to look up {servers.upper()} host for {domain}: Host not found, try again"
-        )
+    except DnsFault as fault:
+        question.tell_warning(f"Unable to look up {servers.upper()} host for {domain}: {fault.known}")
         return ()
     if not answer.texts:
         shown = looked_at(question, about)
@@ -145,9 +144,10 @@ async def host_addresses(question: Question, host: str) -> tuple[tuple[str, ...]
     """The addresses of a host, and why there are none, in the words of getaddrinfo(3)."""
     found: tuple[str, ...] = ()
     trouble = "Name or service not known"
+    resolver = unfiltered(question.dns)  # Postfix asks the C library, which knows no filter
     for kind in (RecordType.A, RecordType.AAAA):
         try:
-            answer = await question.dns.resolve(host, kind)
+            answer = await resolver.resolve(host, kind)
         except DnsFault:
             trouble = "Temporary failure in name resolution"
             continue

@@ -119,6 +119,7 @@ class DnsFault(TemporaryFault):
         )
         self.name = name
         self.kind = kind
+        self.known = "Host not found, try again"  # in the words of access rules' log lines
 
 
 class Resolver(Protocol):
