@@ -75,6 +75,7 @@ class Host:
         }
         self.done: list[str] = []
         self.warnings: list[str] = []
+        self.notes: list[str] = []
         self.full = False
         self.means = Means(
             settings=snapshot.group(LocalDelivery),
@@ -87,6 +88,7 @@ class Host:
             find_user=self.find_user,
             forwarder=self,
             warn=self.warnings.append,
+            note=self.notes.append,
         )
 
     async def find_user(self, name: bytes) -> Account | None:

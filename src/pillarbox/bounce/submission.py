@@ -212,6 +212,10 @@ class Notifier:
             kind, queue_id, message, source, full=full and kind == "failure", now=self._clock.now()
         )
 
+        if not for_postmaster or introduced:
+            for line in rules.templates[kind].odd_units(kind, rules.style.value):
+                self._tell(Warned(line, "bounce"))
+
         def content(own_id: QueueId, now: float) -> bytes:
             return compose(
                 kind,

@@ -27,6 +27,8 @@ from pillarbox.vocabulary.faults import ConfigurationFault
 NAMES: Final = ("failure", "delay", "success", "verify")
 
 _UNITS: Final = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86400, "weeks": 604800}
+_LARGEST: Final = 999
+"""A number of units that people still read with ease."""
 _REFERENCE: Final = re.compile(r"\$(?:\{([A-Za-z0-9_]+)\}|\(([A-Za-z0-9_]+)\)|([A-Za-z0-9_]+)|(\$))")
 FROM: Final = "Mail Delivery System <MAILER-DAEMON>"
 FROM_WITH_COMMENT: Final = "MAILER-DAEMON (Mail Delivery System)"
@@ -43,6 +45,23 @@ class Template(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     charset: str = "us-ascii"
     sender: str = FROM
+    origin: str = "[built-in]"  # or the file's path
+
+    def odd_units(self, kind: str, value: Callable[[str], str]) -> Iterator[str]:
+        """What the log has of times whose unit in the text is too long or too short for them."""
+        for match in _REFERENCE.finditer(self.text):
+            name = match[1] or match[2] or match[3] or ""
+            told = _value(name, value) if _parameter(name) != name else ""
+            wrong = ""
+            if told == "0" and value(_parameter(name)).strip("smhdw") not in ("", "0"):
+                wrong, change = "zero result", "reduce"
+            elif told.isdecimal() and int(told) > _LARGEST:
+                wrong, change = f'excessive result "{told}"', "increase"
+            if wrong:
+                unit = name.rpartition("_")[2]
+                yield f'{self.origin}: {wrong} in {kind} template conversion of parameter "{name}"'
+                yield f'please {change} time unit "{unit}" of "{name}" in {kind} template'
+                yield "for instructions see the bounce(5) manual"
 
     def expanded(self, value: Callable[[str], str]) -> str:
         """The text with `$name` replaced; a name that nobody knows is empty."""
@@ -196,6 +215,7 @@ def _template(lines: list[str], kind: str, *, path: str, warn: Callable[[str], N
         text=text,
         charset=charset,
         sender=headers.get("from", default.sender),
+        origin=path,
     )
 
 

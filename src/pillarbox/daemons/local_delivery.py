@@ -46,7 +46,7 @@ from pillarbox.delivery.status_filter import StatusFilter
 from pillarbox.net.channel import Channel, ChannelClosed
 from pillarbox.net.startup import AgentService
 from pillarbox.net.system_clock import SystemClock
-from pillarbox.observability.events import Refused, Warned
+from pillarbox.observability.events import Noted, Refused, Warned
 from pillarbox.observability.log_file import LogFile
 from pillarbox.observability.loop_mistakes import tell_loop_mistakes
 from pillarbox.queue.configured_rules import configured_rules
@@ -260,4 +260,5 @@ class _Services:
             find_user=self._users.find,
             forwarder=forwarder,
             warn=lambda text: self._tell(Warned(text)),
+            note=lambda text: self._tell(Noted(text)),
         )

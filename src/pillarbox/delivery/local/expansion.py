@@ -352,7 +352,7 @@ class LocalExpansion:
                 return
         if transport:
             if not self._is_repeated(b"mailbox %s" % parts.local):
-                self._attempts.tell(state, "passed", "2.0.0", transport)
+                self._pass(state, transport)
             return
         await self._unknown(state, parts)
 
@@ -368,7 +368,7 @@ class LocalExpansion:
             return
         user = _shown(parts.user)
         if transport:
-            self._attempts.tell(state, "passed", "2.0.0", transport)
+            self._pass(state, transport)
         elif settings.luser_relay:
             await self._luser_relay(state, parts)
         elif parts.user in (b"postmaster", b"mailer-daemon"):
@@ -376,6 +376,12 @@ class LocalExpansion:
             self._attempts.tell(state, "sent", "2.0.0", "discarded")
         else:
             self._attempts.tell(state, "bounced", "5.1.1", f'unknown user: "{user}"')
+
+    def _pass(self, state: State, transport: str) -> None:
+        """Another agent is to deliver it."""
+        name = transport.partition(":")[0]
+        self._means.note(f"{self._request.queue_id}: passing <{_shown(state.address)}> to transport={name}")
+        self._attempts.tell(state, "passed", "2.0.0", transport)
 
     async def _luser_relay(self, state: State, parts: Parts) -> None:
         template = self._means.settings.luser_relay

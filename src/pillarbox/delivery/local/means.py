@@ -46,3 +46,4 @@ class Means(msgspec.Struct, frozen=True, kw_only=True):
     find_user: Callable[[bytes], Awaitable[Account | None]]
     forwarder: Forwarder
     warn: Callable[[str], None]
+    note: Callable[[str], None]

@@ -41,7 +41,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
         )
         if extension is not None and b"/" in extension:  # it may become part of a file's name
             return Parts(user, domain, user, None, b"", illegal=True)
-        return Parts(local, domain, user, extension, delimiter)
+        # As in local(8), $recipient_delimiter is known also where nothing is delimited.
+        return Parts(local, domain, user, extension, delimiter or delimiters[:1])
 
 
 class Parts(msgspec.Struct, frozen=True):
