@@ -205,6 +205,13 @@ dict
 protocol
 -d auth_failure_delay
 -n auth_failure_delay
+-d -n auth_failure_delay
+-d -n
+-n service
+-n service/imap-login
+-n passdb
+-p auth_failure_delay
+-e
 -a auth_failure_delay
 mail_cache_min_mail_count
 mail_plugins protocols

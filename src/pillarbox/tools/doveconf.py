@@ -1,9 +1,9 @@
 """doveconf(1): show the mailbox half's configuration.
 
-    doveconf [-adnNPsSx] [-c FILE] [-f NAME=VALUE]...
-    doveconf [-dhPx] [-c FILE] [-f NAME=VALUE]... SETTING|SECTION...
+    doveconf [-adnNpPsSx] [-c FILE] [-f NAME=VALUE]...
+    doveconf [-dhnNpPx] [-c FILE] [-f NAME=VALUE]... SETTING|SECTION...
 
-    -m is not served.
+    -e and -m are not served; -p has no effect: no key has a password that would be asked for.
 
 EXIT STATUS
     0   done
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Entry of the command."""
     try:
         pairs, names = getopt.gnu_getopt(
-            list(sys.argv[1:] if arguments is None else arguments), "ac:df:hm:nNPsSx"
+            list(sys.argv[1:] if arguments is None else arguments), "ac:def:hm:nNpPsSx"
         )
     except getopt.GetoptError as error:
         needs = "requires argument" in error.msg
@@ -48,6 +48,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{sys.argv[0]}: {what} -- '{error.opt}'", file=sys.stderr)
         return EX_CONFIG
     options = dict(pairs)
+    if "-e" in options:
+        why = "-e is not served: read settings by doveconf -h" if names else "Missing command for -e"
+        print(f"doveconf: Fatal: {why}", file=sys.stderr)
+        return EX_CONFIG
     if "-m" in options:
         print("doveconf: Fatal: -m is not served: use -n or -a", file=sys.stderr)
         return EX_CONFIG
@@ -71,10 +75,14 @@ def show(options: dict[str, str], names: Sequence[str], known: dict[str, str], *
         if not names and "-S" not in options:
             print(f"# {DOVECOT_VERSION}: {path}")
         configuration = read_configuration(path)
-        for warning in configuration.warnings:
+        for warning in configuration.warnings if "-d" not in options else ():
             print(f"{program}: Warning: {warning}", file=sys.stderr)
         if known:
             configuration = listing.filtered(configuration, known)
+        if "-d" in options and options.keys() & {"-n", "-N"}:  # of the defaults, none differs from them
+            if not names and "-S" not in options:
+                _print_system()
+            return 0
         if names:
             for name in names:
                 _show_name(configuration, extent, _path(name), style, hide_name="-h" in options)
@@ -134,7 +142,7 @@ def _show_name(
     if text is not None:
         print(text if hide_name else f"{'/'.join(path)} = {text}")
         return
-    for line in listing.section_lines(configuration, path, style):
+    for line in listing.section_lines(configuration, extent, path, style):
         print(line)
 
 

@@ -50,3 +50,10 @@ def test_what_is_no_maildir_is_not_made_one(location: str, complaint: str, tmp_p
 def test_with_a_driver_it_need_not_be_there_yet(tmp_path: Path) -> None:
     """It is made by the first session."""
     assert place("maildir:~/new", tmp_path) == str(tmp_path / "new")
+
+
+@pytest.mark.parametrize("location", ["maildir:", "maildir::LAYOUT=fs", "auto:"])
+def test_a_driver_without_a_place_is_refused(location: str) -> None:
+    """Dovecot's words: it has no place of its own to fall back on."""
+    with pytest.raises(ConfigurationFault, match="Root mail directory not given"):
+        storage(location, where="dovecot.conf")

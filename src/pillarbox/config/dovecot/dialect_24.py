@@ -230,4 +230,4 @@ class Dialect24:
 def _composed(parts: dict[str, str]) -> str:
     """mail_location of mail_driver, mail_path and their like."""
     options = [f"{option}={parts[name]}" for name, option in _LOCATION.items() if option and parts.get(name)]
-    return ":".join([parts.get("mail_driver", "maildir"), parts.get("mail_path", ""), *options])
+    return ":".join([parts.get("mail_driver", "maildir"), parts.get("mail_path") or "~/Maildir", *options])

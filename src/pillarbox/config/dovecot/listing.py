@@ -68,19 +68,13 @@ def lines(configuration: Configuration, extent: Extent, style: Style) -> Iterato
             yield from _filter_lines(filtered, extent, style)
 
 
-def section_lines(configuration: Configuration, path: Path, style: Style) -> Iterator[str]:
-    """The blocks of a kind, or one of them, with all their settings."""
-    for text in _rows(configuration.root, Extent.EVERYTHING, style):
-        if text[0][: len(path)] == path and len(text[0]) > len(path):
-            yield from _block_lines(
-                configuration.root,
-                [
-                    text
-                    for text in _rows(configuration.root, Extent.EVERYTHING, style)
-                    if text[0][: len(path)] == path
-                ],
-            )
-            return
+def section_lines(configuration: Configuration, extent: Extent, path: Path, style: Style) -> Iterator[str]:
+    """The blocks of a kind, or one of them, with all their settings; of `CHANGED` and `EXPLICIT` with those."""
+    if extent is Extent.STANDARD:
+        extent = Extent.EVERYTHING
+    rows = [row for row in _rows(configuration.root, extent, style) if row[0][: len(path)] == path]
+    if any(len(row[0]) > len(path) for row in rows):
+        yield from _block_lines(configuration.root, rows)
 
 
 def value_text(configuration: Configuration, extent: Extent, path: Path, style: Style) -> str | None:

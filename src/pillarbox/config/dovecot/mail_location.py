@@ -51,7 +51,9 @@ def storage(text: str, *, where: str, escaping: str = "") -> Storage:
     if driver not in ("maildir", "auto"):
         raise ConfigurationFault(where, f"Unknown mail storage driver {driver}", mend="maildir:~/Maildir")
     path, *options = rest.split(":")
-    path = _path(path.rstrip("/") or "~/Maildir", where)
+    if not path:
+        raise ConfigurationFault(where, "Root mail directory not given", mend=f"{driver}:~/Maildir")
+    path = _path(path.rstrip("/") or "/", where)
     chosen = {"path": path, "control": "", "index": ""}
     nested = False
     for option in options:
