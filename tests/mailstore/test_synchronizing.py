@@ -211,3 +211,14 @@ def test_only_what_is_chosen() -> None:
     assert guids(files, "/source") == {b"a", b"b", b"e", b"z"}
     exchange(files, Direction.MERGE)
     assert guids(files, "/source") == guids(files, "/copy") == {b"a", b"b", b"e", b"z"}
+
+
+def test_another_identity_for_a_mailbox() -> None:
+    """doveadm mailbox update: messages and annotations stay, UIDNEXT never falls."""
+    files = file_system(SOURCE)
+    before = state(files, "/source")["Work/Sub"]
+    place = Place(Storage(path="/source"), files=files)
+    place.update("Work/Sub", guid=b"f" * 32, uid_validity=99, min_next_uid=2)
+    place.update("Work/Sub", min_next_uid=40)
+    assert state(files, "/source")["Work/Sub"] == (b"f" * 32, 99, 40, *before[3:])
+    assert files.files()["/source/dovecot-uidvalidity"] == b"00000063"

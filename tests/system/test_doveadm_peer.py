@@ -263,6 +263,20 @@ mailbox rename Nope Foo
 mailbox rename Zoo INBOX
 mailbox rename Zoo Circus
 mailbox rename Zoo
+mailbox rename Circus Circus
+mailbox update
+mailbox update --mailbox-guid 0123 INBOX
+mailbox update --uid-validity x INBOX
+mailbox update --min-first-recent-uid 3 INBOX
+mailbox update --uid-validity 78 Nope
+mailbox update INBOX Trash
+mailbox update --uid-validity 77 --min-next-uid 90 Circus
+mailbox update -g 0123456789abcdef0123456789abcdef Circus
+mailbox status 'uidvalidity uidnext' Circus
+mailbox create -g xx Guided
+mailbox create -g 0123456789abcdef0123456789abcdee Guided
+mailbox cache purge Nope
+mailbox cache purge INBOX
 mailbox list
 mailbox list -x
 mailbox

@@ -22,7 +22,10 @@ class MailboxExists(Exception):
 
 
 class MailboxNameRefused(Exception):
-    """A name that the store cannot hold; `str()` says why, for the client."""
+    """A name that the store cannot hold; `str()` says why, for the client.
+
+    Where it is a sentence with a full stop, doveadm prints that, and IMAP ends with the time.
+    """
 
 
 class MessageGone(Exception):

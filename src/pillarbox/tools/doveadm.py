@@ -5,7 +5,8 @@
     stop  reload  config  who  kick
     user  auth test|login|lookup|cache  pw
     acl get|rights|set|add|remove|delete|debug|recalc
-    mailbox list|status|create|delete|rename|subscribe|unsubscribe|metadata|path|mutf7
+    mailbox list|status|create|delete|rename|subscribe|unsubscribe|metadata|path|mutf7|update|
+            cache
     search  fetch  expunge  flags add|remove|replace  copy  move  altmove  deduplicate  save  import
     backup  sync
     batch SEPARATOR COMMAND [SEPARATOR COMMAND]...

@@ -250,7 +250,7 @@ class MaildirAccount:
         """DELETE; children stay."""
         name = normalise(name)
         if name == INBOX:
-            raise MailboxNameRefused("INBOX can't be deleted")
+            raise MailboxNameRefused("INBOX can't be deleted.")
         if self.lazy_expunge is not None:
             await self._keep_all(name, self.lazy_expunge)
         async with self._changing_names:
@@ -273,7 +273,9 @@ class MaildirAccount:
             raise MailboxNameRefused("Renaming INBOX isn't supported.")
         if new == old or new.startswith(old + SEPARATOR):
             raise MailboxNameRefused(
-                "Can't rename mailbox under its own child." if new != old else "Same name"
+                "Can't rename mailbox under its own child."
+                if new != old
+                else "Can't rename mailbox to itself."
             )
         async with self._changing_names:
             for before, after in await self._run(self._tree.rename, old, new):

@@ -75,7 +75,7 @@ class MemoryAccount:
     async def delete(self, name: str) -> None:
         """DELETE."""
         if name == "INBOX":
-            raise MailboxNameRefused("INBOX can't be deleted")
+            raise MailboxNameRefused("INBOX can't be deleted.")
         if name not in self._mailboxes:
             raise NoSuchMailbox(name)
         self._mailboxes.pop(name).mark_deleted()
@@ -84,7 +84,7 @@ class MemoryAccount:
     async def rename(self, old: str, new: str) -> None:
         """RENAME with children."""
         if old == "INBOX":
-            raise MailboxNameRefused("Renaming INBOX isn't supported")
+            raise MailboxNameRefused("Renaming INBOX isn't supported.")
         self._check_name(new)
         family = [name for name in self._mailboxes if name == old or name.startswith(old + "/")]
         if not family:

@@ -343,7 +343,7 @@ class UnitedAccount:
         if any(part.is_for_expunged for part in ends):
             raise MailboxNameRefused("Can't rename mailboxes to/from expunge namespace")
         if ends[0] is not ends[1]:
-            raise MailboxNameRefused("Renaming not supported across non-private namespaces")
+            raise MailboxNameRefused("Renaming not supported across non-private namespaces.")
         part = await self._need(old, Rights.DELETE)
         await self._need_above(new)
         await part.account.rename(old, new)

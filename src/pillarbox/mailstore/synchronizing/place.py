@@ -20,6 +20,7 @@ from pillarbox.mailstore.dovecot_files.attribute_dict import AttributeDict
 from pillarbox.mailstore.dovecot_files.dotlock import LockFile
 from pillarbox.mailstore.dovecot_files.subscriptions import Subscriptions
 from pillarbox.mailstore.dovecot_files.takeover import read_index
+from pillarbox.mailstore.dovecot_files.uid_validity import raise_uid_validity
 from pillarbox.mailstore.dovecot_files.uidlist import read_guid
 from pillarbox.mailstore.mailbox import NoSuchMailbox
 from pillarbox.mailstore.mailbox_names import INBOX
@@ -105,6 +106,27 @@ class Place:
             index=self.tree.index_directory(name),
             lock_file=self._lock_file,
         )
+
+    def update(self, name: str, *, guid: bytes = b"", uid_validity: int = 0, min_next_uid: int = 0) -> None:
+        """Give a mailbox another identity, or a higher UIDNEXT; what is empty or 0 stays.  NoSuchMailbox.
+
+        Who has the mailbox open sees another one, as if it had been made anew.
+        """
+        folder = self.folder(name)
+        former = folder.guid
+        with folder.mutex, folder.lock():
+            uidlist = folder.uidlist
+            uidlist.refresh()
+            before = uidlist.guid, uidlist.uid_validity
+            uidlist.guid, uidlist.uid_validity = guid or uidlist.guid, uid_validity or uidlist.uid_validity
+            uidlist.next_uid = max(uidlist.next_uid, min_next_uid)
+            if before != (uidlist.guid, uidlist.uid_validity):
+                self.forget(name, former)
+            uidlist.rewrite(list(uidlist.uids))
+        raise_uid_validity(self.tree.control, uid_validity, files=self.files)
+        if guid not in (b"", former) and (kept := self.attributes.of_mailbox(former)):
+            self.attributes.change(guid, kept)
+            self.attributes.forget(former)
 
     def delete(self, name: str, guid: bytes) -> None:
         """A mailbox with all that is known of it."""

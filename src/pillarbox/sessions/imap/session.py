@@ -389,7 +389,7 @@ class ImapSession:
                 if conversation.coming.any and kind not in COMING:
                     await conversation.coming.end()
         except MailboxNameRefused as refused:
-            refusal = b"[CANNOT] " + str(refused).encode("ascii", "replace")
+            refusal = b"[CANNOT] " + str(refused).removesuffix(".").encode("ascii", "replace")
         except PermissionDenied:
             refusal = b"[NOPERM] Permission denied"
         except MailTooLarge as fault:

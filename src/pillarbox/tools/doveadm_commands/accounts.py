@@ -394,7 +394,7 @@ def status_of(fault: Exception) -> int:
     if isinstance(fault, PermissionDenied):
         return EX_NOPERM
     if isinstance(fault, MailboxNameRefused) and not any(
-        word in str(fault) for word in ("INBOX", "Renaming")
+        word in str(fault) for word in ("INBOX", "Renaming", "itself")
     ):
         return EX_USAGE
     return EX_DATAERR if isinstance(fault, MailboxExists | MailboxNameRefused) else EX_TEMPFAIL

@@ -76,7 +76,7 @@ def _prepared(
     if maker is None:
         raise _unknown(words)
     at = 1 if words[0] in messages.USAGE and words[0] != "flags" else 2
-    if list(words[:2]) == ["mailbox", "metadata"]:
+    if list(words[:2]) in (["mailbox", "metadata"], ["mailbox", "cache"]):
         at = 3
     return maker(configuration, form, [*words[1:at], *(whose if len(words) >= at else ()), *words[at:]])
 

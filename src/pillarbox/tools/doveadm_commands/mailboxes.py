@@ -1,4 +1,5 @@
-"""doveadm mailbox: list, status, create, delete, rename, subscribe, unsubscribe, metadata, path, mutf7."""
+"""doveadm mailbox: list, status, create, delete, rename, subscribe, unsubscribe, metadata, path, mutf7,
+update, cache."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from fnmatch import fnmatchcase
@@ -17,6 +18,7 @@ from pillarbox.mailstore.mailbox_names import decode_utf7, encode_utf7
 from pillarbox.mailstore.maildir.account import MaildirAccount, PathKind
 from pillarbox.mailstore.namespaces.namespaced_account import NamespacedAccount
 from pillarbox.mailstore.namespaces.united_account import UnitedAccount
+from pillarbox.tools.doveadm_commands import mailbox_identity
 from pillarbox.tools.doveadm_commands.accounts import (
     COMMON,
     MailCommand,
@@ -32,7 +34,8 @@ from pillarbox.tools.doveadm_commands.faults import EX_DATAERR, EX_NOTFOUND, EX_
 from pillarbox.vocabulary.identifiers import Uid
 
 USAGE: Final = {
-    "create": f"{COMMON} [-s] <mailbox> [...]",
+    "cache": "decision|purge|remove",
+    "create": f"{COMMON} [-s] [-g <guid>] <mailbox> [...]",
     "delete": f"{COMMON} [-e] [-r] [-s] [-Z] <mailbox> [...]",
     "list": f"{COMMON} [-7|-8] [-s] [<mailbox mask> [...]]",
     "metadata": "get|list|set|unset",
@@ -42,15 +45,17 @@ USAGE: Final = {
     "status": f"{COMMON} [-t] <fields> <mailbox mask> [...]",
     "subscribe": f"{COMMON} <mailbox> [...]",
     "unsubscribe": f"{COMMON} <mailbox> [...]",
+    "update": mailbox_identity.UPDATE_USAGE,
 }
 _FLAGS: Final = {
-    "create": "s",
+    "create": "sg:",
     "delete": "ersZ",
     "list": "78s",
     "mutf7": "78",
     "path": "t:",
     "rename": "s",
     "status": "t",
+    "update": mailbox_identity.UPDATE_LETTERS,
 }
 _STATUS: Final = (
     "messages",
@@ -92,6 +97,10 @@ def prepared_mailbox(configuration: Configuration, form: str, arguments: Sequenc
 
         if arguments[1:2] and arguments[1] in VERBS:
             return prepared_metadata(configuration, form, arguments[1], arguments[2:])
+        raise Usage("mailbox <command> [<args>]", USAGE)
+    if name == "cache":
+        if arguments[1:2] and arguments[1] in mailbox_identity.CACHE_USAGE:
+            return mailbox_identity.prepared_cache(configuration, form, arguments[1], arguments[2:])
         raise Usage("mailbox <command> [<args>]", USAGE)
     command = _command(configuration, form, arguments)
     return Prepared(command, _WORK[name](command))
@@ -233,7 +242,7 @@ def _failing(command: MailCommand, what: str, fault: Exception, user: str) -> Ma
     elif isinstance(fault, PermissionDenied):
         text = "Permission denied"
     else:
-        text = f"{fault}." if str(fault).startswith("INBOX can't") else str(fault)
+        text = str(fault)
     return MailFault(user, f"Can't {verb} mailbox {what}: {text}", status_of(fault))
 
 
@@ -241,6 +250,7 @@ def _each(act: Callable[[Account, str], Awaitable[None]]) -> Callable[[MailComma
     def made(command: MailCommand) -> Work:
         if not command.words:
             raise Usage(command.usage)
+        guid = mailbox_identity.guid_of(command, "-g") if command.name == "mailbox create" else b""
 
         async def work(user: str, account: Account) -> None:
             for name in await _named(command, account):
@@ -248,6 +258,8 @@ def _each(act: Callable[[Account, str], Awaitable[None]]) -> Callable[[MailComma
                     if "-e" in command.options and (await account.status(name, with_size=False)).messages:
                         raise MailFault(user, f"Can't delete mailbox {name}: Mailbox isn't empty", EX_DATAERR)
                     await act(account, name)
+                    if guid:
+                        mailbox_identity.update(command, name, guid=guid)
                 except (NoSuchMailbox, MailboxExists, MailboxNameRefused, PermissionDenied) as fault:
                     raise _failing(command, name, fault, user) from fault
                 if "-s" in command.options:
@@ -281,10 +293,6 @@ def _rename(command: MailCommand) -> Work:
         try:
             await account.rename(old, new)
         except (NoSuchMailbox, MailboxExists, MailboxNameRefused, PermissionDenied) as fault:
-            if isinstance(fault, MailboxNameRefused) and "across" in str(
-                fault
-            ):  # a sentence, which IMAP ends with the time
-                fault = MailboxNameRefused(f"{fault}.")
             raise _failing(command, f"{old} to {new}", fault, user) from fault
         if "-s" in command.options:
             await account.unsubscribe(old)
@@ -343,4 +351,5 @@ _WORK: Final[dict[str, Callable[[MailCommand], Work]]] = {
     "unsubscribe": _each(lambda account, name: account.unsubscribe(name)),
     "rename": _rename,
     "path": _path,
+    "update": mailbox_identity.updating,
 }

@@ -78,6 +78,14 @@ _LETTERS: Final[Mapping[str, Mapping[str, str]]] = {
     "mailbox mutf7": {"to-utf8": "7", "from-utf8": "8"},
     "mailbox path": {"type": "t"},
     "mailbox rename": _SUBSCRIPTIONS,
+    "mailbox update": {
+        "mailbox-guid": "g",
+        "uid-validity": "V",
+        "min-next-uid": "N",
+        "min-first-recent-uid": "R",
+        "min-highest-modseq": "H",
+        "min-highest-pvt-modseq": "P",
+    },
     "mailbox status": {"total-sum": "t"},
     "pw": {
         "list": "l",
@@ -136,6 +144,7 @@ _WORDS: Final[Mapping[str, Sequence[str]]] = {
     "mailbox status": ("fieldstr", "mailbox-mask"),
     "mailbox subscribe": ("mailbox",),
     "mailbox unsubscribe": ("mailbox",),
+    "mailbox update": ("mailbox",),
     "move": _SOURCE,
     "save": ("file",),
     "search": ("query",),
