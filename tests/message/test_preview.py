@@ -45,6 +45,8 @@ CASES = [
     ("an empty quotation", b"\r\n>\r\n> \r\n", ""),
     ("an empty blockquote", HTML + b"<blockquote> </blockquote>", ""),
     ("a quotation in a blockquote", HTML + b"<blockquote>\r\n>a\r\n>b</blockquote>", ">a b"),
+    ("a number of many digits", HTML + b"a&#" + b"1" * 5000 + b";b", "a\ufffdb"),
+    ("a number of many noughts", HTML + b"a&#" + b"0" * 5000 + b"65b&#x41;&#65", "aAbAA"),
     ("CDATA", HTML + b"a<![CDATA[b<i>&amp;</i>]]>c<![cdata[d", "ab<i>&amp;</i>cd"),
     ("a condition for one browser", HTML + b"<![if mso]>a<![endif]>b", "a b"),
     ("a character that is cut off", b"Content-Type: text/plain; charset=utf-8\r\n\r\nab\xe2\x82", "ab"),

@@ -44,6 +44,8 @@ _TAG: Final = re.compile(
     r"""(?:(?>(?:[^<>"']+|"[^"<]*"|'[^'<]*')*)>|[^<>]*+(?:>|\Z))"""
     r"|<[!?][^<>]*+(?:>|\Z)"
 )
+_NUMBER: Final = re.compile(r"&#0*([0-9]{1,8})[0-9]*", re.ASCII)
+"""A character's number; more than eight digits are no character's."""
 
 
 def preview(content: Content) -> bytes:
@@ -103,6 +105,11 @@ def _joined(text: str) -> str:
     return _REPEATED.sub(_UNREADABLE, joined) if _UNREADABLE in joined else joined
 
 
+def _unescaped(text: str) -> str:
+    """Entities as characters.  int() refuses to read numbers of more than 4,300 digits."""
+    return unescape(_NUMBER.sub(r"&#\1", text) if "&#" in text else text)
+
+
 def _of_html(text: str) -> str:
     """The text of a page.  Tags are stepped over one by one, none is looked at twice: the page is anybody's."""
     own: list[str] = []
@@ -110,7 +117,7 @@ def _of_html(text: str) -> str:
     depth = position = 0
     while True:
         tag = _TAG.search(text, position)
-        (quoted if depth else own).append(unescape(text[position : tag.start() if tag else len(text)]))
+        (quoted if depth else own).append(_unescaped(text[position : tag.start() if tag else len(text)]))
         if tag is None:
             break
         position = tag.end()
