@@ -26,6 +26,11 @@ class Journal:
         self._changes.extend(changes)
         self.position += len(self._changes) - before
 
+    def pass_over(self, count: int) -> None:
+        """So many changes happened before anybody could ask for them: none is kept, nor what was before."""
+        self._changes.clear()
+        self.position += count
+
     def trim(self, kept: int) -> None:
         """Forget all but the last `kept`."""
         for _ in range(len(self._changes) - kept):

@@ -73,7 +73,7 @@ from pillarbox.mailstore.maildir.message_contents import MessageContents
 from pillarbox.mailstore.maildir.modseq_history import ModSeqHistory, ModSeqRow
 from pillarbox.mailstore.maildir.modseqs import ModSeqs
 from pillarbox.mailstore.maildir.prompt_work import promptly
-from pillarbox.mailstore.maildir.table_changes import add_rows, change_rows, expunge_rows
+from pillarbox.mailstore.maildir.table_changes import add_rows, additions, change_rows, expunge_rows
 from pillarbox.mailstore.quota.maildirsize import Size
 from pillarbox.vocabulary.flags import Flag, count_flag, having_flag
 from pillarbox.vocabulary.identifiers import ModSeq, Uid, UidValidity
@@ -530,13 +530,17 @@ class MaildirMailbox:
 
     def _add_rows(self, events: Sequence[Event], modseq: ModSeq) -> None:
         self.memo.clear()
-        self._journal.extend(add_rows(self.messages, events, modseq))
+        add_rows(self.messages, events, modseq)
+        if self.uid_validity:
+            self._journal.extend(additions(events, modseq))
+        else:  # the mailbox is being loaded: nobody knows of it yet
+            self._journal.pass_over(len(events))
         if self._is_filling:
             self._adopt_arrivals()
             self.filling.want([event.uid for event in events])
             self.texts.note_new([event.uid for event in events])
-        else:
-            self.filling.want([event.uid for event in events if event.uid in self.folder.fresh])
+        elif fresh := set(self.folder.fresh.uids):
+            self.filling.want([event.uid for event in events if event.uid in fresh])
 
     def _load(self) -> None:
         folder = self.folder

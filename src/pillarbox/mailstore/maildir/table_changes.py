@@ -15,12 +15,16 @@ from pillarbox.mailstore.maildir.folder_files import Event
 from pillarbox.vocabulary.identifiers import ModSeq, Uid
 
 
-def add_rows(table: MessageTable, events: Sequence[Event], modseq: ModSeq) -> list[Change]:
-    """Messages with the next UIDs."""
+def add_rows(table: MessageTable, events: Sequence[Event], modseq: ModSeq) -> None:
+    """Messages with the next UIDs; `additions` is what the journal tells of them, if anybody has looked before."""
     table.uids.extend([event.uid for event in events])
     table.flags.extend([event.flags for event in events])
     table.keywords.extend([event.keywords for event in events])
     table.modseqs.extend([modseq] * len(events))
+
+
+def additions(events: Iterable[Event], modseq: ModSeq) -> list[Change]:
+    """What the journal tells of messages with the next UIDs."""
     return [Change(ChangeKind.ADDED, Uid(event.uid), modseq, event.origin) for event in events]
 
 
