@@ -10,6 +10,7 @@ from pillarbox.wire.imap.imap_url import BadUrl, parse_authorized_url, parse_mes
 GOOD = [
     (b"/INBOX/;UID=7", "INBOX", None, 7, b"BODY[]", None),
     (b"/INBOX;UIDVALIDITY=12/;UID=7", "INBOX", 12, 7, b"BODY[]", None),
+    (b"/a/b/;UIDVALIDITY=12/;UID=7/;PARTIAL=0.01", "a/b", 12, 7, b"BODY[]", (0, 1)),
     (b"/a%20b/c/;uid=7/;section=1.2.MIME", "a b/c", None, 7, b"BODY[1.2.MIME]", None),
     (b"/Gr%C3%BC%C3%9Fe/;UID=1/;SECTION=HEADER", "Grüße", None, 1, b"BODY[HEADER]", None),
     (b";UID=3/;SECTION=2", "", None, 3, b"BODY[2]", None),
@@ -23,6 +24,7 @@ BAD = [
     (b"imap://host/INBOX/;UID=1", "Invalid IMAP URL: Relative URL required"),
     (b"/INBOX", "Invalid IMAP URL: not the URL of a message"),
     (b"/INBOX/;UID=x", "Invalid IMAP URL: not the URL of a message"),
+    (b"/INBOX/;UID=1/;PARTIAL=1.0", "Invalid IMAP URL: not the URL of a message"),
     (b"/%FF/;UID=1", "Invalid IMAP URL"),
     (b"/INBOX/;UID=1/;SECTION=FOO", "Invalid IMAP URL"),
     (b"", "Invalid IMAP URL: not the URL of a message"),

@@ -26,8 +26,8 @@ from pillarbox.wire.imap.message_grammar import read_section
 from pillarbox.wire.imap.scanner import BadSyntax
 
 _URL: Final = re.compile(
-    rb"(?:/?(?P<mailbox>[^;]*?)(?:;UIDVALIDITY=(?P<validity>[0-9]{1,10}))?/)?;UID=(?P<uid>[0-9]{1,10})"
-    rb"(?:/;SECTION=(?P<section>[^;]+?))?(?:/;PARTIAL=(?P<first>[0-9]{1,19})(?:\.(?P<count>[0-9]{1,19}))?)?",
+    rb"(?:/?(?P<mailbox>[^;]*?)(?:/?;UIDVALIDITY=(?P<validity>[0-9]{1,10}))?/)?;UID=(?P<uid>[0-9]{1,10})"
+    rb"(?:/;SECTION=(?P<section>[^;]+?))?(?:/;PARTIAL=(?P<first>[0-9]{1,19})(?:\.(?P<count>(?!0+\Z)[0-9]{1,19}))?)?",
     re.IGNORECASE,
 )
 _SCHEME: Final = re.compile(rb"([A-Za-z][A-Za-z0-9+.-]*):")
@@ -94,6 +94,7 @@ def parse_message_url(text: bytes) -> MessageUrl:
     """`[mailbox [";UIDVALIDITY=" nz-number] "/"] ";UID=" nz-number ["/;SECTION=" enc-section] ["/;PARTIAL=" range]`
 
     Without a mailbox it is of the selected one: RFC 5092's `irelative-path`, and the same behind a slash.
+    A slash before `;UIDVALIDITY`, which some clients write, is no part of the mailbox's name.
     """
     if _SCHEME.match(text) is not None:
         known = text[:5].lower() == b"imap:"
