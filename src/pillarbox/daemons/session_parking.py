@@ -21,7 +21,8 @@ import errno
 import os
 import socket
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
+from functools import partial
 from typing import Final, Protocol
 
 import msgspec
@@ -250,6 +251,9 @@ class SessionParking:
         self._has_changed = False
         directories = {directory for session in sessions for directory in session.watched_directories}
         roots = {directory for session in sessions for directory in session.name_directories}
+        files = {file for session in sessions for file in session.annotation_files}
+        roots |= set(map(os.path.dirname, files))
+        heeds = partial(_is_of_names, {b"subscriptions", *map(os.path.basename, files)})
         if not directories and not roots:
             return
         if self._inotify is None:
@@ -259,7 +263,7 @@ class SessionParking:
                 self._ends.append(self._inotify.watch(directory, self._note_change))
             for root in sorted(roots):  # where we write files ourselves, too
                 try:
-                    end = self._inotify.watch(root, self._note_change, heeds=_is_of_names)
+                    end = self._inotify.watch(root, self._note_change, heeds=heeds)
                 except FileNotFoundError:  # one that was to become a mailbox is gone again
                     self._note_change()
                 else:
@@ -277,9 +281,9 @@ class SessionParking:
         self._has_changed = True
 
 
-def _is_of_names(name: bytes, is_directory: bool) -> bool:
-    """Whether what has changed may be a mailbox, or what is subscribed."""
-    return is_directory or name == b"subscriptions"
+def _is_of_names(names: Collection[bytes], name: bytes, is_directory: bool) -> bool:
+    """Whether what has changed may be a mailbox, or is one of the files, as what is subscribed."""
+    return is_directory or name in names
 
 
 def _state_files(states: Sequence[bytes]) -> list[int]:

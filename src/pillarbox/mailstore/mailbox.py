@@ -207,6 +207,19 @@ class FlagChange(msgspec.Struct, frozen=True):
     flags: Flag = Flag.NONE
     keywords: tuple[bytes, ...] = ()
     expected: Mapping[int, tuple[int, int]] | None = None
+    scope: KeptFlags = KEEP_ALL
+    """What REPLACE replaces; other flags stay."""
+
+    def applied(self, before: tuple[int, int], flags: int, keywords: int) -> tuple[int, int]:
+        """What becomes of flags and keyword bits; `flags`, `keywords`: this change's, as bits."""
+        if self.action is FlagAction.ADD:
+            return before[0] | flags, before[1] | keywords
+        if self.action is FlagAction.REMOVE:
+            return before[0] & ~flags, before[1] & ~keywords
+        if self.scope is KEEP_ALL:
+            return flags, keywords
+        kept_flags = before[0] & ~int(self.scope.flags)
+        return kept_flags | flags, keywords if self.scope.keywords else before[1] | keywords
 
 
 class Fields(EnumFlag):
@@ -487,6 +500,11 @@ class Account(Protocol):
     @property
     def name_directories(self) -> tuple[bytes, ...]:
         """Where something changes whenever `watch_names` would tell of another program."""
+        ...
+
+    @property
+    def annotation_files(self) -> tuple[bytes, ...]:
+        """The files that annotations are in; a change replaces one."""
         ...
 
     async def subscribe(self, name: str) -> None:

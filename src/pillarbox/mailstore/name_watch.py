@@ -2,7 +2,7 @@
 
 DESCRIPTION
     What sessions of this worker do is told at once; what other programs do to the directories at the root of the
-    account (by Maildir++ that is where all mailboxes are), to its subscriptions and to annotations there is told by
+    account (by Maildir++ that is where all mailboxes are), to its subscriptions and to annotations is told by
     inotify.  Other programs make a mailbox in steps: a directory that holds no mail yet is watched, too, as it may
     be one the next moment.  In a tree (LAYOUT=fs), what another program makes below another mailbox is noticed with
     the next such change.
@@ -12,6 +12,7 @@ STANDARDS
 """
 
 import asyncio
+import os
 from collections.abc import Callable, Iterable, Sequence
 
 from pillarbox.files.inotify import Inotify
@@ -20,7 +21,9 @@ from pillarbox.files.inotify import Inotify
 class NameWatch:
     """Of one account; on the loop."""
 
-    def __init__(self, directories: Sequence[bytes], inotify: Inotify | None) -> None:
+    def __init__(self, directories: Sequence[bytes], inotify: Inotify | None, *, file: bytes = b"") -> None:
+        """`file`: that of the annotations, which may be somewhere else."""
+        self._file = file
         self._roots = tuple(directories)
         self._unfinished: dict[bytes, Callable[[], None]] = {}  # directories → the ends of their watches
         self._inotify = inotify
@@ -41,6 +44,7 @@ class NameWatch:
                     self._ends.append(self._inotify.watch(directory, self.tell))
                 except OSError:  # no such directory, or no more watches: what we do ourselves is told still
                     continue
+            self._watch_file(self._inotify)
 
         def end() -> None:
             if notify in self._watchers:
@@ -51,6 +55,16 @@ class NameWatch:
                     self.follow(())
 
         return end
+
+    def _watch_file(self, inotify: Inotify) -> None:
+        directory, name = os.path.split(self._file)
+        if not name or directory in self._roots:
+            return
+        try:
+            end = inotify.watch(directory, self.tell, heeds=lambda changed, is_directory: changed == name)
+        except OSError:
+            return
+        self._ends.append(end)
 
     def follow(self, unfinished: Iterable[bytes]) -> None:
         """The directories without mail that have just been found, and no others, are watched besides."""

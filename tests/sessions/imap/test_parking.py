@@ -17,6 +17,7 @@ from fakes.strange_programs import STRANGE_ACTIONS, do_strange_thing
 from pillarbox.mailstore.mailbox import FlagAction, FlagChange, NewMessage
 from pillarbox.mailstore.maildir.account import MaildirAccount
 from pillarbox.mailstore.memory.account import MemoryAccount
+from pillarbox.sessions.imap.options import ImapOptions
 from pillarbox.sessions.imap.session import AUTOLOGOUT
 from pillarbox.vocabulary.clock import ManualClock
 from pillarbox.vocabulary.flags import Flag
@@ -187,6 +188,40 @@ def test_octets_are_counted_on() -> None:
         return (await parked.end()).figures
 
     assert asyncio.run(run(True)) == asyncio.run(run(False))
+
+
+def test_annotations_that_notify_watches_go_on() -> None:
+    """What others have set or removed meanwhile is told, once; what the client has set itself is not."""
+
+    async def run() -> list[list[bytes]]:
+        account = new_account()
+        parked = ParkedClient(account, ImapOptions(metadata=True))
+        await parked.begin()
+        await account.change_attributes("INBOX", {"private/comment": b"x", "private/other": b"y"})
+        events = b"(MailboxName MailboxMetadataChange ServerMetadataChange)"
+        await parked.ask(b"a NOTIFY SET (personal %b)\r\n" % events)
+        await parked.ask(b'b SETMETADATA INBOX (/private/mine "z")\r\n')
+        assert await parked.park()
+        heard = [(await parked.go_on()).splitlines()]
+        assert await parked.park()
+        await account.change_attributes("INBOX", {"private/comment": b"x", "private/other": None})
+        await account.change_attributes("Sent", {"private/comment": b"new"})
+        await account.change_attributes("", {"private/comment": b"server"})
+        heard.append((await parked.go_on()).splitlines())
+        assert await parked.park()
+        heard.append((await parked.go_on()).splitlines())
+        await parked.end()
+        return heard
+
+    assert asyncio.run(run()) == [
+        [],
+        [
+            b'* METADATA "" /private/comment',
+            b"* METADATA INBOX /private/other",
+            b"* METADATA Sent /private/comment",
+        ],
+        [],
+    ]
 
 
 @pytest.mark.parametrize(

@@ -119,6 +119,10 @@ def test_expunges_wait_for_a_command_that_may_tell_them() -> None:
                 b"* 3 FETCH (FLAGS (\\Flagged \\Recent))",
                 b"e OK Store completed",
             ]
+            for command in (b"STORE 1 +FLAGS.SILENT (\\Seen)", b"STORE 1,2 FLAGS (\\Seen)"):  # RFC 5530 §3
+                assert (await reader.say(b"e " + command))[-1] == (
+                    b"e OK [EXPUNGEISSUED] Some messages were already expunged"
+                )
             assert (await reader.say(b"f SEARCH ALL"))[-1] == b"f OK Search completed"
             for numbers in (b"1:*", b"OR ALL NOT 2"):  # RFC 7162 §3.2.10.2
                 assert await reader.say(b"g UID SEARCH " + numbers) == [

@@ -57,7 +57,7 @@ class AttributeDict:
     """The file at `path`; functions are for worker threads."""
 
     def __init__(self, path: bytes, files: FileSystem, clock: Clock) -> None:
-        self._path = path
+        self.path = path
         self._files = files
         self._clock = clock
         self._known: tuple[tuple[int, int, int], dict[bytes, bytes]] = ((0, 0, 0), {})
@@ -94,7 +94,7 @@ class AttributeDict:
         key = _url_key(guid)
         known = self._read().get(key)
         if known is None and new:
-            with DotLock(self._path, files=self._files, clock=self._clock):
+            with DotLock(self.path, files=self._files, clock=self._clock):
                 known = self._read().get(key)
                 if known is None:
                     known = new.hex().encode("ascii")
@@ -103,7 +103,7 @@ class AttributeDict:
             return bytes.fromhex((known or b"").decode("ascii"))
         except ValueError as error:  # UnicodeError too
             raise StoreUnavailable(
-                f"{os.fsdecode(self._path)}: the key of {guid.decode()} is no key"
+                f"{os.fsdecode(self.path)}: the key of {guid.decode()} is no key"
             ) from error
 
     def forget_url_keys(self, guids: Sequence[bytes]) -> None:
@@ -121,7 +121,7 @@ class AttributeDict:
             self._change(dict.fromkeys(gone))
 
     def _change(self, changes: Mapping[bytes, bytes | None]) -> None:
-        with DotLock(self._path, files=self._files, clock=self._clock):
+        with DotLock(self.path, files=self._files, clock=self._clock):
             self._replace(changes)
 
     def _replace(self, changes: Mapping[bytes, bytes | None]) -> None:
@@ -135,15 +135,15 @@ class AttributeDict:
         content = b"".join(b"%b\n%b\n" % (escape(key), escape(value)) for key, value in entries.items())
         if len(content) > MAX_FILE:
             raise AttributesFull
-        replace_file(self._files, self._path, [content], temporary=self._path + b".new")
+        replace_file(self._files, self.path, [content], temporary=self.path + b".new")
 
     def _read(self) -> dict[bytes, bytes]:
         """All entries; read anew when the file is another one."""
         try:
-            status = self._files.stat(self._path)
+            status = self._files.stat(self.path)
             state = (status.st_ino, status.st_mtime_ns, status.st_size)
             if state != self._known[0]:
-                self._known = (state, parse(self._files.read_file(self._path)))
+                self._known = (state, parse(self._files.read_file(self.path)))
         except FileNotFoundError:
             self._known = ((0, 0, 0), {})
         return self._known[1]

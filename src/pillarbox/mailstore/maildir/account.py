@@ -180,7 +180,9 @@ class MaildirAccount:
             files=files,
             usual_uses={one.name: " ".join(one.special_use).encode() for one in mailboxes},
         )
-        self._name_watch = NameWatch(tuple({self._tree.root, self._tree.control}), inotify)
+        self._name_watch = NameWatch(
+            tuple({self._tree.root, self._tree.control}), inotify, file=self._attributes.path
+        )
         self._open: dict[str, MaildirMailbox] = {}
         self._loading: dict[str, asyncio.Lock] = {}
         self._changing_names = asyncio.Lock()  # each of CREATE, DELETE and RENAME is several calls
@@ -310,6 +312,11 @@ class MaildirAccount:
     def name_directories(self) -> tuple[bytes, ...]:
         """Where something changes whenever `watch_names` would tell of another program."""
         return self._name_watch.directories
+
+    @property
+    def annotation_files(self) -> tuple[bytes, ...]:
+        """The files that annotations are in."""
+        return (self._attributes.path,)
 
     # --- subscriptions ------------------------------------------------------------------------------
 

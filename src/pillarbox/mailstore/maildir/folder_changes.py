@@ -89,7 +89,7 @@ def change_flags(
                 before = folder.meaning(uid, folder.paths[row])
                 if change.expected is not None and change.expected.get(uid) != before:
                     continue
-                after = _changed(before, change.action, flags, wanted)
+                after = change.applied(before, flags, wanted)
                 if after == before or not opened.rename(row, uid, after):
                     continue
                 if (before[1] or after[1]) and keywords.surplus_of(before[1] ^ after[1]):
@@ -296,15 +296,6 @@ def _originals(source: FolderFiles, uids: Sequence[int], keeping: KeptFlags) -> 
 
 
 # --- inside -----------------------------------------------------------------------------------------
-
-
-def _changed(before: tuple[int, int], action: FlagAction, flags: int, keywords: int) -> tuple[int, int]:
-    """RFC 3501 §6.4.6: FLAGS, +FLAGS, -FLAGS."""
-    if action is FlagAction.REPLACE:
-        return flags, keywords
-    if action is FlagAction.ADD:
-        return before[0] | flags, before[1] | keywords
-    return before[0] & ~flags, before[1] & ~keywords
 
 
 class _OpenFolder:

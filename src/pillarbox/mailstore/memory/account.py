@@ -110,6 +110,11 @@ class MemoryAccount:
         """Where something changes whenever `watch_names` would tell of another program."""
         return self._name_watch.directories
 
+    @property
+    def annotation_files(self) -> tuple[bytes, ...]:
+        """There are none."""
+        return ()
+
     async def subscribe(self, name: str) -> None:
         """SUBSCRIBE."""
         if name not in self._subscribed:

@@ -214,13 +214,7 @@ class MemoryMailbox:
             flags, keywords = table.flags[row], table.keywords[row]
             if change.expected is not None and change.expected.get(uid) != (flags, keywords):
                 continue
-            match change.action:
-                case FlagAction.REPLACE:
-                    new = wanted, wanted_bits
-                case FlagAction.ADD:
-                    new = flags | wanted, keywords | wanted_bits
-                case FlagAction.REMOVE:
-                    new = flags & ~wanted, keywords & ~wanted_bits
+            new = change.applied((flags, keywords), wanted, wanted_bits)
             if new != (flags, keywords):
                 table.flags[row], table.keywords[row] = new
                 table.modseqs[row] = self._next_modseq()

@@ -140,6 +140,11 @@ class NamespacedAccount:
         """Where something changes whenever `watch_names` would tell of another program."""
         return self._account.name_directories
 
+    @property
+    def annotation_files(self) -> tuple[bytes, ...]:
+        """The files that annotations are in."""
+        return self._account.annotation_files
+
     async def subscribe(self, name: str) -> None:
         """SUBSCRIBE."""
         await self._account.subscribe(self._to_store(name))

@@ -233,14 +233,11 @@ class UnitedAccount:
         part = max(fitting, key=lambda one: len(one.prefix), default=self._main)
         return part.lists is not None and part.lists.user.is_owner
 
-    async def change_access(
-        self, name: str, who: Identifier, rights: Rights | None, *, taken: bool, mode: str
-    ) -> None:
-        """SETACL, and with None DELETEACL.  NoSuchMailbox, PermissionDenied."""
+    async def change_access(self, name: str, change: Callable[[Sequence[Entry]], Sequence[Entry]]) -> None:
+        """SETACL and DELETEACL: `change` makes another list of a mailbox's.  NoSuchMailbox, PermissionDenied."""
         part = await self._administered(name)
         if part.lists is not None:
-            change = partial(part.lists.change, taken=taken, mode=mode)
-            await self._run(change, _stored(part, name), who, rights)
+            await self._run(part.lists.change, _stored(part, name), change)
             if part.sharing is not None:
                 await self._run(part.sharing)
 
@@ -371,6 +368,11 @@ class UnitedAccount:
     def name_directories(self) -> tuple[bytes, ...]:
         """Where something changes whenever `watch_names` would tell of another program."""
         return tuple(place for part in self._parts for place in part.account.name_directories)
+
+    @property
+    def annotation_files(self) -> tuple[bytes, ...]:
+        """The files that annotations are in."""
+        return tuple(file for part in self._parts for file in part.account.annotation_files)
 
     async def subscribe(self, name: str) -> None:
         """SUBSCRIBE."""

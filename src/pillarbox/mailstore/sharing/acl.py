@@ -41,7 +41,6 @@ from pillarbox.mailstore.sharing.acl_file import (
     Entry,
     Identifier,
     Rights,
-    changed,
     concerns,
     effective,
     parse,
@@ -126,12 +125,12 @@ class AccessLists:
             return self.rights(above)
         return ALL if self.user.is_owner else self.rights("")
 
-    def change(self, name: str, who: Identifier, rights: Rights | None, *, taken: bool, mode: str) -> None:
-        """SETACL, and with None DELETEACL."""
+    def change(self, name: str, change: Callable[[Sequence[Entry]], Sequence[Entry]]) -> None:
+        """Make another list of a mailbox's, while nobody else does."""
         path = self._path(name)
         with DotLock(path, files=self._files, clock=self._clock):
             before = self._read(path)
-            entries = changed(before, who, rights, taken=taken, mode=mode)
+            entries = list(change(before))
             if entries != list(before):
                 self._write(path, entries)
 

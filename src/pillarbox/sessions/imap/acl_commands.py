@@ -10,11 +10,21 @@ STANDARDS
     RFC 4314 (ACL)
 """
 
+from functools import partial
 from typing import Final
 
 from pillarbox.mailstore.mailbox import MailboxNameRefused, NoSuchMailbox, PermissionDenied
 from pillarbox.mailstore.namespaces.united_account import UnitedAccount
-from pillarbox.mailstore.sharing.acl_file import ALL, Entry, Identifier, Kind, Rights, for_client, rights_of
+from pillarbox.mailstore.sharing.acl_file import (
+    ALL,
+    Entry,
+    Identifier,
+    Kind,
+    Rights,
+    changed,
+    for_client,
+    rights_of,
+)
 from pillarbox.sessions.imap.conversation import Conversation
 from pillarbox.wire.imap import responses
 from pillarbox.wire.imap.acl_commands import DeleteAcl, GetAcl, ListRights, MyRights, SetAcl
@@ -131,7 +141,8 @@ async def _change(
     mode: str,
 ) -> None:
     try:
-        await account.change_access(command.mailbox, who, rights, taken=taken, mode=mode)
+        change = partial(changed, who=who, rights=rights, taken=taken, mode=mode)
+        await account.change_access(command.mailbox, change)
     except PermissionDenied:
         conversation.no(command.tag, _NO_ADMINISTRATOR)
         return

@@ -504,6 +504,7 @@ class Conversation:
         if self.view is not None:
             await self.view.mailbox.track_modseqs()
             self.engine.untagged(highest_modseq_of(self.view))
+            self.untold_modseq = 0  # an older one
 
     def _take_back_modseqs(self) -> bool:
         """Whether the client was told of mod-sequences above those of expunges that wait.

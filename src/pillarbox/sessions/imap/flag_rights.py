@@ -11,7 +11,7 @@ STANDARDS
 from collections.abc import Sequence
 from typing import Final
 
-from pillarbox.mailstore.mailbox import KEEP_ALL, FlagAction, FlagChange, KeptFlags
+from pillarbox.mailstore.mailbox import KEEP_ALL, FlagChange, KeptFlags
 from pillarbox.mailstore.sharing.acl_file import Rights
 from pillarbox.vocabulary.flags import IMAP_NAMES, Flag
 
@@ -45,23 +45,10 @@ def storable_names(rights: Rights, keywords: Sequence[bytes]) -> list[bytes]:
     return [*names, *keywords, b"\\*"] if Rights.WRITE in rights else names
 
 
-def permitted(changes: Sequence[FlagChange], rights: Rights, known: Sequence[bytes] = ()) -> list[FlagChange]:
-    """What is left of changes; a replacement of all flags becomes two of those that may be changed.
-
-    `known`: the mailbox's keywords, which a replacement takes away.
-    """
+def permitted(change: FlagChange, rights: Rights) -> FlagChange:
+    """What is left of a change; a replacement of all flags is one of those that may be changed."""
     if rights & CHANGE == CHANGE:
-        return list(changes)
-    allowed = storable(rights)
-    keeps_keywords = Rights.WRITE not in rights
-    found: list[FlagChange] = []
-    for change in changes:
-        flags = change.flags & allowed
-        keywords = () if keeps_keywords else change.keywords
-        if change.action is not FlagAction.REPLACE:
-            found.append(FlagChange(change.action, flags, keywords, change.expected))
-            continue
-        others = () if keeps_keywords else tuple(name for name in known if name not in keywords)
-        found.append(FlagChange(FlagAction.REMOVE, allowed & ~flags, others, change.expected))
-        found.append(FlagChange(FlagAction.ADD, flags, keywords))
-    return found
+        return change
+    scope = kept(rights)
+    keywords = change.keywords if scope.keywords else ()
+    return FlagChange(change.action, change.flags & scope.flags, keywords, change.expected, scope)

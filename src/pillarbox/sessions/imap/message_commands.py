@@ -1,8 +1,8 @@
 """STORE, COPY, MOVE, EXPUNGE and CHECK.
 
 STANDARDS
-    RFC 3501 §6.4; RFC 4315 (UIDPLUS); RFC 6851 (MOVE); RFC 5530 (response codes); RFC 7162 §3.1.3
-    (UNCHANGEDSINCE)
+    RFC 3501 §6.4; RFC 2180 §4.2 (STORE of messages that are gone); RFC 4315 (UIDPLUS); RFC 6851 (MOVE); RFC 5530
+    (response codes); RFC 7162 §3.1.3 (UNCHANGEDSINCE)
 """
 
 from bisect import bisect_left, bisect_right
@@ -66,6 +66,7 @@ async def store(conversation: Conversation, command: Store) -> None:
     if view.read_only:
         await _ignore_store(conversation, command)
         return
+    gone = not command.by_uid and view.expunges_pend and _has_gone(view, chosen)
     modified: set[Uid] = set()
     expected: dict[int, tuple[int, int]] | None = None
     if command.unchanged_since is not None:
@@ -97,8 +98,16 @@ async def store(conversation: Conversation, command: Store) -> None:
         names = [uid if command.by_uid else view.number_of(uid) for uid in sorted(modified)]
         code = b"[MODIFIED %b]" % compact(name for name in names if name is not None)
         conversation.ok(command.tag, code + b" Conditional store failed")
+    elif gone:  # RFC 5530 §3; numbers mean them until the client hears of it
+        conversation.ok(command.tag, b"[EXPUNGEISSUED] Some messages were already expunged")
     else:
         conversation.ok(command.tag, b"Store completed")
+
+
+def _has_gone(view: MailboxView, uids: list[Uid]) -> bool:
+    """Whether a message that the client knows of is not there any more."""
+    table = view.mailbox.messages
+    return any(table.row(uid) is None for uid in uids)
 
 
 async def _ignore_store(conversation: Conversation, command: Store) -> None:
@@ -126,12 +135,8 @@ async def _change(
     conversation: Conversation, uids: list[Uid], change: FlagChange, origin: object | None
 ) -> list[Uid]:
     """Change what the user may change."""
-    changed: dict[Uid, None] = {}
-    view = conversation.selected
-    for allowed in permitted([change], view.rights, view.mailbox.keywords):
-        found = await logged_changes.change_flags(conversation, uids, allowed, origin=origin)
-        changed.update(dict.fromkeys(found))
-    return list(changed)
+    allowed = permitted(change, conversation.selected.rights)
+    return await logged_changes.change_flags(conversation, uids, allowed, origin=origin)
 
 
 async def copy(conversation: Conversation, command: Copy) -> None:

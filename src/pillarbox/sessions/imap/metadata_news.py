@@ -2,12 +2,13 @@
 
 DESCRIPTION
     Two looks at the annotations are compared; a client is told the names of what is new, different or gone, but for
-    what it has set itself.
+    what it has set itself.  Of each value a digest is kept, which a session that is parked writes down.
 
 STANDARDS
     RFC 5465 §5.6, §5.7; RFC 5464 §4.4.2 (METADATA without values)
 """
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
@@ -32,6 +33,10 @@ class MetadataChange(msgspec.Struct, frozen=True):
     entries: tuple[str, ...]
 
 
+def _digest(value: bytes) -> bytes:
+    return hashlib.blake2b(value, digest_size=16).digest()
+
+
 class MetadataNews:
     """What one session was told of annotations."""
 
@@ -44,9 +49,24 @@ class MetadataNews:
         """What these have now is no news."""
         self._known = await self._look(mailboxes)
 
+    def go_on(self, known: dict[str, dict[str, bytes]]) -> None:
+        """What another process has `known` is no news."""
+        self._known = known
+
+    @property
+    def known(self) -> dict[str, dict[str, bytes]]:
+        """Mailbox → entry → digest of its value, as they were at the last look."""
+        return self._known
+
+    @property
+    def awaits_look(self) -> bool:
+        """Whether the client has set something itself since the last look."""
+        return bool(self._own)
+
     def caused(self, mailbox: str, changes: Mapping[str, bytes | None]) -> None:
         """The client itself has set entries, `private/comment`, or removed them."""
-        self._own.update({(mailbox, entry): value for entry, value in changes.items()})
+        digests = {entry: None if value is None else _digest(value) for entry, value in changes.items()}
+        self._own.update({(mailbox, entry): digest for entry, digest in digests.items()})
 
     async def changes(self, mailboxes: Iterable[str]) -> list[MetadataChange]:
         """What has changed since the last look; all that a new mailbox has is no news."""
@@ -68,9 +88,10 @@ class MetadataNews:
         found: dict[str, dict[str, bytes]] = {}
         for mailbox in mailboxes:
             try:
-                found[mailbox] = await self._account.attributes(mailbox)
+                values = await self._account.attributes(mailbox)
             except (NoSuchMailbox, MailboxNameRefused, PermissionDenied, StoreUnavailable):
                 continue
+            found[mailbox] = {entry: _digest(value) for entry, value in values.items()}
         return found
 
 

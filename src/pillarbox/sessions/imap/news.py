@@ -54,6 +54,11 @@ class Notifications(Protocol):
         """Where mailboxes and subscriptions are watched."""
         ...
 
+    @property
+    def annotation_files(self) -> tuple[bytes, ...]:
+        """Where annotations are, if they are watched."""
+        ...
+
     def selected_changed(self) -> None:
         """Another mailbox is selected, or none."""
         ...

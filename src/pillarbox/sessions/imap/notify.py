@@ -46,6 +46,8 @@ from pillarbox.wire.imap.notify_commands import EventGroup, Notify, NotifyEvent,
 
 MAX_MAILBOXES: Final = 1000
 """Mailboxes that are watched for one session."""
+MAX_PARKED_ENTRIES: Final = 1000
+"""Annotations of mailboxes that a session that is parked watches."""
 MAX_PARKED: Final = 64
 """The same for one that is parked: who goes on with it opens all of them."""
 _TOO_MANY: Final = b"Too many mailboxes to watch"
@@ -175,6 +177,7 @@ class Notifications:
         self._end_names = self._conversation.account.watch_names(self._note_names)
         self._identities = parked.identities
         self._subscribed = frozenset(parked.subscribed)
+        self._metadata.go_on(parked.annotations)
         await self._watch_messages()
         for name, watched in self._watched.items():
             told = parked.told.get(name)
@@ -184,15 +187,19 @@ class Notifications:
 
     @property
     def can_be_parked(self) -> bool:
-        """Whether few enough mailboxes are watched to open them all for a change in one, and no annotations."""
-        return len(self._watched) <= MAX_PARKED and not self._annotated()
+        """Whether few enough mailboxes are watched to open them all for a change in one."""
+        known = self._metadata.known
+        entries = sum(map(len, known.values()))
+        few = len(self._watched) <= MAX_PARKED and len(known) <= MAX_PARKED and entries <= MAX_PARKED_ENTRIES
+        return few and not self._metadata.awaits_look
 
     @property
     def state(self) -> ParkedNotify:
         """All of that, written down."""
         groups = [*self._groups.groups, *([] if self.of_selected is None else [self.of_selected])]
         told = {name: watched.told for name, watched in self._watched.items()}
-        return ParkedNotify(written(groups), told, self._identities, sorted(self._subscribed))
+        subscribed = sorted(self._subscribed)
+        return ParkedNotify(written(groups), told, self._identities, subscribed, self._metadata.known)
 
     @property
     def watched_directories(self) -> tuple[bytes, ...]:
@@ -207,6 +214,11 @@ class Notifications:
     def name_directories(self) -> tuple[bytes, ...]:
         """Where mailboxes and subscriptions are watched."""
         return self._conversation.account.name_directories if self._groups.groups else ()
+
+    @property
+    def annotation_files(self) -> tuple[bytes, ...]:
+        """Where annotations are, if they are watched."""
+        return self._conversation.account.annotation_files if self._annotated() else ()
 
     def selected_changed(self) -> None:
         """Another mailbox is selected, or none."""

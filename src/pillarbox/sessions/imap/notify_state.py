@@ -34,6 +34,7 @@ class ParkedNotify(msgspec.Struct, frozen=True, array_like=True):
     told: dict[str, MailboxStatus]  # of each mailbox whose messages are watched, by STATUS
     identities: dict[str, bytes]  # of the mailboxes that there were
     subscribed: list[str]
+    annotations: dict[str, dict[str, bytes]] = {}  # digests of those that are watched, by mailbox and entry
 
 
 def written(groups: Iterable[EventGroup]) -> list[WrittenGroup]:

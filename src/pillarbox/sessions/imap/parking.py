@@ -5,8 +5,8 @@ DESCRIPTION
     `go_on()` gives a new session everything that the old one knew, and opens the mailbox again.  What has happened
     to the mailbox meanwhile is told as if the session had been there.
 
-    Not every session can be parked (`can_be_parked`): NOTIFY may watch too many mailboxes; and nobody waits for
-    a client that has not taken all that was sent, or is in the midst of a command.
+    Not every session can be parked (`can_be_parked`): NOTIFY may watch too many mailboxes or annotations; and
+    nobody waits for a client that has not taken all that was sent, or is in the midst of a command.
 
 FAULTS
     Disconnect  of `go_on`: the mailbox has been deleted, or is another one by now

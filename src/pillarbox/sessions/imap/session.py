@@ -139,6 +139,12 @@ class ImapSession:
         return () if notifications is None else notifications.name_directories
 
     @property
+    def annotation_files(self) -> tuple[bytes, ...]:
+        """Files whose change has to be told to the client at once."""
+        notifications = self._conversation.notifications
+        return () if notifications is None else notifications.annotation_files
+
+    @property
     def idles(self) -> bool:
         """Whether the client is in IDLE, and so will be silent until something happens."""
         return bool(self._conversation.engine.awaited_line)

@@ -35,6 +35,7 @@ from pillarbox.mailstore.sharing.acl_file import (
     Entry,
     Identifier,
     Rights,
+    changed,
     identifier,
     identifier_text,
 )
@@ -152,24 +153,29 @@ async def _set(mailbox: str, who: str, words: Sequence[str], user: str, account:
     whom = _identifier(who)
     given, taken = _rights_of(words)
     await _existing(user, account, mailbox)
-    for rights, is_taken in ((taken, True), (given, False)):
-        await account.change_access(mailbox, whom, rights or None, taken=is_taken, mode="")
+
+    def change(entries: Sequence[Entry]) -> Sequence[Entry]:
+        without = changed(entries, whom, taken or None, taken=True)
+        return changed(without, whom, given or None, taken=False)
+
+    await account.change_access(mailbox, change)
 
 
 async def _change(
     adds: bool, mailbox: str, who: str, words: Sequence[str], user: str, account: UnitedAccount
 ) -> None:
-    whom = _identifier(who)
-    own = await _existing(user, account, mailbox)
-    before = next((entry for entry in own if entry.who == whom), Entry(whom))
-    for rights, is_taken, had in zip(
-        _rights_of(words), (False, True), (before.given, before.taken), strict=True
-    ):
-        if rights and (adds or had is not None):
-            kept = had or Rights.NONE
-            await account.change_access(
-                mailbox, whom, kept | rights if adds else kept & ~rights, taken=is_taken, mode=""
-            )
+    whom, asked = _identifier(who), _rights_of(words)
+    await _existing(user, account, mailbox)
+
+    def change(entries: Sequence[Entry]) -> Sequence[Entry]:
+        before = next((entry for entry in entries if entry.who == whom), Entry(whom))
+        for rights, is_taken, had in zip(asked, (False, True), (before.given, before.taken), strict=True):
+            if rights and (adds or had is not None):
+                kept = had or Rights.NONE
+                entries = changed(entries, whom, kept | rights if adds else kept & ~rights, taken=is_taken)
+        return entries
+
+    await account.change_access(mailbox, change)
 
 
 async def _recalculate(_user: str, account: UnitedAccount) -> None:

@@ -356,4 +356,4 @@ def decode_mailbox(name: bytes, *, utf8: bool = False) -> str:
     try:
         return mailbox_names.decode_utf8(name) if utf8 else mailbox_names.decode(name)
     except ValueError:
-        raise Refusal(f"Mailbox name is not valid {'UTF-8' if utf8 else 'mUTF-7'}") from None
+        raise Refusal(f"[CANNOT] Mailbox name is not valid {'UTF-8' if utf8 else 'mUTF-7'}") from None
