@@ -44,6 +44,7 @@ class Style(msgspec.Struct, frozen=True, kw_only=True):
     mail_name: bytes
     names_in_comments: bool = False  # header_from_format = obsolete
     value: Callable[[str], str]  # of a parameter, for templates
+    warn: Callable[[str], None]  # hears of times in templates whose unit does not fit
 
 
 _WIDTH: Final = 79
@@ -94,7 +95,9 @@ def compose(
             of_parts,
             b"\n",
             # As bounce(8): the postmaster needs no introduction.
-            b"" if for_postmaster else template.expanded(style.value).encode() + b"\n",
+            b""
+            if for_postmaster
+            else template.expanded(style.value, kind=kind, warn=style.warn).encode() + b"\n",
             *(_paragraph(entry) for entry in entries),
         )
     )

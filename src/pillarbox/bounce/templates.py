@@ -2,8 +2,8 @@
 
 DESCRIPTION
     There are four templates: failure, delay, success and verify.  Each has a character set, From:, Subject:, a
-    Subject: for postmaster's copy, and a text in which `$myhostname` and the like are replaced.  A parameter that
-    is a time may be asked for in another unit: `$maximal_queue_lifetime_days`.
+    Subject: for postmaster's copy, and a text in which `$myhostname` and the like are replaced.  The times
+    delay_warning_time and maximal_queue_lifetime may be asked for in a unit: `$maximal_queue_lifetime_days`.
 
     bounce_template_file has templates as `failure_template = <<EOF` … `EOF`; what it leaves out is built in.  So is
     what a template of the file would have been that has a mistake: mail that cannot be delivered has to be
@@ -22,14 +22,18 @@ from typing import Final
 
 import msgspec
 
+from pillarbox.config.expansion_syntax import ExpansionError
+from pillarbox.config.name_expansion import expand_names
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 NAMES: Final = ("failure", "delay", "success", "verify")
 
 _UNITS: Final = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86400, "weeks": 604800}
-_LARGEST: Final = 999
-"""A number of units that people still read with ease."""
-_REFERENCE: Final = re.compile(r"\$(?:\{([A-Za-z0-9_]+)\}|\(([A-Za-z0-9_]+)\)|([A-Za-z0-9_]+)|(\$))")
+_TIMES: Final = ("delay_warning_time", "maximal_queue_lifetime")
+_BEARABLE: Final = 999
+"""A larger number of seconds, minutes or hours would better be one of days."""
+Warn = Callable[[str], None]
+Value = Callable[[str], str]
 FROM: Final = "Mail Delivery System <MAILER-DAEMON>"
 FROM_WITH_COMMENT: Final = "MAILER-DAEMON (Mail Delivery System)"
 """The same with header_from_format = obsolete."""
@@ -45,52 +49,60 @@ class Template(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     charset: str = "us-ascii"
     sender: str = FROM
-    origin: str = "[built-in]"  # or the file's path
+    origin: str = ""  # the file, if it is of one
 
-    def odd_units(self, kind: str, value: Callable[[str], str]) -> Iterator[str]:
-        """What the log has of times whose unit in the text is too long or too short for them."""
-        for match in _REFERENCE.finditer(self.text):
-            name = match[1] or match[2] or match[3] or ""
-            told = _value(name, value) if _parameter(name) != name else ""
-            wrong = ""
-            if told == "0" and value(_parameter(name)).strip("smhdw") not in ("", "0"):
-                wrong, change = "zero result", "reduce"
-            elif told.isdecimal() and int(told) > _LARGEST:
-                wrong, change = f'excessive result "{told}"', "increase"
-            if wrong:
-                unit = name.rpartition("_")[2]
-                yield f'{self.origin}: {wrong} in {kind} template conversion of parameter "{name}"'
-                yield f'please {change} time unit "{unit}" of "{name}" in {kind} template'
-                yield "for instructions see the bounce(5) manual"
+    def expanded(self, value: Value, *, kind: str, warn: Warn) -> str:
+        """The text with `$name` replaced; a name that nobody knows is empty.
 
-    def expanded(self, value: Callable[[str], str]) -> str:
-        """The text with `$name` replaced; a name that nobody knows is empty."""
+        `warn` hears of a time whose unit does not fit.  ExpansionError, of a text that no file gave.
+        """
+        names = _Names(value, kind=kind, origin=self.origin or "[built-in]", warn=warn)
+        return expand_names(self.text, names, allowed=None).text
 
-        def replace(match: re.Match[str]) -> str:
-            name = match[1] or match[2] or match[3]
-            return "$" if match[4] else _value(name, value)
-
-        return _REFERENCE.sub(replace, self.text)
-
-    def names(self) -> set[str]:
-        """The parameters that the text refers to, without units of time."""
-        found = {match[1] or match[2] or match[3] or "" for match in _REFERENCE.finditer(self.text)}
-        return {_parameter(name) for name in found - {""}}
+    def is_undefined(self, is_known: Callable[[str], bool]) -> bool:
+        """Whether the text refers to what is no name, without saying what if it is none.  ExpansionError."""
+        names = _Names(lambda name: name if is_known(name) else None)
+        return expand_names(self.text, names, allowed=None).undefined
 
 
-def _parameter(name: str) -> str:
-    parameter, _, unit = name.rpartition("_")
-    return parameter if unit in _UNITS and parameter else name
+class _Names:
+    """Parameters, and the two times in the unit that is asked for (bounce(5))."""
 
+    def __init__(
+        self,
+        value: Callable[[str], str | None],
+        *,
+        kind: str = "",
+        origin: str = "",
+        warn: Warn = lambda _text: None,
+    ) -> None:
+        self._value = value
+        self._kind = kind
+        self._origin = origin
+        self._warn = warn
 
-def _value(name: str, value: Callable[[str], str]) -> str:
-    parameter, _, unit = name.rpartition("_")
-    if unit in _UNITS and parameter:
-        match = re.fullmatch(r"([0-9]{1,15})([smhdw]?)", value(parameter))
-        if match is not None:
-            seconds = int(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}[match[2]]
-            return str(seconds // _UNITS[unit])
-    return value(name)
+    def get(self, name: str, default: str, /) -> str | None:
+        """A value; None if it is empty."""
+        parameter, _, unit = name.rpartition("_")
+        if parameter not in _TIMES or unit not in _UNITS:
+            found = self._value(name)
+            return default if found is None else found or None
+        match = re.fullmatch(r"([0-9]{1,15})([smhdw]?)", self._value(parameter) or "")
+        if match is None:
+            return self._value(parameter) or None
+        seconds = int(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}[match[2]]
+        result = seconds // _UNITS[unit]
+        where = f'in {self._kind} template conversion of parameter "{name}"'
+        if result > _BEARABLE and _UNITS[unit] < _UNITS["days"]:
+            self._complain(f'excessive result "{result}" {where}', "increase", unit, name)
+        elif result == 0 and seconds:
+            self._complain(f"zero result {where}", "reduce", unit, name)
+        return str(result)
+
+    def _complain(self, problem: str, change: str, unit: str, name: str) -> None:
+        self._warn(f"{self._origin}: {problem}")
+        self._warn(f'please {change} time unit "{unit}" of "{name}" in {self._kind} template')
+        self._warn("for instructions see the bounce(5) manual")
 
 
 _HELP: Final = """\
@@ -191,23 +203,36 @@ def _template(lines: list[str], kind: str, *, path: str, warn: Callable[[str], N
         name, colon, value = lines[at].partition(":")
         if not colon or not _LABEL.fullmatch(name):
             break
-        if name.lower() not in _LABELS or (
-            name.lower() == "postmaster-subject" and not default.postmaster_subject
-        ):
-            warn(f'{path}: unknown "{name}" header label in {kind} template -- ignoring this template')
-            return None
-        headers[name.lower()] = value.strip()
-        at += 1
+        label, value = name.lower(), value.strip()
+        if label not in _LABELS:
+            problem = f'unknown "{name}" header label'
+        elif label == "postmaster-subject" and not default.postmaster_subject:
+            problem = f'inapplicable "{name}" header label'
+        elif not value:
+            problem = f'empty "{name}" header value'
+        elif not value.isascii():
+            problem = f'non-ASCII "{name}" header value'
+        else:
+            headers[label] = value
+            at += 1
+            continue
+        warn(f"{path}: {problem} in {kind} template -- ignoring this template")
+        return None
     text = "\n".join(lines[at:]).lstrip("\n").rstrip("\n")
     if not text.strip():
         warn(f"{path}: missing message text in {kind} template -- ignoring this template")
         return None
     charset = headers.get("charset", default.charset)
     if not text.isascii() and charset.lower() == "us-ascii":
-        warn(
-            f"{path}: 8-bit message text in {kind} template: please specify a charset value other than us-ascii "
-            "-- ignoring this template"
-        )
+        warn(f"{path}: 8-bit message text in {kind} template")
+        warn("please specify a charset value other than us-ascii")
+        warn("-- ignoring this template for now")
+        return None
+    try:
+        expand_names(text, _Names(lambda name: name), allowed=None)
+    except ExpansionError as error:  # mail that cannot be delivered has to be reported anyway
+        warn(str(error))
+        warn(f"{path}: bad $name syntax in {kind} template: {text} -- ignoring this template")
         return None
     return Template(
         subject=headers.get("subject", default.subject),
@@ -232,8 +257,8 @@ def template_lines(kind: str, template: Template) -> Iterator[str]:
     yield "EOF"
 
 
-def expanded_lines(kind: str, template: Template, value: Callable[[str], str]) -> Iterator[str]:
+def expanded_lines(kind: str, template: Template, value: Value, *, warn: Warn) -> Iterator[str]:
     """The text as people get it (`postconf -b`)."""
     yield f"expanded_{kind}_text = <<EOF"
-    yield template.expanded(value)
+    yield template.expanded(value, kind=kind, warn=warn)
     yield "EOF"

@@ -20,11 +20,13 @@ def show_texts(request: Request) -> None:
     snapshot, path = _snapshot_and_path(request)
     templates = _templates(path)
     for kind, template in templates.items():
-        for name in sorted(template.names()):
-            if not is_parameter(name) and snapshot.raw(name) is None:
-                raise Stop(f"{path}: undefined ${name} in {kind} template")
+        if template.is_undefined(lambda name: is_parameter(name) or snapshot.raw(name) is not None):
+            raise Stop(f"{path}: undefined $name in {kind} template: {template.text}")
     _print(
-        ["\n".join(expanded_lines(kind, template, snapshot.value)) for kind, template in templates.items()]
+        [
+            "\n".join(expanded_lines(kind, template, snapshot.value, warn=lambda text: warn([text])))
+            for kind, template in templates.items()
+        ]
     )
 
 
