@@ -5,8 +5,9 @@ DESCRIPTION
     before the queue file is changed: the notice survives a crash first.
 
     The null sender is never answered (RFC 5321 §6.1): what cannot be delivered then is postmaster's, if
-    notify_classes has `2bounce`.  Postmaster also gets the headers of other bounces and delays, if the classes
-    `bounce` and `delay` are there.  What the null sender would hear of success is postmaster's with `2bounce`, too.
+    notify_classes has `2bounce` or `bounce`.  Postmaster also gets the headers of other bounces and delays, if
+    the classes `bounce` and `delay` are there.  What the null sender would hear of success is postmaster's with
+    `2bounce` alone.
     Notices to postmaster come from double_bounce_sender; one that cannot be delivered ends.
 
     Of a failure or a delay, a recipient with NOTIFY=NEVER, or without the word for what happened, is not reported
@@ -189,8 +190,15 @@ class Notifier:
 
     def _copy_class(self, kind: Kind, sender: bytes) -> str:
         """The class of notices by which postmaster hears of it; empty: not at all."""
-        wanted = {"failure": "bounce" if sender else "2bounce", "delay": "delay"}.get(kind, "")
+        if kind == "failure" and not sender:
+            return "2bounce" if self._tells_of_double else ""
+        wanted = {"failure": "bounce", "delay": "delay"}.get(kind, "")
         return wanted if wanted in self._rules.classes else ""
+
+    @property
+    def _tells_of_double(self) -> bool:
+        """Either class asks for mail that can neither be delivered nor returned, as with bounce(8)."""
+        return not self._rules.classes.isdisjoint(("bounce", "2bounce"))
 
     async def _queue_notice(
         self,
