@@ -59,6 +59,7 @@ class Case:
             codes=Codes(),
             tell=lambda verb, text: None,
             tell_warning=self.warnings.append,
+            tell_note=self.warnings.append,
             actions=Actions(),
             recipient=Address.parse(b"b@y.test"),
         )

@@ -51,6 +51,14 @@ def fixed_status(detail: str, about: Subject | None) -> str:
     return ".0.0" if fixed is None else f".1.{fixed.get(detail[3:], '0')}"
 
 
+def mapped_status(status: str, about: Subject, question: Question) -> str:
+    """The whole of an enhanced code, right for what is refused; the log says if it was another (smtpd(8))."""
+    fixed = status[0] + fixed_status(status[1:], about)
+    if fixed != status:
+        question.tell_note(f"mapping DSN status {status} into {about.value} status {fixed}")
+    return fixed
+
+
 class BadResult(Exception):
     """A table's result that cannot be carried out."""
 
@@ -137,11 +145,11 @@ class AccessResults:
             return PERMIT
         codes = question.codes
         if verb == "REJECT":
-            return self._refuse(codes.access_map_reject_code, "5.7.1", text, name, about)
+            return self._refuse(question, codes.access_map_reject_code, "5.7.1", text, name, about)
         if verb == "DEFER":
-            return self._refuse(codes.access_map_defer_code, "4.7.1", text, name, about)
+            return self._refuse(question, codes.access_map_defer_code, "4.7.1", text, name, about)
         if verb in ("DEFER_IF_REJECT", "DEFER_IF_PERMIT"):
-            deferral = self._refuse(450, "4.7.1", text, name, about, default="Service unavailable")
+            deferral = self._refuse(question, 450, "4.7.1", text, name, about, default="Service unavailable")
             if verb == "DEFER_IF_PERMIT":
                 question.defer_if_permitted(deferral)
             else:
@@ -150,20 +158,20 @@ class AccessResults:
         if (code := _CODE.match(value)) is not None:
             number = int(code[1])
             rest = value[code.end() :]
-            return self._refuse(number, f"{number // 100}.7.1", rest, name, about)
+            return self._refuse(question, number, f"{number // 100}.7.1", rest, name, about)
         if verb in _DECREES and question.goes_through_filter:
             question.tell_warning(
                 f"access table {source}: with smtpd_proxy_filter specified, action {verb} is unavailable"
             )
             return None
         if verb in _TARGETS and _TARGETS[verb][0] not in text:
-            needed = f'needs {_TARGETS[verb][1]}, not "{text}"' if text else "has no value"
-            shown = entry or name.decode("utf-8", "backslashreplace")
-            question.tell_warning(f'access table {source}, entry for "{shown}": {verb} {needed}')
+            needed = f"requires {_TARGETS[verb][1]}"
+            if verb == "FILTER" and not text:
+                needed = "has FILTER entry without value"
+            question.tell_warning(f'access table {source} entry "{_entry(entry, name)}" {needed}')
             return None
         if verb == "PREPEND":
-            shown = entry or name.decode("utf-8", "backslashreplace")
-            _prepend(text, question, f"access table {source}", shown)
+            _prepend(text, question, f"access table {source}", _entry(entry, name))
             return None
         if verb in _NOTES:
             return _note(verb, text, question, name, about)
@@ -171,14 +179,20 @@ class AccessResults:
 
     @staticmethod
     def _refuse(
-        code: int, status: str, text: str, name: bytes, about: Subject, *, default: str = "Access denied"
+        question: Question,
+        code: int,
+        status: str,
+        text: str,
+        name: bytes,
+        about: Subject,
+        *,
+        default: str = "Access denied",
     ) -> Reply:
         match = _STATUS.match(text)
         if match is not None:
             status, text = match[1] + match[2], text[match.end() :]
-        detail = fixed_status(status[1:], about)
         shown = text.encode("utf-8", "surrogateescape") or default.encode()
-        return rejected(code, status[:1] + detail, name, about, shown)
+        return rejected(code, mapped_status(status, about, question), name, about, shown)
 
     async def _others(self, value: str, question: Question, about: Subject, source: str) -> Outcome:
         """A result that names restrictions or classes of them, which are about what was looked up."""
@@ -207,14 +221,19 @@ class AccessResults:
 
 _TARGETS: Final = {
     "FILTER": (":", "transport:destination"),
-    "REDIRECT": ("@", "an address with a domain"),
-    "BCC": ("@", "an address with a domain"),
+    "REDIRECT": ("@", "user@domain target"),
+    "BCC": ("@", "user@domain target"),
 }
 """Actions that need something behind them, and are passed over without it."""
 _DECREES: Final = ("HOLD", "DISCARD", *_TARGETS)
 """Actions that are done with a queue file."""
 _NOTES: Final = ("HOLD", "DISCARD", "REDIRECT", "FILTER", "BCC", "WARN", "INFO")
 _HEADER: Final = re.compile(rb"[!-9;-~]+[ \t]*:")
+
+
+def _entry(given: str, name: bytes) -> str:
+    """What the log calls an entry: an address as it is looked up."""
+    return given or (name.lower() if b"@" in name else name).decode("utf-8", "backslashreplace")
 
 
 def _prepend(text: str, question: Question, table: str, entry: str) -> None:

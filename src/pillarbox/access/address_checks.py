@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from pillarbox.access.access_tables import fixed_status
+from pillarbox.access.access_tables import mapped_status
 from pillarbox.access.question import PERMIT, Outcome, Question, Restriction, Subject, refusal, rejected
 from pillarbox.net.dns.records import DnsFault, RecordType, host_name
 from pillarbox.net.dns.records import Outcome as Found
@@ -101,10 +101,12 @@ def _unlisted(question: Question, resolution: Resolution, subject: Subject, stat
         code = codes.unknown_virtual_alias_reject_code if is_alias else 550
         if resolution.transport == "retry":
             code = 450
-        found = f"{code // 100}{fixed_status(found[1:], subject)}"  # a refusal is as final as its code
+        found = (
+            f"{code // 100}{mapped_status(found, subject, question)[1:]}"  # a refusal is as final as its code
+        )
         return rejected(code, found, name, subject, text.encode())
     if is_alias and subject is Subject.SENDER:
-        status = "5.1.7"  # of what the route of such a domain says, 5.1.1
+        status = mapped_status("5.1.1", subject, question)  # what the route of such a domain says
     code, table = {
         AddressClass.LOCAL: (codes.unknown_local_recipient_reject_code, "local recipient table"),
         AddressClass.VIRTUAL_ALIAS: (codes.unknown_virtual_alias_reject_code, "virtual alias table"),

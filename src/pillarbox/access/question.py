@@ -87,6 +87,7 @@ class Question(msgspec.Struct, kw_only=True):
     codes: Codes
     tell: Tell
     tell_warning: Callable[[str], None]
+    tell_note: Callable[[str], None]
     actions: Actions
     stage: str = "RCPT"
     recipient: Address | None = None

@@ -316,6 +316,7 @@ class SessionState:
             codes=self.policy.codes,
             tell=lambda verb, text: self.tell_verdict(verb, stage, text, recipient),
             tell_warning=lambda text: self.tell(events.Warned(text)),
+            tell_note=lambda text: self.tell(events.Noted(text)),
             actions=transaction.actions if transaction is not None else Actions(),
             stage=stage,
             recipient=recipient,
