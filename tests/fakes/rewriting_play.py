@@ -1,5 +1,6 @@
 """Random messages given to both hosts of a `RewritingWorld`, and what becomes of them, to compare."""
 
+import os
 import re
 import shlex
 from collections import defaultdict
@@ -9,6 +10,7 @@ from typing import Final
 from fakes.host import Host
 from fakes.mail_system import until
 from fakes.postfix_texts import normal_text
+from fakes.random_local_delivery import KEEP, KEEP_TEXT, PIPES
 from fakes.random_rewriting import RandomConfiguration, RandomMessage
 from fakes.rewriting_world import RewritingWorld
 
@@ -56,6 +58,13 @@ ZONES: Final = {
 }
 _FIRST: Final = re.compile(r", (?:texthash|fail):.*")
 """What is behind the first of several tables."""
+_TOO_BIG: Final = re.compile(r"reject: END-OF-MESSAGE .* message file too big|message-id=")
+"""What the log says of a message that is refused for its size: not the same."""
+_CONSEQUENCES: Final = re.compile(
+    r"warning: (?:mail_stream_cleanup: |private/\S+ socket: malformed|process /|stdin: |\S+: bad command startup|"
+    r"queue file size limit exceeded|uid=\d+: File too large|/etc/postfix/tables/bounce\.cf: .* ignoring this)"
+)
+"""What processes of Postfix's say when another one has broken off; and what we say of templates when we start."""
 _BY_ITSELF: Final = re.compile(
     r"report-type=|notification: |from=<>|message-id=<(?:LONG)?ID@|relay=.*from=<>"
 )
@@ -75,6 +84,16 @@ _OCTETS: Final = re.compile(
 )
 """A sender in UTF-8 as bounce(8) has it, with a backslash before each octet: no longer UTF-8."""
 USERS: Final = ("alice", "bob")
+_BASES: Final = (
+    "/home/alice",
+    "/home/bob",
+    "/home/out",
+    "/var/vmail",
+    "/var/mail",
+    "/var/spool/mail",
+    "/srv",
+)
+_NO_MAIL: Final = frozenset({".bashrc", ".profile", ".bash_logout", ".forward", ".forward+x", ".forward.x"})
 _QUEUES: Final = ("maildrop", "incoming", "active", "deferred", "defer", "bounce")
 _ADDRESSES: Final = ("10.53.0.2", "10.53.0.3")
 _ID: Final = r"(?:[0-9A-F]{6,}|[0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-z]{10,}z[0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-z]+)"
@@ -97,7 +116,14 @@ def prepare(world: RewritingWorld) -> None:
         )
         other.replies["EHLO"] = b"250-mx2.peer.test\r\n250-PIPELINING\r\n250 SMTPUTF8"
     for host in world.hosts:
-        host.output("mkdir -p /var/vmail /etc/postfix/tables && chown 5000:5000 /var/vmail")
+        host.output(
+            "mkdir -p /var/vmail /etc/postfix/tables /srv/out /srv/boxes && chown 5000:5000 /var/vmail && "
+            "chmod 1777 /srv/out /srv/boxes"
+        )
+        host.write(KEEP, KEEP_TEXT)
+        host.output(f"chmod 755 {KEEP}")
+        master = host.file("/etc/postfix/master.cf")
+        master.write_text(master.read_text() + PIPES)
 
 
 def load(world: RewritingWorld, configuration: RandomConfiguration) -> None:
@@ -107,6 +133,10 @@ def load(world: RewritingWorld, configuration: RandomConfiguration) -> None:
     for host in world.hosts:
         for name, text in configuration.files.items():
             host.write(f"/etc/postfix/tables/{name}", text)
+        host.output("rm -f /home/*/.forward*")
+        for path, (text, mode) in configuration.homes.items():
+            host.write(path, text)
+            host.output(f"chown --reference={os.path.dirname(path)} {path} && chmod {mode:o} {path}")
         built = [name for name in configuration.files if name.endswith((".hash", ".lmdb"))]
         if built:
             host.output(
@@ -135,7 +165,13 @@ class Played:
         messages = self._configuration.messages
         replies = self._submit_by_smtp([message for message in messages if not message.local])
         exits = self._submit_by_sendmail([message for message in messages if message.local])
-        until(self._is_quiet, what=lambda: f"quiet: {self._left()}\n{self.log()[-3000:]}", seconds=60)
+        try:
+            until(self._is_quiet, what=lambda: f"quiet: {self._left()}\n{self.log()[-30000:]}", seconds=60)
+        except AssertionError:
+            self._host.run(
+                "postsuper -d ALL; rm -f /var/spool/postfix/maildrop/*"
+            )  # the next world is without it
+            raise
         until(lambda: not any(server.open for server in self._world.all_servers()), what="servers are left")
         for name in _ASKED_IN_VAIN.findall(self.log()):  # the next world is to be without it
             self._host.file(f"/var/spool/postfix/maildrop/{name}").unlink(missing_ok=True)
@@ -251,7 +287,7 @@ class Played:
             if found and _counts(line) and not (name in refused and ": breaking line > " in line):
                 parts[name].append(normal_log(line))
             elif not found and re.search(
-                r"\]: (?:warning: (?!valid_|regexp map|pcre map|cidr map|host \S+ replied to HELO/EHLO with my own|file system clock|resetting file time stamps)|error|NOQUEUE)",
+                r"\]: (?:warning: (?!valid_|regexp map|pcre map|cidr map|host \S+ replied to HELO/EHLO with my own|file system clock|resetting file time stamps)|error|NOQUEUE|mapping DSN)",
                 line,
             ):
                 general.add(normal_log(line))
@@ -273,12 +309,14 @@ class Played:
             name, text = shown(content)
             parts[name].append(f"IN {path}\n" + text)
         parts["queries"].append(queries)
-        parts["general"] = sorted(general)
+        parts["general"] = sorted(line for line in general if not _CONSEQUENCES.match(line))
         for name, some in parts.items():
             said = [text for text in some if text.startswith(("reply", "sendmail"))]
             rest = sorted(text for text in some if text not in said)
             if name == "rest" or any("status=expired" in text for text in some):
                 rest = sorted({text for text in rest if not _BY_ITSELF.search(text)})
+            if any("552 5.3.4" in text for text in said):
+                rest = [text for text in rest if not _TOO_BIG.search(text)]
             if any(": discard:" in text for text in some):  # at once, or when the rest has been read
                 rest = [text for text in rest if "message-id=" not in text]
             self.results[name] = self._world.of_theirs("\n".join(said + rest))
@@ -297,13 +335,13 @@ class Played:
         return owner
 
     def _mailboxes(self) -> Iterator[tuple[str, bytes]]:
-        for base in ("/home/alice/Maildir", "/home/bob/Maildir", "/var/vmail"):
+        for base in _BASES:
             for path in sorted(self._host.file(base).rglob("*")):
-                if path.is_file():
+                if path.is_file() and not path.is_symlink() and path.name not in _NO_MAIL:
                     content = path.read_bytes()
                     shown = base + "/" + str(path.relative_to(self._host.file(base)).parent)
                     path.unlink()
-                    if base == "/var/vmail" and path.parent == self._host.file(base):
+                    if content.startswith(b"From ") and not shown.endswith("/new"):
                         for one in re.split(rb"(?m)^(?=From )", content)[1:]:
                             yield shown + "/" + path.name, one
                     else:
@@ -332,7 +370,7 @@ def row_of(content: bytes) -> str:
 
 
 def normal_reply(text: str) -> str:
-    return re.sub(rf"queued as {_ID}", "queued as ID", text)
+    return re.sub(rf"queued as {_ID}", "queued as ID", text)[:480]  # RFC 5321 §4.5.3.1.5 allows no more
 
 
 def _plain_sender(found: re.Match[str], *, is_utf8: bool) -> str:

@@ -18,6 +18,7 @@ import pytest
 from fakes.directories import let_others_in
 from fakes.mail_system import until
 from fakes.random_address_lists import random_fields
+from fakes.random_local_delivery import more_configuration
 from fakes.random_rewriting import RandomConfiguration, RandomMessage, random_configuration
 from fakes.rewriting_play import MAIN_CF, USERS, ZONES, Played, load, prepare
 from fakes.rewriting_world import RewritingWorld
@@ -55,7 +56,7 @@ def _worlds() -> Iterator[tuple[int, int]]:
 @pytest.mark.parametrize(("seed", "messages"), list(_worlds()))
 def test_random_worlds(world: RewritingWorld, seed: int, messages: int, subtests: pytest.Subtests) -> None:
     """Replies, envelopes, contents, reports and what the log says of every message."""
-    _compare(world, random_configuration(seed, messages), subtests)
+    _compare(world, more_configuration(random_configuration(seed, messages), seed), subtests)
 
 
 def _compare(world: RewritingWorld, configuration: RandomConfiguration, subtests: pytest.Subtests) -> None:
@@ -113,7 +114,10 @@ _REPORTED: Final = (
 
 @pytest.mark.parametrize(
     "settings",
-    ["notify_classes = bounce, 2bounce\n", "smtputf8_enable = no\nheader_address_token_limit = 9\n"],
+    [
+        "notify_classes = bounce, 2bounce\n",
+        "smtputf8_enable = no\nheader_address_token_limit = 9\nnotify_classes = bounce\n",
+    ],
     ids=["utf8", "ascii"],
 )
 def test_reports(world: RewritingWorld, settings: str, subtests: pytest.Subtests) -> None:

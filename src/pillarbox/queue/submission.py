@@ -305,7 +305,7 @@ class Submission:
             if not any(not resent for _, resent in found):
                 found.append((b"", False))
             self.message_ids = found
-            self.message_id = self._made_id[0][0] if self._made_id else self._cleaner.message_id
+            self.message_id = self._cleaner.message_id or (self._made_id[0][0] if self._made_id else b"")
 
     def _missing_headers(self, prefix: bytes, names: frozenset[bytes]) -> bytes:
         """Message-Id, Date and From, as far as they are missing (RFC 5322 §3.6)."""

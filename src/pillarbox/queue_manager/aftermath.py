@@ -18,6 +18,7 @@ FAULTS
 
 import os
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
 
 import msgspec
 
@@ -45,6 +46,8 @@ from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.envelope import Notify, Trace
 from pillarbox.vocabulary.identifiers import QueueId
 
+_ASKED_OF_BOUNCE: Final[dict[Kind, str]] = {"failure": "bounce", "success": "trace"}
+"""What a kind of notice is called in the log when there was none, as by the clients of bounce(8)."""
 Probed = Callable[[QueueRecipient, Outcome], Awaitable[None]]
 """Learns what became of a recipient of an address probe."""
 
@@ -315,6 +318,8 @@ class Aftermath:
             notices = await self._notifier.report(kind, queue_id, message, entries, source, verp=verp)
         except (QueueFileFault, CorruptQueueFile, OSError) as fault:
             self._tell(events.Warned(f"{queue_id}: cannot queue a notification: {fault}"))
+            what = "verp" if verp else _ASKED_OF_BOUNCE.get(kind, "whatever")
+            self._tell(events.Noted(f"{queue_id}: status=deferred ({what} failed)"))
             return False
         for notice in notices:
             self._tell(events.BounceQueued(queue_id, notice.queue_id, notice.what))

@@ -221,9 +221,10 @@ class Dispatcher:
         address = Address.from_internal(recipient.address)
         resolver = self._probe_resolver if message.is_probe else self._resolver
         try:
-            resolution = resolver.resolve(address, sender)
-            if message.filter:
-                resolution = self._through(message.filter, resolution)
+            if message.filter and not message.is_trace_only:
+                resolution = self._through(message.filter, address)
+            else:
+                resolution = resolver.resolve(address, sender)
             if resolution.recipient != address:  # the agent, the log and the sender get it as it is delivered
                 recipient = msgspec.structs.replace(recipient, address=resolution.recipient.internal)
             return Routed(recipient, resolution)
@@ -239,13 +240,13 @@ class Dispatcher:
             and resolution.recipient.local_part.lower() == self._double_bounce
         )
 
-    def _through(self, content_filter: bytes, resolution: Resolution) -> Resolution:
-        """The filter comes before whatever the address leads to."""
+    def _through(self, content_filter: bytes, address: Address) -> Resolution:
+        """The filter gets the address as it is, wherever it leads: no table is asked, as by qmgr(8)."""
         text = content_filter.decode("utf-8", "surrogateescape")
         transport, _, nexthop = text.partition(":")
-        domain = resolution.recipient.domain.decode("utf-8", "surrogateescape")
-        nexthop = nexthop or self._filter_nexthop or domain
-        return msgspec.structs.replace(resolution, transport=transport, nexthop=nexthop)
+        domain = address.domain or self._resolver.resolve(address).recipient.domain
+        nexthop = nexthop or self._filter_nexthop or domain.decode("utf-8", "surrogateescape")
+        return Resolution(address, AddressClass.DEFAULT, transport, nexthop)
 
     def _destination(self, transport: str, routed: Routed) -> str:
         resolution = routed.resolution

@@ -232,6 +232,8 @@ class Pickup:
                     self._tell(events.Warned(f"{submission.queue_id}: {unknown}", "cleanup"))
                     return CleanupStatus.WRITE, submission.queue_id
                 envelope = msgspec.structs.replace(envelope, recipients=recipients)
+            if submission.message_id:  # what the notice answers to
+                message.attributes[b"message_id"] = submission.message_id
             return await self._return(
                 submission.queue_id, envelope, message, source, fault
             ), submission.queue_id

@@ -78,7 +78,7 @@ async def pass_on(
     """Have another transport deliver to an address that a recipient stands for, as an attempt says (`passed`)."""
     transport, _, nexthop = attempt.text.partition(":")
     address = Address.parse(attempt.recipient)
-    nexthop = nexthop or address.domain.decode("utf-8", "replace")
+    nexthop = nexthop or job.nexthop
     passed = Routed(
         msgspec.structs.replace(routed.recipient, address=address.internal),
         msgspec.structs.replace(routed.resolution, recipient=address, transport=transport, nexthop=nexthop),

@@ -147,4 +147,5 @@ class MailboxOwners:
 
 
 def _shown(recipient: Address) -> str:
-    return recipient.external.decode("utf-8", "replace")
+    """As virtual(8) has it: without quotes."""
+    return recipient.internal.decode("utf-8", "replace")

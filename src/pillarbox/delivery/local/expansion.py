@@ -352,7 +352,7 @@ class LocalExpansion:
                 return
         if transport:
             if not self._is_repeated(b"mailbox %s" % parts.local):
-                self._pass(state, transport)
+                self._pass_on(state, transport)
             return
         await self._unknown(state, parts)
 
@@ -368,7 +368,7 @@ class LocalExpansion:
             return
         user = _shown(parts.user)
         if transport:
-            self._pass(state, transport)
+            self._pass_on(state, transport)
         elif settings.luser_relay:
             await self._luser_relay(state, parts)
         elif parts.user in (b"postmaster", b"mailer-daemon"):
@@ -377,22 +377,6 @@ class LocalExpansion:
         else:
             self._attempts.tell(state, "bounced", "5.1.1", f'unknown user: "{user}"')
 
-    def _pass(self, state: State, transport: str) -> None:
-        """Another agent is to deliver it."""
-        name = transport.partition(":")[0]
-        self._means.note(f"{self._request.queue_id}: passing <{_shown(state.address)}> to transport={name}")
-        self._attempts.tell(state, "passed", "2.0.0", transport)
-
-    async def _luser_relay(self, state: State, parts: Parts) -> None:
-        template = self._means.settings.luser_relay
-        names = LocalNames(self._frame(state, parts, FileMail(b"")))
-        try:
-            address = expand_names(template, names, allowed=None).text
-        except ExpansionError as error:
-            self._means.warn(f"bad parameter value syntax for luser_relay: {error}")
-            self._attempts.tell(state, "deferred", "4.3.5", _CONFIGURATION_ERROR)
-            return
-        await self._address(msgspec.structs.replace(state, unmatched=None), os.fsencode(address))
 
     def _look_up(self, tables: Sequence[LookupTable], user: bytes) -> str | None:
         return find_first(tables, user.decode("utf-8", "surrogateescape")) if tables else None
@@ -456,6 +440,13 @@ class LocalExpansion:
         )
 
     # -- results ---------------------------------------------------------------------------------------
+
+    def _pass_on(self, state: State, route: str) -> None:
+        """Another transport of the queue manager's delivers."""
+        transport = route.partition(":")[0]
+        shown = _shown(external_form(state.address))
+        self._means.note(f"{self._request.queue_id}: passing <{shown}> to transport={transport}")
+        self._attempts.tell(state, "passed", "2.0.0", route)
 
     def _forward(self, state: State) -> None:
         """The address gets a message of its own, together with others of the same sender."""

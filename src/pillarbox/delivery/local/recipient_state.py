@@ -31,7 +31,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     account: Account | None = None  # whose rights commands and files get; None: those of default_privs
 
     def parts(self, delimiters: bytes, *, owner_request_special: bool) -> "Parts":
-        """The address taken apart, in lower case."""
+        """The address taken apart, in lower case; without an extension, with the delimiter that it would have."""
         address = self.address.lower()
         local, at, domain = address.rpartition(b"@")
         if not at:
@@ -40,8 +40,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
             local, delimiters, owner_request_special=owner_request_special
         )
         if extension is not None and b"/" in extension:  # it may become part of a file's name
-            return Parts(user, domain, user, None, b"", illegal=True)
-        # As in local(8), $recipient_delimiter is known also where nothing is delimited.
+            return Parts(user, domain, user, None, delimiters[:1], illegal=True)
         return Parts(local, domain, user, extension, delimiter or delimiters[:1])
 
 

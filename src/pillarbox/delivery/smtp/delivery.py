@@ -188,7 +188,7 @@ class SmtpDelivery:
         self._fates.rest(Verdict("4.4.1", text), None, final=final)
 
     def _cannot_use(self, target: Target, fault: SiteFault, *, final: bool) -> None:
-        soft = fault.status[0] == "4" or (fault.is_of_server and not final)
+        soft = self._may_be_elsewhere(fault.status) or (fault.is_of_server and not final)
         verdict = Verdict(fault.status, fault.text, fault.reply, diagnostic=fault.diagnostic)
         if final or not soft:
             self._site_fault = (fault.status, fault.text) if soft else None
@@ -196,6 +196,10 @@ class SmtpDelivery:
         else:
             self._tell(events.Noted(f"{self._job.queue_id}: {fault.text}"))
             self._fates.rest(verdict, target, final=False)
+
+    def _may_be_elsewhere(self, status: str) -> bool:
+        """Whether another server is to be asked; also after a refusal for good, with soft_bounce (smtp(8))."""
+        return status[0] == "4" or (status[0] == "5" and self._service.soft_bounce)
 
     def _requirement(self, destination: Destination) -> Requirement:
         """What REQUIRETLS asks of the destination.  BadPolicy, LookupFault."""
@@ -224,7 +228,7 @@ class SmtpDelivery:
             if lacks_requiretls:
                 lacks_requiretls = False
                 self._tell_of_requirement(session)
-            is_final = final or not verdict.is_soft
+            is_final = final or not self._may_be_elsewhere(verdict.status)
             if not is_final and (not transaction.broken or verdict.reply is not None):
                 self._tell(events.Noted(f"{self._job.queue_id}: {verdict.text}"))
             self._fates.note(
