@@ -79,6 +79,7 @@ class Host:
         self.full = False
         self.means = Means(
             settings=snapshot.group(LocalDelivery),
+            soft_bounce=False,
             delimiters=snapshot.value("recipient_delimiter").encode(),
             propagate=frozenset(snapshot.value("propagate_unmatched_extensions").replace(",", " ").split()),
             default_account=DEFAULT,

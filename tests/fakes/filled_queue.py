@@ -8,6 +8,7 @@ DESCRIPTION
 import os
 import re
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -65,15 +66,24 @@ MESSAGES: Final[dict[str, tuple[bytes, int]]] = {
 class Spool:
     """One queue with its configuration."""
 
-    def __init__(self, base: Path, *, owner: str, empty: bool = False) -> None:
+    def __init__(
+        self,
+        base: Path,
+        *,
+        owner: str,
+        empty: bool = False,
+        settings: str = "",
+        messages: Mapping[str, tuple[bytes, int]] | None = None,
+    ) -> None:
+        """`messages` in place of the usual ones, `settings` behind the usual main.cf."""
         self.base = base
         self.queue = base / "spool"
         base.mkdir(mode=0o755)
         (base / "main.cf").write_text(
-            f"compatibility_level = 3.6\nmyhostname = mx.test\nqueue_directory = {self.queue}\n"
+            f"compatibility_level = 3.6\nmyhostname = mx.test\nqueue_directory = {self.queue}\n{settings}"
         )
         self._owner = owner
-        self._messages = {} if empty else MESSAGES
+        self._messages = {} if empty else MESSAGES if messages is None else messages
         self.fill()
 
     def fill(self) -> None:
@@ -89,7 +99,7 @@ class Spool:
     def put(self, name: str, content: bytes, mode: int = 0o700, *, time: int = WRITTEN) -> None:
         """One more file."""
         path = self.queue / name
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(exist_ok=True, parents=True)
         path.write_bytes(content)
         path.chmod(mode)
         shutil.chown(path, self._owner)

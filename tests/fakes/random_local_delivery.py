@@ -26,7 +26,6 @@ _TRANSPORTS: Final = (
     *(
         "smtp:[10.53.0.21]",
         "error:5.7.9 moved",
-        "nosuch:x",
         "lmtp:unix:/nonexistent",
         "relay:[10.53.0.20]:25",
     ),
@@ -94,7 +93,7 @@ _FILTERS: Final = (
     "regexp:{ {/^5\\.1\\.1 .*/ 5.7.77 nobody is here} {/^2\\.0\\.0 .*/ 2.7.7 done} }",
     "pcre:{ {/^2(.*)/ 4$$1} }",
     "pcre:{ {/^(\\S+) .*(unknown|refused).*/ $$1 the filter's text} }",
-    "inline:{ x = y }",
+    "inline:{ {x = y} }",
 )
 _SETTINGS: Final[tuple[tuple[float, str, tuple[str, ...]], ...]] = (
     (0.2, "luser_relay", ("$user@out.test", "$local", "bob", "x+$extension@box.test", "$user${recipient_delimiter}${extension}@other.test", "a${extension?e}${extension:n}${recipient_delimiter}@out.test", "|exit 69", f"{OUT}/luser", "$recipient@out.test", "$bogus@out.test", "refused@out.test")),
@@ -110,7 +109,6 @@ _SETTINGS: Final[tuple[tuple[float, str, tuple[str, ...]], ...]] = (
     (0.15, "allow_mail_to_commands", ("", "alias", "alias, forward, include", "include", "forward")),
     (0.15, "allow_mail_to_files", ("", "alias", "alias, forward, include", "include", "forward")),
     (0.15, "prepend_delivered_header", ("", "command", "file", "forward", "file, forward")),
-    (0.1, "soft_bounce", ("yes",)),
     (0.08, "defer_transports", ("smtp", "local, virtual", "relay, error", "discard", "nosuch")),
     (0.08, "default_delivery_status_filter", _FILTERS),
     (0.06, "local_delivery_status_filter", _FILTERS),
@@ -130,8 +128,8 @@ _SETTINGS: Final[tuple[tuple[float, str, tuple[str, ...]], ...]] = (
     (0.1, "bounce_notice_recipient", ("bob@out.test", "alice", "refused@out.test")),
     (0.1, "2bounce_notice_recipient", ("bob@out.test", "list@alias.test")),
     (0.1, "enable_threaded_bounces", ("yes",)),
-    (0.12, "smtp_discard_ehlo_keywords", ("dsn", "8bitmime", "smtputf8", "pipelining", "dsn, size, silent-discard")),
-    (0.06, "smtp_never_send_ehlo", ("yes",)),
+    (0.12, "smtp_discard_ehlo_keywords", ("dsn", "8bitmime", "size", "pipelining", "dsn, size, silent-discard")),
+    (0.06, "smtp_never_send_ehlo", ("no",)),
     (0.06, "smtp_always_send_ehlo", ("no",)),
     (0.08, "smtp_quote_rfc821_envelope", ("no",)),
     (0.06, "smtp_skip_quit_response", ("no",)),

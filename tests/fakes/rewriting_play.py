@@ -58,11 +58,14 @@ ZONES: Final = {
 }
 _FIRST: Final = re.compile(r", (?:texthash|fail):.*")
 """What is behind the first of several tables."""
-_TOO_BIG: Final = re.compile(r"reject: END-OF-MESSAGE .* message file too big|message-id=")
+_TOO_BIG: Final = re.compile(
+    r"reject: END-OF-MESSAGE .* message file too big|message-id=|\w+: (?:header|body|content) "
+)
 """What the log says of a message that is refused for its size: not the same."""
 _CONSEQUENCES: Final = re.compile(
     r"warning: (?:mail_stream_cleanup: |private/\S+ socket: malformed|process /|stdin: |\S+: bad command startup|"
-    r"queue file size limit exceeded|uid=\d+: File too large|/etc/postfix/tables/bounce\.cf: .* ignoring this)"
+    r"queue file size limit exceeded|uid=\d+: File too large|/etc/postfix/tables/bounce\.cf: .* ignoring this|"
+    r"stripping too many comments)"
 )
 """What processes of Postfix's say when another one has broken off; and what we say of templates when we start."""
 _BY_ITSELF: Final = re.compile(

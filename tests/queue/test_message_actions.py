@@ -23,7 +23,7 @@ class Queue:
         self.directories = QueueDirectories(str(root))
         self.directories.create()
         self.actions = MessageActions(self.directories, clock=self.clock, warn=self.told.append)
-        self.repair = QueueRepair(self.directories, clock=self.clock, warn=self.told.append)
+        self.repair = QueueRepair(self.directories, long_ids=True, clock=self.clock, warn=self.told.append)
 
     def put(self, name: str, mode: int = 0o700, *, age: float = 60) -> Path:
         path = self.root / name
@@ -120,6 +120,25 @@ def test_a_message_in_the_wrong_directory(queue: Queue) -> None:
     queue.put("deferred/4jXVXr3rhNzKGxF")
     assert queue.repair.run(structure=True, purge=False) == 0
     assert queue.files() == ["deferred/8/4jXVXr3rhNzKGxF"]
+
+
+def test_a_long_id_where_new_ones_are_short(queue: Queue) -> None:
+    """enable_long_queue_ids has been turned off: as postsuper -s does it, the time's part stays."""
+    path = queue.put("hold/4jXVXr3rhNzKGxF")
+    queue.put("defer/8/4jXVXr3rhNzKGxF")
+    new = f"847E4{path.stat().st_ino:X}"
+    repair = QueueRepair(queue.directories, long_ids=False, clock=queue.clock, warn=queue.told.append)
+    assert repair.run(structure=True, purge=False) == 1
+    assert queue.files() == [f"defer/8/{new}", f"hold/{new}"]
+
+
+def test_logs_in_directories_of_another_depth(queue: Queue) -> None:
+    """A log goes with its message, whose name is another now."""
+    path = queue.put("deferred/10F51AAAAAA")
+    queue.put("defer/10F51AAAAAA", 0o600)
+    new = f"10F51{path.stat().st_ino:X}"
+    assert queue.repair.run(structure=True, purge=False) == 1
+    assert queue.files() == [f"defer/1/{new}", f"deferred/1/{new}"]
 
 
 def test_what_is_a_week_old_and_was_never_finished(queue: Queue) -> None:

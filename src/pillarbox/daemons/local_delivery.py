@@ -251,6 +251,7 @@ class _Services:
         )
         return Means(
             settings=local,
+            soft_bounce=snapshot.group(QueueManager).soft_bounce,
             delimiters=identity.recipient_delimiter.encode(),
             propagate=frozenset(snapshot.group(VirtualDelivery).propagate_unmatched_extensions),
             default_account=service.default_account,

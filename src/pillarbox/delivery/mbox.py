@@ -304,7 +304,7 @@ class _LockFile:
         text = f"unable to create lock file {os.fsdecode(self._path)}: {fault.strerror}"
         if isinstance(fault, FileExistsError):
             raise MboxFault("4.2.0", text)
-        if not self._may_fail or isinstance(fault, FileNotFoundError):
+        if not self._may_fail:
             raise MboxFault(dsn_of(fault, self._default_dsn), text)
         self._warn(text)
 

@@ -187,7 +187,8 @@ class Dispatcher:
             active.routed[recipient.offset] = routed
             transport = routed.resolution.transport
             if transport in self._deferred and not flush:
-                self._settle(active, recipient, "retry", Outcome("deferred", "4.3.2", "deferred transport"))
+                outcome = Outcome("deferred", "4.3.2", "deferred transport")
+                self._settle(active, routed.recipient, "retry", outcome)
                 at_once.append(recipient)
                 continue
             groups.setdefault((transport, self._destination(transport, routed)), []).append(routed)

@@ -251,7 +251,12 @@ class PostfixCommand:
             hashed=settings.hash_queue_names,
             depth=settings.hash_queue_depth,
         )
-        repair = QueueRepair(directories, clock=SystemClock(), warn=self.log.caution)
+        repair = QueueRepair(
+            directories,
+            long_ids=settings.enable_long_queue_ids,
+            clock=SystemClock(),
+            warn=self.log.caution,
+        )
         owner = self._instance.mail_owner
 
         def run() -> None:

@@ -25,6 +25,7 @@ import sys
 from collections.abc import Iterator
 from typing import Final
 
+from pillarbox.config.parameters.queue_manager import QueueManager
 from pillarbox.net.rights import become
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.queue.message_actions import (
@@ -98,7 +99,12 @@ def main(argv: list[str] | None = None) -> int:
         work = _Work(
             log,
             MessageActions(directories, clock=SystemClock(), warn=log.caution),
-            QueueRepair(directories, clock=SystemClock(), warn=log.caution),
+            QueueRepair(
+                directories,
+                long_ids=snapshot.group(QueueManager).enable_long_queue_ids,
+                clock=SystemClock(),
+                warn=log.caution,
+            ),
             queues,
         )
         work.run(given)

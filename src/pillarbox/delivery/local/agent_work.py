@@ -148,7 +148,8 @@ class AgentWork:
         else:
             path = b"%s/%s" % (os.fsencode(settings.mail_spool_directory), self._recipient.user)
             with self._spool:
-                self._mailbox_file(path, lock_file_may_fail=self._spool.lock_file_may_fail)
+                is_there = os.path.isdir(settings.mail_spool_directory)
+                self._mailbox_file(path, lock_file_may_fail=self._spool.lock_file_may_fail and is_there)
 
     def _dot_forward(self) -> Generator[Step, StepResult, bool]:
         """Whether a .forward file took the mail."""

@@ -15,13 +15,15 @@ from pillarbox.vocabulary.envelope import Notify, without_success
 class Attempts:
     """The attempts of one recipient, in their order."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, softly: bool = False) -> None:
+        """`softly`: what would be returned waits, too (soft_bounce)."""
         self.made: list[Attempt] = []
+        self._waiting = ("deferred", "bounced") if softly else ("deferred",)
 
     @property
     def has_to_wait(self) -> bool:
         """Whether something could not be done now."""
-        return any(attempt.status == "deferred" for attempt in self.made)
+        return any(attempt.status in self._waiting for attempt in self.made)
 
     def tell(
         self,

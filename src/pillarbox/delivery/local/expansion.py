@@ -94,7 +94,7 @@ class LocalExpansion:
         ]
         self._offset = 0  # of the recipient's record
         self._seen: set[bytes] = set()
-        self._attempts = Attempts()
+        self._attempts = Attempts(softly=means.soft_bounce and not request.trace_only)
         self._forwards: dict[tuple[bytes, bytes], list[State]] = {}
 
     async def deliver(self, recipient: JobRecipient) -> Outcome:

@@ -37,6 +37,7 @@ class Means(msgspec.Struct, frozen=True, kw_only=True):
     """What local delivery works with."""
 
     settings: LocalDelivery
+    soft_bounce: bool  # what would be returned waits
     delimiters: bytes  # recipient_delimiter
     propagate: frozenset[str]  # propagate_unmatched_extensions
     default_account: Account
