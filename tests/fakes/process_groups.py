@@ -97,6 +97,7 @@ SECONDS: Final = {
     "test_imap_login_peer.py": 20,
     "test_mixed_load.py": 20,
     "test_odd_paths_peer.py": 20,
+    "test_odd_queues_peer.py": 20,
     "test_outbound_relays_peer.py": 20,
     "test_script_libraries_peer.py": 20,
     "test_server_names_peer.py": 20,
