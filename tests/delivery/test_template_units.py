@@ -23,7 +23,8 @@ def test_units_that_do_not_fit_are_told(time: str, unit: str, told: str) -> None
     """As bounce(8) does, with each notice."""
     name = f"delay_warning_time{unit}"
     values = {"delay_warning_time": time}
-    lines = list(Template(subject="x", text=f"${name}").odd_units("delay", lambda key: values[key]))
+    lines: list[str] = []
+    Template(subject="x", text=f"${name}").expanded(values.__getitem__, kind="delay", warn=lines.append)
     verb = "reduce" if told == _ZERO else "increase"
     expected = [
         f"[built-in]: {told}",

@@ -34,7 +34,6 @@ def configured_bounces(snapshot: Snapshot, *, warn: Callable[[str], None]) -> Bo
             mail_name=identity.mail_name.encode(),
             names_in_comments=snapshot.group(Cleanup).header_from_format == "obsolete",
             value=snapshot.value,
-            warn=warn,
         ),
         templates=configured_templates(snapshot, queue.bounce_template_file, warn=warn),
         size_limit=queue.bounce_size_limit,

@@ -44,7 +44,6 @@ class Style(msgspec.Struct, frozen=True, kw_only=True):
     mail_name: bytes
     names_in_comments: bool = False  # header_from_format = obsolete
     value: Callable[[str], str]  # of a parameter, for templates
-    warn: Callable[[str], None]  # hears of times in templates whose unit does not fit
 
 
 _WIDTH: Final = 79
@@ -62,8 +61,12 @@ def compose(
     for_postmaster: bool,
     queue_id: str,
     now: float,
+    warn: Callable[[str], None] = lambda _text: None,
 ) -> bytes:
-    """The notice's content with CRLF line ends.  `queue_id` is its own, `recipient` in external form."""
+    """The notice's content with CRLF line ends.  `queue_id` is its own, `recipient` in external form.
+
+    `warn` hears of times in the template whose unit does not fit.
+    """
     boundary = b"%s.%d/%s" % (queue_id.encode(), int(now), style.host)
     encoding = f"Content-Transfer-Encoding: {original.encoding}\n".encode() if original.encoding else b""
     of_parts = encoding if original.encoding != "7bit" else b""  # what they have anyway (RFC 2045 §6.1)
@@ -95,9 +98,7 @@ def compose(
             of_parts,
             b"\n",
             # As bounce(8): the postmaster needs no introduction.
-            b""
-            if for_postmaster
-            else template.expanded(style.value, kind=kind, warn=style.warn).encode() + b"\n",
+            b"" if for_postmaster else template.expanded(style.value, kind=kind, warn=warn).encode() + b"\n",
             *(_paragraph(entry) for entry in entries),
         )
     )

@@ -220,10 +220,6 @@ class Notifier:
             kind, queue_id, message, source, full=full and kind == "failure", now=self._clock.now()
         )
 
-        if not for_postmaster or introduced:
-            for line in rules.templates[kind].odd_units(kind, rules.style.value):
-                self._tell(Warned(line, "bounce"))
-
         def content(own_id: QueueId, now: float) -> bytes:
             return compose(
                 kind,
@@ -235,6 +231,7 @@ class Notifier:
                 for_postmaster=for_postmaster and not introduced,
                 queue_id=own_id,
                 now=now,
+                warn=lambda text: self._tell(Warned(text, "bounce")),
             )
 
         return await self._submit(

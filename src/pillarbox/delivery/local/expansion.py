@@ -377,6 +377,16 @@ class LocalExpansion:
         else:
             self._attempts.tell(state, "bounced", "5.1.1", f'unknown user: "{user}"')
 
+    async def _luser_relay(self, state: State, parts: Parts) -> None:
+        template = self._means.settings.luser_relay
+        names = LocalNames(self._frame(state, parts, FileMail(b"")))
+        try:
+            address = expand_names(template, names, allowed=None).text
+        except ExpansionError as error:
+            self._means.warn(f"bad parameter value syntax for luser_relay: {error}")
+            self._attempts.tell(state, "deferred", "4.3.5", _CONFIGURATION_ERROR)
+            return
+        await self._address(msgspec.structs.replace(state, unmatched=None), os.fsencode(address))
 
     def _look_up(self, tables: Sequence[LookupTable], user: bytes) -> str | None:
         return find_first(tables, user.decode("utf-8", "surrogateescape")) if tables else None
