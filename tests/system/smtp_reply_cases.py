@@ -1,5 +1,6 @@
 """The cases of test_smtp_replies_peer.py: what is said to the services of smtp_reply_services.py."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from fakes.smtp_exchanges import Exchange, Raw
@@ -38,7 +39,96 @@ ADDRESSES: Final = (
 )
 STRANGER: Final = b"RCPT TO:<x@elsewhere.test>"
 
+
+def told(verb: bytes, attributes: Sequence[bytes]) -> tuple[bytes, ...]:
+    """What a proxy says of one client after another, and what that client may do."""
+    steps = ((verb + b" " + one, HELLO, MAIL, RCPT, STRANGER, b"RSET") for one in attributes)
+    return (HELLO, *(step for some in steps for step in some))
+
+
+NAMES: Final = tuple(
+    b"NAME=" + value
+    for value in (
+        b"a.test",
+        b"[UNAVAILABLE]",
+        b"[tempunavail]",
+        b"a_b.test",
+        b"-a",
+        b"a..b",
+        b"1.2.3.4",
+        b"a+2Etest",
+        b"a+ZZ",
+        b"",
+        b"=x",
+        b"x" * 70,
+        b"bad.test",
+    )
+)
+TOLD_ADDRESSES: Final = (
+    b"192.0.2.9",
+    b"192.0.2.300",
+    b"2001:db8::1",
+    b"[UNAVAILABLE]",
+    b"[TEMPUNAVAIL]",
+    b"x",
+    b"127.0.0.1",
+)
+OTHERS: Final = (
+    b"PORT=25",
+    b"PORT=0",
+    b"PORT=-1",
+    b"PORT=x",
+    b"PORT=[UNAVAILABLE]",
+    b"PORT=00025",
+    b"PROTO=ESMTP",
+    b"PROTO=smtp",
+    b"PROTO=LMTP",
+    b"PROTO=[UNAVAILABLE]",
+    b"HELO=x.test",
+    b"HELO=[UNAVAILABLE]",
+    b"HELO=a+20b",
+    b"HELO=gr+FC",
+    b"HELO=" + b"x" * 256,
+)
+FURTHER: Final = (
+    b"REVERSE_NAME=r.test",
+    b"REVERSE_NAME=[TEMPUNAVAIL]",
+    b"REVERSE_NAME=a_b",
+    b"LOGIN=[UNAVAILABLE]",
+    b"LOGIN=a+20b",
+    b"LOGIN=gr+C3+BC",
+    b"LOGIN=me@pillarbox.test",
+    b"DESTADDR=192.0.2.1",
+    b"DESTADDR=[UNAVAILABLE]",
+    b"DESTADDR=x",
+    b"DESTPORT=25",
+    b"DESTPORT=[UNAVAILABLE]",
+)
+WRONG: Final = (
+    b"FOO=x",
+    b"=x",
+    b"NAME",
+    b"IDENT=x",
+    b"SOURCE=LOCAL",
+    b"SOURCE=x",
+    b"ADDR=192.0.2.5 FOO=x",
+    b"name=a.test  addr=127.0.0.1 ",
+    b"NAME=a.test NAME=b.test",
+    b"NAME=a.test,ADDR=192.0.2.5",
+)
+
+_TOLD: Final[dict[str, tuple[bytes, ...]]] = {
+    "names": NAMES,
+    "others": OTHERS,
+    "further attributes": FURTHER,
+    "what is none": WRONG,
+}
 EXCHANGES: Final = [
+    *(Exchange(f"{verb.decode()} of {title}", told(verb, attributes), "proxy") for verb in (b"XCLIENT", b"XFORWARD") for title, attributes in _TOLD.items()),
+    *(Exchange(f"XCLIENT of {one.decode()}", told(b"XCLIENT", (b"ADDR=" + one,) * 2), "proxy") for one in TOLD_ADDRESSES),
+    Exchange("XFORWARD of addresses", told(b"XFORWARD", tuple(b"ADDR=" + one for one in TOLD_ADDRESSES)), "proxy"),
+    Exchange("ports that are none", (HELLO, b"XCLIENT PORT=65536", b"XCLIENT DESTPORT=99999", b"XFORWARD PORT=65536"), "proxy"),
+    Exchange("XCLIENT and XFORWARD of a stranger", (b"XCLIENT", b"XFORWARD", b"XCLIENT NAME=x", b"XFORWARD NAME=x", b"XCLIENT FOO", HELLO, MAIL, b"XCLIENT", b"XFORWARD NAME=x"), "sasl"),
     Exchange("filtered commands", (b"FOO x", HELLO, b"FOO", b"MAIL FROM:<bad@x>", b"RSET", b"MAIL FROM:<bad@\xff>", b"RSET", b"BLANK", b" FOO", b"MAIL FROM:<space@x> FOO", b""), "command filter"),
     Exchange("a command filter that fails", (b"FOO x",), "failing command filter"),
     Exchange("keywords by address", (HELLO, MAIL, RCPT + b" NOTIFY=NEVER", b"ETRN x"), "discarding by address"),

@@ -39,10 +39,10 @@ async def xclient(session: SessionState, command: XClient) -> Reply:
     """220 and the greeting, as the client's own session would begin."""
     if session.engine.in_transaction:
         return _IN_TRANSACTION
-    if not session.may_use_xclient:
-        return _NOT_AUTHORIZED
     if not command.attributes:
         return Reply(501, (b"5.5.4 Syntax: XCLIENT attribute=value...",))
+    if not session.may_use_xclient:
+        return _NOT_AUTHORIZED
     try:
         values = parse_attributes(list(command.attributes), XCLIENT, verb=b"XCLIENT")
     except BadAttribute as fault:
@@ -70,9 +70,8 @@ def _become(session: SessionState, values: dict[bytes, bytes | None]) -> None:
         client.port = int(text.get(b"PORT", "0"))
     client.helo = values.get(b"HELO") or b""
     client.protocol = text.get(b"PROTO", "SMTP").upper()
-    if b"LOGIN" in values:
-        client.sasl_username = text.get(b"LOGIN", "")
-        client.sasl_method = "XCLIENT" if client.sasl_username else ""
+    client.sasl_username = text.get(b"LOGIN", "")  # whoever was logged in before is somebody else
+    client.sasl_method = "XCLIENT" if client.sasl_username else ""
     if b"DESTADDR" in values:
         client.server_address = text.get(b"DESTADDR", "unknown")
     if b"DESTPORT" in values:
@@ -94,10 +93,10 @@ async def xforward(session: SessionState, command: XForward) -> Reply:
     """What the log and the queue file say of the client of the next message."""
     if session.engine.in_transaction:
         return _IN_TRANSACTION
-    if not session.may_use_xforward:
-        return _NOT_AUTHORIZED
     if not command.attributes:
         return Reply(501, (b"5.5.4 Syntax: XFORWARD attribute=value...",))
+    if not session.may_use_xforward:
+        return _NOT_AUTHORIZED
     try:
         values = parse_attributes(list(command.attributes), XFORWARD, verb=b"XFORWARD")
     except BadAttribute as fault:
