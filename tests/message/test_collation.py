@@ -63,3 +63,20 @@ def test_ascii_is_lowered(text: str) -> None:
     """As bytes.lower does it."""
     assert lower_casemap(text).encode() == text.encode().lower()
     assert casemap(text).encode() == text.encode().upper()
+
+
+@pytest.mark.parametrize("marks", ["\u0301\u0316", "\uff9e\u0301", "\u0f73\u0301", "я\u0316\u0301"])
+def test_a_letter_with_accents_without_end(marks: str) -> None:
+    """Hours, if each were put into its place among all others; and all of them are still there."""
+    folded = lower_casemap("a" + marks * 500_000 + "b")
+    assert folded.startswith("a")
+    assert folded.endswith("b")
+    assert len(folded.replace("\u034f", "")) == len(lower_casemap(marks)) * 500_000 + 2
+
+
+def test_many_accents_are_in_order() -> None:
+    """As many as a language may have."""
+    assert (
+        lower_casemap("x" * 1000 + "a" + "\u0301" * 15 + "\u0316" * 15)
+        == "x" * 1000 + "a" + "\u0316" * 15 + "\u0301" * 15
+    )
