@@ -260,13 +260,12 @@ class PostfixCommand:
         owner = self._instance.mail_owner
 
         def run() -> None:
-            become(
-                owner.uid, owner.gid
-            )  # as postsuper(1): a link that leads out of the queue leads root nowhere
             try:
+                become(owner.uid, owner.gid)  # as postsuper(1): a link out of the queue leads root nowhere
                 renamed = repair.run(structure=True, purge=True)
             except OSError as error:
-                self.log.refuse(f"{error.filename or 'the queue'}: {error.strerror}")
+                what = error.filename or f"the rights of {self._instance.mail_owner_name}"
+                self.log.refuse(f"{what}: {error.strerror}")
                 raise
             if renamed:
                 self.log.note(f"Renamed to match inode number: {renamed} message{'s' if renamed > 1 else ''}")
