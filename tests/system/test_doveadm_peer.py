@@ -106,6 +106,7 @@ mailbox create
 mailbox create Trash
 mailbox create ''
 mailbox create a//b
+mailbox create Trash Several a//b Severals
 mailbox path Trash
 mailbox path Nope
 mailbox status 'messages vsize' '*'
@@ -258,6 +259,7 @@ mailbox create A/B A/C
 mailbox delete -r A
 mailbox list
 mailbox delete INBOX
+mailbox delete Nope Several Nobody Severals
 mailbox rename INBOX Foo
 mailbox rename Nope Foo
 mailbox rename Zoo INBOX

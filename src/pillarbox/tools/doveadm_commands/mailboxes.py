@@ -28,6 +28,7 @@ from pillarbox.tools.doveadm_commands.accounts import (
     missing,
     show,
     status_of,
+    told,
 )
 from pillarbox.tools.doveadm_commands.common_output import Columns
 from pillarbox.tools.doveadm_commands.faults import EX_DATAERR, EX_NOTFOUND, EX_USAGE, Fatal, MailFault, Usage
@@ -251,20 +252,29 @@ def _each(act: Callable[[Account, str], Awaitable[None]]) -> Callable[[MailComma
         if not command.words:
             raise Usage(command.usage)
         guid = mailbox_identity.guid_of(command, "-g") if command.name == "mailbox create" else b""
+        deletes = command.name == "mailbox delete"
 
-        async def work(user: str, account: Account) -> None:
+        async def one(user: str, account: Account, name: str) -> None:
+            try:
+                if "-e" in command.options and (await account.status(name, with_size=False)).messages:
+                    raise MailFault(user, f"Can't delete mailbox {name}: Mailbox isn't empty", EX_DATAERR)
+                await act(account, name)
+                if guid:
+                    mailbox_identity.update(command, name, guid=guid)
+            except (NoSuchMailbox, MailboxExists, MailboxNameRefused, PermissionDenied) as fault:
+                raise _failing(command, name, fault, user) from fault
+            if "-s" in command.options:
+                await (account.unsubscribe if deletes else account.subscribe)(name)
+
+        async def work(user: str, account: Account) -> int:
+            status = 0
             for name in await _named(command, account):
                 try:
-                    if "-e" in command.options and (await account.status(name, with_size=False)).messages:
-                        raise MailFault(user, f"Can't delete mailbox {name}: Mailbox isn't empty", EX_DATAERR)
-                    await act(account, name)
-                    if guid:
-                        mailbox_identity.update(command, name, guid=guid)
-                except (NoSuchMailbox, MailboxExists, MailboxNameRefused, PermissionDenied) as fault:
-                    raise _failing(command, name, fault, user) from fault
-                if "-s" in command.options:
-                    deletes = command.name == "mailbox delete"
-                    await (account.unsubscribe if deletes else account.subscribe)(name)
+                    await one(user, account, name)
+                except MailFault as fault:  # the others are done all the same
+                    status = status or fault.status
+                    told(user, str(fault), fault.status)
+            return status
 
         return work
 
@@ -272,9 +282,9 @@ def _each(act: Callable[[Account, str], Awaitable[None]]) -> Callable[[MailComma
 
 
 async def _named(command: MailCommand, account: Account) -> list[str]:
-    """The mailboxes, and with -r the children of each before it."""
+    """The mailboxes, those to be deleted from the last, and with -r the children of each before it."""
     if "-r" not in command.options:
-        return command.words
+        return sorted(command.words, reverse=True) if command.name == "mailbox delete" else command.words
     there = [entry.name for entry in await account.list_mailboxes() if entry.selectable]
     found: list[str] = []
     for word in command.words:
