@@ -153,7 +153,7 @@ _SETTINGS: Final[tuple[tuple[float, str, tuple[str, ...]], ...]] = (
     (0.06, "virtual_mailbox_base", ("/no/where", "/srv/boxes")),
     (0.06, "message_reject_characters", ("\\0",)),
     (0.06, "mime_nesting_limit", ("1", "2")),
-    (0.06, "hopcount_limit", ("1", "2")),
+    (0.06, "hopcount_limit", ("2", "3")),
     (0.06, "detect_8bit_encoding_header", ("no",)),
     (0.06, "smtpd_recipient_limit", ("2",)),
     (0.06, "address_verify_sender", ("",)),

@@ -250,6 +250,16 @@ def test_what_cannot_be_queued_goes_back(data: bytes, reason: bytes, mail: Mail)
     assert (made.relay, made.status, made.text) == ("none", "bounced", reason.decode())
 
 
+@pytest.mark.parametrize(("detects", "encoding"), [("yes", b"8bit"), ("no", None)])
+def test_what_a_notice_is_declared_to_be(detects: str, encoding: bytes | None, mail: Mail) -> None:
+    """BODY= of a notice is what detect_8bit_encoding_header makes of its header, as of any other message's."""
+    mail.configure(f"detect_8bit_encoding_header = {detects}\n")
+    mail.drop(message(lines=[b"x" * 1000] * 6))
+    (notice,) = mail.pick_up()
+    assert b"Content-Transfer-Encoding: 8bit" in mail.lines()
+    assert notice.attributes.get(b"encoding") == encoding
+
+
 def test_who_gets_a_copy_is_reported_too(mail: Mail) -> None:
     """A message that is refused after a check has added a recipient comes back for that one as well."""
     mail.configure("header_checks = pcre:{ {/^X-Copy:/ BCC other@y.test} {/^X-Bad:/ REJECT no} }\n")

@@ -336,4 +336,7 @@ def _keys(question: Question, about: Subject, keys: AccessKeys) -> Iterator[tupl
     address = client.sender if about is Subject.SENDER else question.recipient
     if address is None:
         return None
-    return keys.of_address(question.resolver.complete(address), question.resolver.routes.recipient_delimiter)
+    resolver = question.resolver
+    # As from trivial-rewrite(8): a route has led on, and a domain's final dot is gone.
+    found = address if address.is_null else resolver.destination(address)
+    return keys.of_address(found, resolver.routes.recipient_delimiter)

@@ -162,7 +162,7 @@ async def reject_unknown_recipient_domain(question: Question, subject: Subject) 
 
 async def _unknown_domain(question: Question, address: Address, subject: Subject, status: str) -> Outcome:
     """No MX, A or AAAA record, or a null MX (RFC 7505).  Domains of ours are known whatever the DNS says."""
-    domain = text_of(question.resolver.complete(address).domain)
+    domain = "" if address.is_null else text_of(question.resolver.destination(address).domain)
     if not domain or domain.startswith("[") or question.resolver.classify(domain) in _FINAL:
         return None
     name, code = question.name_of(subject), question.codes.unknown_address_reject_code
@@ -208,7 +208,7 @@ def sender_login_checks(tables: Sequence[LookupTable]) -> dict[str, Restriction]
         sender, resolver = question.client.sender, question.resolver
         if sender is None or sender.is_null:
             return None
-        sender = resolver.complete(sender)
+        sender = resolver.destination(sender)
         delimiters = resolver.routes.recipient_delimiter
 
         def is_local() -> bool:

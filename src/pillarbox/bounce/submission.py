@@ -183,7 +183,6 @@ class Notifier:
             Address.from_internal(complete),
             written,
             for_postmaster=True,
-            encoding=b"",
             send_options=0,
             content=lambda _own_id, _now: content,
         )
@@ -238,7 +237,6 @@ class Notifier:
             recipient,
             written,
             for_postmaster=for_postmaster,
-            encoding=original.encoding.encode(),
             send_options=message.send_options & (SEND_SMTPUTF8 | (0 if rules.redacts else SEND_REQUIRES_TLS)),
             content=content,
             fields=_tls_required(message),
@@ -250,7 +248,6 @@ class Notifier:
         written: bytes,
         *,
         for_postmaster: bool,
-        encoding: bytes,
         send_options: int,
         content: Callable[[QueueId, float], bytes],
         fields: bytes = b"",
@@ -279,7 +276,6 @@ class Notifier:
                         utf8=bool(send_options & SEND_SMTPUTF8),
                     ),
                     attributes=[(b"log_ident", own_id.encode()), (b"rewrite_context", b"local")],
-                    encoding=encoding,
                 ),
                 trace=[
                     b"Received: by %s (%s)" % (rules.style.host, rules.style.mail_name),

@@ -59,7 +59,7 @@ class MessageTooBig(Exception):
 
 
 class TooManyHops(Exception):
-    """As many Received: headers as hopcount_limit allows, or more."""
+    """hopcount_limit Received: headers or more, that of this host among them."""
 
 
 class TooLate(Exception):
@@ -166,6 +166,8 @@ class Submission:
             missing=self._missing_headers if add_missing else None,
             rewrite=rewrite,
         )
+        trace = list(trace)
+        self._cleaner.hops = sum(map(_is_received, trace))
         received = self._encoder.feed(b"".join([line + b"\r\n" for line in trace]))
         self._parts = [b"", head, received]  # the size record's place is kept
         self._written = len(received)
@@ -338,6 +340,10 @@ class Submission:
         if self._rules.names_in_comments:
             return b"%s (%s)" % (shown, _comment(name))
         return b"%s <%s>" % (_phrase(name), shown)
+
+
+def _is_received(line: bytes) -> bool:
+    return line[:9].lower() == b"received:"
 
 
 def _expansion(recipient: NewRecipient) -> LogEntry:

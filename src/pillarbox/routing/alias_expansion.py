@@ -16,7 +16,7 @@ STANDARDS
 
 import msgspec
 
-from pillarbox.routing.address_lookup import text_of
+from pillarbox.routing.address_lookup import as_written
 from pillarbox.routing.address_maps import AddressMaps, ExpansionFault
 from pillarbox.vocabulary.address import Address
 
@@ -38,11 +38,11 @@ def expand(address: Address, aliases: AddressMaps, limits: AliasLimits) -> list[
     at = 0
     while at < len(found):
         if len(found) > limits.expansion:
-            raise _unreasonable(aliases, f"map expansion size for {text_of(address.internal)}")
+            raise _unreasonable(aliases, f"map expansion size for {as_written(address.internal)}")
         depth = 0
         while found[at].folded not in final:
             if depth >= limits.recursion:
-                raise _unreasonable(aliases, f"map nesting for {text_of(address.internal)}")
+                raise _unreasonable(aliases, f"map nesting for {as_written(address.internal)}")
             depth += 1
             current = found[at]
             results = aliases.map(current)
@@ -50,7 +50,7 @@ def expand(address: Address, aliases: AddressMaps, limits: AliasLimits) -> list[
                 break
             for result in results:
                 if len(result.internal) > limits.address_length:
-                    raise _unreasonable(aliases, f"result {text_of(result.internal[:300])}...")
+                    raise _unreasonable(aliases, f"result {as_written(result.internal[:300])}...")
                 if result.folded == current.folded:
                     final.add(current.folded)
             found[at] = results[0]

@@ -211,6 +211,18 @@ class Resolver:
             address.local_part, (self.routes.missing_domain or self.routes.myorigin).encode("utf-8")
         )
 
+    def destination(self, address: Address) -> Address:
+        """Where an address leads, as a route or as it is, with a domain in any case; not for the null sender.
+
+        Of a recipient it is asked twice: whether it is one, and where its mail goes.
+        """
+        asked, destination = self._led_last
+        if asked is not address:
+            destination = self.routes.syntax.destination(self.complete(address), self._is_ours)
+            if self._lists_are_fixed:
+                self._led_last = address, destination
+        return destination
+
     def classify(self, domain: str) -> AddressClass:
         """The class of a domain, in lower case."""
         known = self._classes.get(domain)
@@ -258,7 +270,7 @@ class Resolver:
     def leads_somewhere(self, address: Address, *, ascii_only: bool) -> bool:
         """Whether mail can be sent there, or where it is a route to; `ascii_only` is for domains.  LookupFault."""
         known = self._resolutions.get(address)
-        destination = self._destination(address) if known is None else known.recipient
+        destination = self.destination(address) if known is None else known.recipient
         if not self.routes.syntax.is_valid(destination):
             self._ask_in_vain(destination)
             return False
@@ -285,7 +297,7 @@ class Resolver:
         return known
 
     def _resolve(self, address: Address, sender: Address | None) -> Resolution:
-        address = self._destination(address)
+        address = self.destination(address)
         domain = text_of(address.domain)
         address_class = self.classify(domain)
         if not self.routes.syntax.is_valid(address):
@@ -309,15 +321,6 @@ class Resolver:
         if moved is not None:
             transport, nexthop = "error", f"5.1.6 User has moved to {moved}"
         return Resolution(address, address_class, transport, nexthop)
-
-    def _destination(self, address: Address) -> Address:
-        """Where an address leads; of a recipient it is asked twice, whether it is one and where its mail goes."""
-        asked, destination = self._led_last
-        if asked is not address:
-            destination = self.routes.syntax.destination(self.complete(address), self._is_ours)
-            if self._lists_are_fixed:
-                self._led_last = address, destination
-        return destination
 
     def _class_route(
         self, address_class: AddressClass, domain: str, sender: Address | None

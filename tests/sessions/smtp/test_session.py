@@ -466,6 +466,30 @@ def test_a_table_may_send_a_message_elsewhere_until_its_end(tmp_path: Path, stag
     ]  # fmt: skip
 
 
+ROUTES = [
+    # sender, reply to DATA
+    (
+        "a@out.test.",
+        "550 5.7.1 <a@out.test.>: Sender address rejected: no",
+    ),  # a final dot is none of its domain's
+    ("out.test!a", "550 5.7.1 <out.test!a>: Sender address rejected: no"),
+    ("a%out.test@mx.test", "550 5.7.1 <a%out.test@mx.test>: Sender address rejected: no"),
+    ("mx.test!a", "354 End data with <CR><LF>.<CR><LF>"),
+    ("out.test!a@b.test", "354 End data with <CR><LF>.<CR><LF>"),  # not ours to look into
+]
+
+
+@pytest.mark.parametrize(("sender", "reply"), ROUTES, ids=[row[0] for row in ROUTES])
+def test_tables_of_senders_are_asked_for_where_an_address_leads(
+    sender: str, reply: str, tmp_path: Path
+) -> None:
+    """access(5), as trivial-rewrite(8) has it: a table that refuses a domain is not passed by another spelling."""
+    settings = {"smtpd_data_restrictions": "check_sender_access inline:{ { out.test=550 no } }"}
+    start = b"MAIL FROM:<%s>\r\n" % sender.encode() + RCPT + b"DATA\r\n"
+    done = converse(tmp_path / "q", [HELLO, start, QUIT], settings=settings)
+    assert after_hello(done.replies)[2] == reply
+
+
 def test_a_message_too_long_to_be_copied_is_to_come_again(tmp_path: Path) -> None:
     """Its envelope is on disk by the time the table speaks: 451, and nothing in the queue."""
     settings = {

@@ -141,7 +141,7 @@ class QueueForwarder:
             queue_id = await submission.commit()
         except (MessageTooBig, TooManyHops, QueueFileFault, LookupFault, ExpansionFault) as fault:
             submission.abort()
-            raise ForwardFault(f"{request.queue_id}: cannot forward: {fault!r}") from fault
+            raise ForwardFault(f"{submission.queue_id}: {_reason(fault)}") from fault
         except BaseException:
             submission.abort()
             raise
@@ -158,6 +158,15 @@ class QueueForwarder:
         if self._delivered_header:
             lines.append(b"Delivered-To: %s" % Address.from_internal(delivered).external.lower())
         return lines
+
+
+def _reason(fault: Exception) -> str:
+    """What the log has of it, in the words of cleanup(8)."""
+    if isinstance(fault, TooManyHops):
+        return "message rejected: hopcount exceeded"
+    if isinstance(fault, MessageTooBig):
+        return "queue file size limit exceeded"
+    return fault.reason if isinstance(fault, LookupFault) else str(fault)
 
 
 def _given(state: State) -> NewRecipient:

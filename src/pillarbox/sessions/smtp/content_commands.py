@@ -145,6 +145,7 @@ async def _commit(session: SessionState, transaction: Transaction, command: EndO
     except MessageTooBig:
         return Reply(552, (b"5.3.4 Error: message file too big",))
     except TooManyHops:
+        session.tell(events.Warned(f"{submission.queue_id}: message rejected: hopcount exceeded", "cleanup"))
         return Reply(554, (b"5.4.0 Error: too many hops",))
     except QueueFileFault as fault:
         return session.write_failed(fault)
