@@ -1,5 +1,7 @@
 """Two Maildirs of a user made the same, and killed at any step of it (mailstore/synchronizing/)."""
 
+import errno
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -222,3 +224,50 @@ def test_another_identity_for_a_mailbox() -> None:
     place.update("Work/Sub", min_next_uid=40)
     assert state(files, "/source")["Work/Sub"] == (b"f" * 32, 99, 40, *before[3:])
     assert files.files()["/source/dovecot-uidvalidity"] == b"00000063"
+
+
+def test_a_message_whose_file_is_renamed_at_every_look_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two messages under one UID get new ones; one that cannot be had is not taken away under its old one."""
+    theirs = {
+        "/copy/dovecot-uidlist": b"3 V70 N3 G%s\n2 :x\n" % (b"0" * 32),
+        "/copy/cur/x:2,": b"Subject: x\n\n",
+    }
+    files = file_system({**SOURCE, **theirs})
+    link = files.link
+
+    def missing(old: bytes, new: bytes) -> None:
+        if os.fsencode(old).endswith(b"/copy/cur/x:2,"):
+            raise FileNotFoundError(errno.ENOENT, "", old)
+        link(old, new)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(files, "link", missing)
+        assert exchange(files, Direction.MERGE).missed
+    assert b"x" in guids(files, "/copy")
+    exchange(files, Direction.MERGE)
+    assert guids(files, "/source") == guids(files, "/copy") == {b"a", b"b", b"e", b"x", b"z"}
+
+
+def test_a_mailbox_whose_uids_were_given_anew_has_news() -> None:
+    """It is not deleted because the other side has deleted the mailbox that had these UIDs before."""
+    files = file_system(SOURCE)
+    exchange(files, Direction.BACKUP)
+    source, copy = (Place(Storage(path=root), files=files) for root in ("/source", "/copy"))
+    source.delete("Work/Sub", b"1" * 32)
+    copy.update("Work/Sub", uid_validity=99)
+    files.make_file("/copy/.Work.Sub/cur/n:2,", b"Subject: n\n\n")
+    files.unlink("/copy/.Work.Sub/cur/s:2,")
+    files.unlink("/copy/.Work.Sub/dovecot-uidlist")
+    files.make_file("/copy/.Work.Sub/dovecot-uidlist", b"3 V99 N4 G%s\n3 :n\n" % (b"1" * 32))
+    exchange(files, Direction.MERGE)
+    assert guids(files, "/source") == guids(files, "/copy") == {b"a", b"b", b"e", b"n"}
+
+
+def test_no_file_of_a_lock_is_left() -> None:
+    """A run of many locks, of which later ones are links to a kept file."""
+    mailboxes = {
+        f"/source/.Box{number}/cur/{number}:2,": f"Subject: {number}\n\n".encode() for number in range(20)
+    }
+    files = file_system({**SOURCE, **mailboxes})
+    exchange(files, Direction.BACKUP)
+    assert not [path for path in files.files() if "/tmp/" in path]

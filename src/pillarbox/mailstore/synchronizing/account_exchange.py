@@ -93,6 +93,13 @@ class Exchange:
 
     def run(self) -> None:
         """Make them the same."""
+        try:
+            self._run()
+        finally:
+            self._source.close()
+            self._target.close()
+
+    def _run(self) -> None:
         self._source.make()
         self._target.make()
         common = None if self._direction is Direction.BACKUP else read_common(self._source, self._target)
@@ -200,7 +207,10 @@ class Exchange:
 
     @staticmethod
     def _has_nothing_new(place: Place, name: str, before: CommonMailbox, *, at: int) -> bool:
-        return set(place.folder(name).uids) <= {one[at] for one in before.messages}
+        folder = place.folder(name)
+        if folder.uid_validity != before.uid_validities[at]:
+            return False
+        return set(folder.uids) <= {one[at] for one in before.messages}
 
     # --- messages -----------------------------------------------------------------------------------
 

@@ -91,7 +91,7 @@ def _extend(plan: Plan, place: Place, folder: FolderFiles, other: FolderFiles | 
     coming = [(new, uid, False) for uid, new in plan.saved if other is not None]
     coming += [(new, uid, True) for uid, new in plan.renumbered]
     coming.sort()  # UIDs only grow
-    missed = 0
+    missed, came = 0, set[int]()
     for start in range(0, len(coming), AT_ONCE):
         some = coming[start : start + AT_ONCE]
         arriving = []
@@ -100,8 +100,9 @@ def _extend(plan: Plan, place: Place, folder: FolderFiles, other: FolderFiles | 
         arriving += _brought(folder, folder, [(uid, new) for new, uid, is_own in some if is_own])
         missed += len(some) - len(arriving)
         _take_in(folder, sorted(arriving, key=lambda one: one.uid))
-    if plan.renumbered:
-        folder_changes.expunge(folder, [uid for uid, _ in plan.renumbered])
+        came.update(one.uid for one in arriving)
+    if moved := [uid for uid, new in plan.renumbered if new in came]:
+        folder_changes.expunge(folder, moved)
     _change_flags(plan, folder)
     if plan.expunged:
         folder_changes.expunge(folder, plan.expunged)

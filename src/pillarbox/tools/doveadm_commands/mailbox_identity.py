@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from pillarbox.config.dovecot.reading import Configuration
+from pillarbox.mailstore.deliver import fault_of
 from pillarbox.mailstore.mailbox import Account, MailboxNameRefused, NoSuchMailbox
 from pillarbox.mailstore.mailbox_names import normalise
 from pillarbox.mailstore.namespaces.namespaced_account import PublicNames
@@ -86,7 +87,7 @@ def updating(command: MailCommand) -> Work:
 def update(
     command: MailCommand, name: str, *, guid: bytes = b"", uid_validity: int = 0, min_next_uid: int = 0
 ) -> None:
-    """Do so to one of the owner's own mailboxes.  NoSuchMailbox."""
+    """Do so to one of the owner's own mailboxes.  NoSuchMailbox, StoreUnavailable."""
     owner = command.owner
     assert owner is not None
     place = Place(owner.place, attributes=owner.attributes)
@@ -95,8 +96,12 @@ def update(
     stored = next((one for one in place.mailboxes() if public.to_client(one) == wanted), None)
     if stored is None:
         raise NoSuchMailbox(name)
-    place.update(stored, guid=guid, uid_validity=uid_validity, min_next_uid=min_next_uid)
-    place.close()
+    try:
+        place.update(stored, guid=guid, uid_validity=uid_validity, min_next_uid=min_next_uid)
+    except OSError as error:
+        raise fault_of(error, owner.place.path) from error
+    finally:
+        place.close()
 
 
 def _number(command: MailCommand, option: str, *, most: int = MAX_NUMBER) -> int:
