@@ -21,6 +21,7 @@ import asyncio
 import os
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final, Literal, Protocol
 
 import msgspec
@@ -300,24 +301,31 @@ class StoredConversation:
         try:
             self._file.write(content)
         except OSError as error:
-            self._tell(Warned(f"write to temporary file of a message: {os.strerror(error.errno or 0)}"))
-            raise FilterFault(_WRITE_ERROR, "software") from error
+            raise self._not_stored(error) from error
 
     async def end(self) -> tuple[bytes, ...]:
+        try:
+            self._file.seek(0)  # writes what is not in the file yet
+        except OSError as error:
+            raise self._not_stored(error) from error
         conversation = self._conversation
         await conversation.open(self._told, self._mail)
         for line in self._recipients:
             await conversation.recipient(line)
         await conversation.data(self._data)
         await conversation.trace(self._trace)
-        self._file.seek(0)
         while block := self._file.read(_BLOCK):
             await conversation.feed(block)
         return await conversation.end()
 
     def close(self) -> None:
-        self._file.close()
+        with suppress(OSError):  # it could not be written
+            self._file.close()
         self._conversation.close()
+
+    def _not_stored(self, error: OSError) -> FilterFault:
+        self._tell(Warned(f"write to temporary file of a message: {os.strerror(error.errno or 0)}"))
+        return FilterFault(_WRITE_ERROR, "software")
 
 
 def new_filter(settings: FilterSettings, *, limit: int, tell: EventSink) -> MessageFilter:
