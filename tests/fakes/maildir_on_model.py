@@ -19,7 +19,9 @@ from pillarbox.vocabulary.flags import Flag
 T = TypeVar("T")
 
 
-ROOT = "/home/a/Maildir"
+HOME = "/dev/null/a"
+"""On the model only: SQLite, which the model has no file for, makes none there either."""
+ROOT = f"{HOME}/Maildir"
 
 
 class Inline(Executor):
@@ -38,7 +40,7 @@ class Inline(Executor):
 def fresh_files(order: Order = Order.NONE) -> CrashFileSystem:
     """An empty account on a disk."""
     files = CrashFileSystem(order=order)
-    files.make_directories("/home/a")
+    files.make_directories(HOME)
     make_maildir(ROOT, files=files)
     return files
 

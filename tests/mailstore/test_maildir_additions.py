@@ -9,6 +9,7 @@ import pytest
 from fakes.crash_file_system import CrashFileSystem, Stopped
 from fakes.crash_survivors import Survives
 from fakes.maildir_on_model import (
+    HOME,
     ROOT,
     account_on,
     check_uidlist,
@@ -209,7 +210,7 @@ def test_an_append_waits_for_the_disk_twice_at_most(order: Order) -> None:
 
     async def scene() -> None:
         files = Waiting(order=order)
-        files.make_directories("/home/a")
+        files.make_directories(HOME)
         make_maildir(ROOT, files=files)
         box = await account_on(files).open("INBOX")
         await box.append([new_message(1)])

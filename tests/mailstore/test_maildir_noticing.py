@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from fakes.maildir_on_model import (
+    HOME,
     ROOT,
     Inline,
     T,
@@ -284,7 +285,7 @@ def test_a_mailbox_that_was_replaced_while_nobody_had_it_is_opened_anew(
         account = account_on(files)
         inbox = await account.open("INBOX")
         inbox.close()
-        files.rename(ROOT, "/home/a/Old")
+        files.rename(ROOT, f"{HOME}/Old")
         make_maildir(ROOT, files=files)
         files.make_file(f"{ROOT}/dovecot-uidlist", b"3 V77 N9 G%032d\n" % 7)
         again = await opened(account, "INBOX")
