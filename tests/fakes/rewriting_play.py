@@ -262,6 +262,7 @@ class Played:
         begun -= set(_CANNOT_BOUNCE.findall(log))
         begun |= set(re.findall(rf"(?:notification: |forwarded as )({_ID})", log))
         ended = set(re.findall(rf"qmgr\[\d+\]: ({_ID}): removed", log))
+        ended |= set(re.findall(rf"cleanup\[\d+\]: ({_ID}): to=.* status=bounced ", log))  # was never queued
         return begun <= ended
 
     # -- out -------------------------------------------------------------------------------------------

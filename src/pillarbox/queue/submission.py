@@ -222,7 +222,7 @@ class Submission:
             last = self._cleaner.finish()
             self._note_message_id()
             self._add(self._encoder.feed(last))
-        if self._cleaner.hops >= self._rules.hopcount_limit:
+        if self.has_too_many_hops:
             raise TooManyHops
         self._add(self._encoder.finish())
         if self._rules.heeds_tls_required and self._cleaner.tls_optional:
@@ -267,6 +267,11 @@ class Submission:
             return 0
         is_ascii = not (header or sender) and all(one.address.isascii() for one in envelope.recipients)
         return 0 if is_ascii else SEND_SMTPUTF8 | header | sender
+
+    @property
+    def has_too_many_hops(self) -> bool:
+        """As far as the header has come."""
+        return self._cleaner.hops >= self._rules.hopcount_limit
 
     @property
     def size(self) -> int:

@@ -66,7 +66,7 @@ def find_first(tables: Sequence[LookupTable], key: str, *, whole: bool = True) -
         except LookupFault as fault:
             detail = f": {fault.detail}" if fault.detail else ""
             fault.table = table.name
-            fault.reason = f'{table.name} lookup error for "{key[:100]}"{detail}'
+            fault.reason = f'{table.name} lookup error for "{key}"{detail}'
             raise
         if value is not None:
             return value

@@ -53,6 +53,15 @@ def test_a_mail_loop_is_broken(tmp_path: Path) -> None:
     assert any(line.endswith(": message rejected: hopcount exceeded") for line in done.lines)
 
 
+def test_a_mail_loop_counts_more_than_what_else_is_wrong(tmp_path: Path) -> None:
+    """As from cleanup(8): the client hears of the loop, and the log of both."""
+    hops = b"Received: x\r\n" * 50 + b"X: \xfc\r\n\r\n.\r\n"
+    settings = {"strict_7bit_headers": "yes"}
+    done = converse(tmp_path / "q", [HELLO, MAIL + RCPT + b"DATA\r\n", hops, QUIT], settings=settings)
+    assert after_hello(done.replies)[3] == "554 5.4.0 Error: too many hops"
+    assert any("reject: mime-error improper use of 8-bit data" in line for line in done.lines)
+
+
 def test_too_many_recipients(tmp_path: Path) -> None:
     """The rest gets 452, the message goes to those before."""
     rcpts = RCPT + b"RCPT TO:<you@box.test>\r\n" + b"RCPT TO:<root@mx.test>\r\n"

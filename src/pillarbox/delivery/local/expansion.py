@@ -476,8 +476,12 @@ class LocalExpansion:
                 )
             except ForwardFault as fault:
                 self._means.warn(str(fault))
-                self._attempts.tell(first, "deferred", "4.3.0", "unable to forward message")
-                return
+                if fault.refusal is None:
+                    self._attempts.tell(first, "deferred", "4.3.0", "unable to forward message")
+                    return
+                for state in states:
+                    self._attempts.tell(state, "bounced", *fault.refusal, to_owner=True)
+                continue
             is_told = any(Notify(state.notify) & Notify.SUCCESS for state in states)
             notify = Notify(first.notify) if is_told else without_success(Notify(first.notify))
             told = msgspec.structs.replace(first, notify=int(notify))

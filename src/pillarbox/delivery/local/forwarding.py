@@ -6,7 +6,7 @@ DESCRIPTION
     known of the client that sent the original goes along.
 
 FAULTS
-    ForwardFault  it could not be queued: the recipient waits
+    ForwardFault  it could not be queued: the recipient waits, or is returned if it never can be
 """
 
 from collections.abc import Callable, Sequence
@@ -21,6 +21,7 @@ from pillarbox.queue.mail_date import mail_date
 from pillarbox.queue.new_queue_file import NewEnvelope, NewRecipient
 from pillarbox.queue.records import CorruptQueueFile
 from pillarbox.queue.submission import MessageTooBig, Rules, Submission, TooManyHops
+from pillarbox.queue.submission_protocol import CleanupStatus
 from pillarbox.routing.address_maps import ExpansionFault
 from pillarbox.routing.mappings import Mappings
 from pillarbox.tables.table import LookupFault
@@ -44,6 +45,11 @@ _CLIENT_ATTRIBUTES = (
 
 class ForwardFault(Exception):
     """The message was not queued; `str()` is for the log."""
+
+    def __init__(self, reason: str, *, refusal: tuple[str, str] | None = None) -> None:
+        """`refusal`: status and text of what is wrong with the message; another time, it would be, too."""
+        super().__init__(reason)
+        self.refusal = refusal
 
 
 class Forwarder(Protocol):
@@ -141,7 +147,8 @@ class QueueForwarder:
             queue_id = await submission.commit()
         except (MessageTooBig, TooManyHops, QueueFileFault, LookupFault, ExpansionFault) as fault:
             submission.abort()
-            raise ForwardFault(f"{submission.queue_id}: {_reason(fault)}") from fault
+            reason, refusal = _told(fault)
+            raise ForwardFault(f"{submission.queue_id}: {reason}", refusal=refusal) from fault
         except BaseException:
             submission.abort()
             raise
@@ -160,13 +167,13 @@ class QueueForwarder:
         return lines
 
 
-def _reason(fault: Exception) -> str:
-    """What the log has of it, in the words of cleanup(8)."""
+def _told(fault: Exception) -> tuple[str, tuple[str, str] | None]:
+    """What the log has of it, in the words of cleanup(8), and what is wrong with the message if it is that."""
     if isinstance(fault, TooManyHops):
-        return "message rejected: hopcount exceeded"
+        return "message rejected: hopcount exceeded", ("5.4.0", CleanupStatus.HOPS.text)
     if isinstance(fault, MessageTooBig):
-        return "queue file size limit exceeded"
-    return fault.reason if isinstance(fault, LookupFault) else str(fault)
+        return "queue file size limit exceeded", ("5.3.4", CleanupStatus.SIZE.text)
+    return fault.reason if isinstance(fault, LookupFault) else str(fault), None
 
 
 def _given(state: State) -> NewRecipient:

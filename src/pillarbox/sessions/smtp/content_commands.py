@@ -128,7 +128,12 @@ async def _commit(session: SessionState, transaction: Transaction, command: EndO
             raise transaction.fault
         if transaction.inspector is not None and transaction.inspector.refusal is not None:
             submission.end_header()
-            _tell_ids(session, submission, all_of_them=not transaction.inspector.refused_in_header)
+            is_loop = submission.has_too_many_hops
+            _tell_ids(
+                session, submission, all_of_them=not (is_loop or transaction.inspector.refused_in_header)
+            )
+            if is_loop:
+                raise TooManyHops
             return transaction.inspector.refusal
         refused = await _refuse_message(session, transaction) or transaction.write_recipients_anew()
         if refused is not None:
