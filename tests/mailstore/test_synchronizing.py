@@ -271,3 +271,13 @@ def test_no_file_of_a_lock_is_left() -> None:
     files = file_system({**SOURCE, **mailboxes})
     exchange(files, Direction.BACKUP)
     assert not [path for path in files.files() if "/tmp/" in path]
+
+
+def test_a_mailbox_that_another_program_has_made_where_control_files_are_apart() -> None:
+    """Its directory there is made."""
+    files = file_system(SOURCE)
+    control = Storage(path="/source", control="/control")
+    Place(control, files=files).make()
+    place = Place(control, files=files)
+    assert len(place.folder("Work/Sub").uids) == 1
+    assert "/control/.Work.Sub/dovecot-uidlist" in files.files()

@@ -80,6 +80,8 @@ class Place:
         directory = self.tree.directory(name)
         if not all(is_directory(directory + b"/" + part, self.files) for part in PLACES):
             self.tree.make(name)  # somebody died while making it
+        else:
+            self.tree.make_control(name)  # another program has made the mailbox
         folder = self._folder(name)
         read_index(folder)
         folder.sync(move_new=False)
