@@ -73,6 +73,17 @@ def test_who_hears() -> None:
     assert (report.to_bounce_recipient, report.transcript) == (True, [b"In:  HELLO"])
 
 
+def test_a_message_that_is_taken_makes_up_for_what_was_before() -> None:
+    """As in smtpd(8), which counts errors anew from there; a chunk with more to come is no message."""
+    unknown = Reply(550, (b"5.1.1 <x>: User unknown in virtual alias table",))
+    taken = Reply(250, (b"2.0.0 Ok",))
+    for end, told in ((EndOfContent(last=False), 1), (EndOfContent(last=True), 0)):
+        trouble, reports = trouble_of("bounce")
+        trouble.answered(NOOP, unknown)
+        trouble.answered(end, taken)
+        assert len(heard(trouble, reports)) == told
+
+
 def test_a_session_that_goes_on() -> None:
     """smtpd_history_flush_threshold: what is told or forgotten is not told again."""
     trouble, reports = trouble_of("protocol", threshold=3)

@@ -11,7 +11,8 @@ DESCRIPTION
         bounce     a recipient does not exist, or a message is too big or goes in circles
 
     When the session ends, or a transaction of one that goes on for long (smtpd_history_flush_threshold), and a
-    class is among those of main.cf, postmaster gets the transcript.
+    class is among those of main.cf, postmaster gets the transcript.  A message that is taken makes up for what
+    was before it.
 
 STANDARDS
     Postfix smtpd(8), notify_classes
@@ -73,6 +74,8 @@ class Trouble:
         told, self.next_class = self.next_class, ""
         if not reply.is_positive:
             self._found.add(told or _class_of(command, reply, is_refusal=is_refusal))
+        elif isinstance(command, EndOfContent) and command.last:
+            self._found.clear()
 
     def add(self, kind: str) -> None:
         """Something of a class happened."""
