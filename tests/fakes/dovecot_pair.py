@@ -120,7 +120,12 @@ class Server:
         try:
             self.stop()
         finally:
-            shutil.rmtree(self.base)
+            # Processes that have said goodbye may still be closing their files.
+            until(self._is_removed, what=f"{self.base} is removed")
+
+    def _is_removed(self) -> bool:
+        shutil.rmtree(self.base, ignore_errors=True)
+        return not self.base.exists()
 
     def home(self, user: str = "me") -> Path:
         """A user's home directory."""
