@@ -14,8 +14,8 @@ import pytest
 from fakes.host import Host
 from fakes.logs import until_logged
 from fakes.mail_system import until
-from fakes.postfix_services import MASTER_CF
-from fakes.tutorial_host import DOVECOT_CONF, MAIN_CF, USERS
+from fakes.submission_host import start_submission
+from fakes.tutorial_host import USERS
 from fakes.tutorial_products import play_to_both
 
 pytestmark = [
@@ -27,36 +27,6 @@ pytestmark = [
     ),
 ]  # fmt: skip
 
-_SERVICES: Final = """\
-587 inet n - n - - smtpd
-  -o smtpd_tls_security_level=encrypt
-  -o smtpd_sasl_auth_enable=yes -o smtpd_relay_restrictions=permit_sasl_authenticated,reject
-465 inet n - n - - smtpd
-  -o smtpd_tls_wrappermode=yes
-"""
-_MAIN_CF: Final = f"""\
-{MAIN_CF}
-smtpd_sasl_type = dovecot
-smtpd_sasl_path = private/auth
-smtpd_tls_cert_file = /etc/mail.pem
-smtpd_tls_key_file = /etc/mail.key
-smtpd_tls_security_level = may
-smtpd_discard_ehlo_keywords = requiretls
-"""
-"""The last line: ours offers REQUIRETLS, which Postfix 3.7 does not know."""
-_DOVECOT_CONF: Final = (
-    DOVECOT_CONF.replace("ssl = no\n", "ssl = yes\nssl_cert = </etc/mail.pem\nssl_key = </etc/mail.key\n")
-    + """\
-auth_failure_delay = 0
-service auth {
-  unix_listener /var/spool/postfix/private/auth {
-    mode = 0660
-    user = postfix
-    group = postfix
-  }
-}
-"""
-)
 _MONITRC: Final = """\
 set daemon 2
 set log /tmp/monit.log
@@ -208,21 +178,7 @@ def _without_what_varies(text: str) -> str:
 
 
 def _play(host: Host, product: str) -> dict[str, str]:
-    host.output(
-        "openssl req -x509 -newkey rsa:2048 -nodes -days 3650 -subj /CN=mail.tutorial.test "
-        "-keyout /etc/mail.key -out /etc/mail.pem 2>/dev/null"
-    )
-    host.write("/etc/postfix/main.cf", _MAIN_CF)
-    host.write("/etc/postfix/master.cf", MASTER_CF + _SERVICES)
-    host.write("/etc/dovecot/dovecot.conf", _DOVECOT_CONF)
-    host.write("/etc/aliases", "postmaster: alice\n")
-    host.output("postalias /etc/aliases")
-    if product == "original":
-        host.output("/usr/lib/postfix/configure-instance.sh -")
-    host.output("dovecot")
-    host.start_postfix()
-    for port in (25, 110, 143, 465, 587, 993, 995):
-        host.until_answers(port)
+    start_submission(host, product)
     return {name: _without_what_varies(step(host)) for name, step in STEPS.items()}
 
 
