@@ -11,7 +11,7 @@ from fakes.crash_survivors import Survives
 from pillarbox.config.mailbox_settings import Storage
 from pillarbox.mailstore.synchronizing.account_exchange import Choice, Direction, Exchange
 from pillarbox.mailstore.synchronizing.exchange import side_of
-from pillarbox.mailstore.synchronizing.place import Place
+from pillarbox.mailstore.synchronizing.place import GuidTaken, Place
 
 SOURCE = {
     "/source/dovecot-uidlist": b"3 V70 N9 G%s\n1 :a\n2 :b\n5 P#5 O3 :e\n" % (b"0" * 32),
@@ -215,6 +215,63 @@ def test_only_what_is_chosen() -> None:
     assert guids(files, "/source") == guids(files, "/copy") == {b"a", b"b", b"e", b"z"}
 
 
+def test_a_run_for_one_mailbox_forgets_nothing_of_the_others() -> None:
+    """What was expunged on one side since the run before is not brought back by a merge behind it."""
+    files = file_system(SOURCE)
+    exchange(files, Direction.MERGE)
+    files.unlink("/copy/cur/b:2,FSa")
+    exchange(files, Direction.BACKUP, Choice(includes=lambda name, _guid: name == "Work/Sub"))
+    files.unlink("/copy/dovecot-uidlist")  # nor does the copy remember what it has had
+    files.make_file("/copy/dovecot-uidlist", b"3 V70 N9 G%s\n1 :a\n5 P#5 O3 :e\n" % (b"0" * 32))
+    exchange(files, Direction.MERGE)
+    assert guids(files, "/source") == guids(files, "/copy") == {b"a", b"e", b"z"}
+
+
+@pytest.mark.parametrize("direction", Direction)
+@pytest.mark.parametrize("copies", [("A", "Zoo"), ("A",), ("Zoo",)])
+def test_a_mailbox_whose_directory_was_copied_with_its_guid(
+    direction: Direction, copies: tuple[str, ...]
+) -> None:
+    """Each has its messages at the other place, and annotations; the one that was there keeps the GUID."""
+    files = file_system(SOURCE)
+    exchange(files, Direction.BACKUP)
+    for copy in copies:
+        path = f"/source/.{copy}"
+        for name in ("cur", "new", "tmp"):
+            files.make_directories(f"{path}/{name}")
+        for name, content in (
+            (
+                "dovecot-uidlist",
+                SOURCE["/source/.Work.Sub/dovecot-uidlist"].replace(b"Gz", f"G{copy}".encode()),
+            ),
+            (f"cur/{copy}:2,", b"Subject: copy\n\n"),
+        ):
+            files.make_file(f"{path}/{name}", content.replace(b":s", f":{copy}".encode()))
+    for _ in range(2):
+        assert not exchange(files, direction).refused
+        found = state(files, "/copy")
+        assert found == state(files, "/source")
+        assert found.keys() == {"INBOX", "Work/Sub", "subscriptions", *copies}
+        assert {copy.encode() for copy in copies} | {b"a", b"b", b"e", b"z"} == guids(files, "/copy")
+        assert found["Work/Sub"][0] == b"1" * 32
+        assert all(found[name][-1] == {"private/comment": b"mine"} for name in ("Work/Sub", *copies))
+
+
+def test_a_name_that_the_other_place_refuses() -> None:
+    """It stays as it is, made or renamed; the rest is done, and what is remembered of it stays."""
+    for direction in Direction:
+        files = file_system(SOURCE)
+        exchange(files, direction)
+        source = Place(Storage(path="/source"), files=files)
+        source.begin("cur", b"7" * 32, 90)
+        source.tree.rename("Work/Sub", "new")
+        files.make_file("/source/new/n", b"Subject: n\n\n")
+        one = Exchange(source, Place(Storage(path="/copy", nested=True), files=files), direction, Choice())
+        one.run()
+        assert one.refused.keys() >= {"cur"}
+        assert b"n" in guids(files, "/copy")
+
+
 def test_another_identity_for_a_mailbox() -> None:
     """doveadm mailbox update: messages and annotations stay, UIDNEXT never falls."""
     files = file_system(SOURCE)
@@ -224,6 +281,10 @@ def test_another_identity_for_a_mailbox() -> None:
     place.update("Work/Sub", min_next_uid=40)
     assert state(files, "/source")["Work/Sub"] == (b"f" * 32, 99, 40, *before[3:])
     assert files.files()["/source/dovecot-uidvalidity"] == b"00000063"
+    with pytest.raises(GuidTaken, match=r"^INBOX$"):
+        place.update("Work/Sub", guid=b"0" * 32)
+    place.update("Work/Sub", guid=b"f" * 32)
+    assert state(files, "/source")["Work/Sub"] == (b"f" * 32, 99, 40, *before[3:])
 
 
 def test_a_message_whose_file_is_renamed_at_every_look_stays(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,9 @@ DESCRIPTION
     Mailboxes are the same if their GUIDs are, else if their names are.  `Direction.BACKUP` makes the target what
     the source is: what else is there goes.  `MERGE` brings over what has happened on either side since the last run
     (mailstore/synchronizing/memory_of_runs.py), `ONE_WAY` only what has happened at the source.  A mailbox that one
-    side has deleted is deleted on the other if no message has come to it since.
+    side has deleted is deleted on the other if no message has come to it since.  Of several that have one GUID at
+    one place, whichever it is, all but one are given another.  A name that the other place refuses is in
+    `Exchange.refused`; the rest is done.
 
     The source of a backup, or one-way, only gets UIDs for messages that have none yet.
 
@@ -20,12 +22,13 @@ STANDARDS
 """
 
 import uuid
+from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
 from enum import Enum, auto
 
 import msgspec
 
-from pillarbox.mailstore.mailbox import NoSuchMailbox
+from pillarbox.mailstore.mailbox import MailboxExists, MailboxNameRefused, NoSuchMailbox
 from pillarbox.mailstore.mailbox_names import INBOX, SEPARATOR
 from pillarbox.mailstore.maildir.folder_files import FolderFiles
 from pillarbox.mailstore.synchronizing.exchange import carry_out, side_of, sizes_of
@@ -88,8 +91,12 @@ class Exchange:
         self._choice = choice
         self.missed = 0
         """Messages that went while they were to be copied, and mailboxes: another run is needed."""
+        self.refused: dict[str, str] = {}
+        """Names that mailboxes cannot have at the other place, and why; those stayed as they were."""
         self.changed_source = False
         """Whether anything was written there."""
+        self._apart: dict[bytes, str] = {}
+        """Mailboxes that keep another name at the target: one-way, or as it refuses the source's."""
 
     def run(self) -> None:
         """Make them the same."""
@@ -102,20 +109,57 @@ class Exchange:
     def _run(self) -> None:
         self._source.make()
         self._target.make()
-        common = None if self._direction is Direction.BACKUP else read_common(self._source, self._target)
+        self._tell_apart(self._source, self._target)
+        self._tell_apart(self._target, self._source)
+        common = read_common(self._source, self._target)
         known = Common(self._source.root, self._target.root) if common is None else common
         self._settle_names(known)
         left = Common(self._source.root, self._target.root)
+        unfinished = set[bytes]()
         for guid, name in self._pairs(known).items():
             try:
-                self._exchange(name, known.mailboxes.get(guid), left)
-            except NoSuchMailbox:
-                self.missed += 1
+                self._exchange(name, self._apart.get(guid, name), known.mailboxes.get(guid), left)
+            except NoSuchMailbox as fault:
+                if fault.reason:
+                    self._refuse(name, fault)
+                else:
+                    self.missed += 1
+                unfinished.add(guid)
+            except (MailboxExists, MailboxNameRefused) as fault:
+                self._refuse(name, fault)
+                unfinished.add(guid)
         for guid, one in known.mailboxes.items():
-            if guid not in left.mailboxes and not self._choice.includes(one.name, guid):
+            if guid not in left.mailboxes and (
+                guid in unfinished or not self._choice.includes(one.name, guid)
+            ):
                 left.mailboxes[guid] = one
         left.subscriptions = self._exchange_subscriptions(None if common is None else common.subscriptions)
         write_common(left, self._target)
+
+    def _tell_apart(self, place: Place, other: Place) -> None:
+        """Of mailboxes with one GUID (a directory was copied) all but one get another.
+
+        The one that the other place has under the same name keeps it.
+        """
+        alike: defaultdict[bytes, list[str]] = defaultdict(list)
+        for name, guid in place.mailboxes().items():
+            if guid:
+                alike[guid].append(name)
+        doubled = {guid: names for guid, names in alike.items() if len(names) > 1}
+        theirs = other.mailboxes() if doubled else {}
+        for guid, names in doubled.items():
+            first = next((name for name in names if theirs.get(name) == guid), names[0])
+            for name in names:
+                if name != first:
+                    place.update(name, guid=uuid.uuid4().hex.encode("ascii"))
+                    self.changed_source = self.changed_source or place is self._source
+
+    def _refuse(self, name: str, fault: NoSuchMailbox | MailboxExists | MailboxNameRefused) -> None:
+        if isinstance(fault, MailboxExists):
+            why = "another mailbox has that name"
+        else:
+            why = fault.reason if isinstance(fault, NoSuchMailbox) else str(fault)
+        self.refused[name] = why
 
     def _mailboxes(self, place: Place) -> dict[str, bytes]:
         """Those that are synchronized."""
@@ -129,7 +173,6 @@ class Exchange:
 
     def _settle_names(self, known: Common) -> None:
         """Each mailbox that both have gets one name; those that are to go go."""
-        stays = set[bytes]()  # renamed at the target only, one-way
         for _ in range(10_000):
             source, target = self._mailboxes(self._source), self._mailboxes(self._target)
             names = {guid: name for name, guid in source.items()}
@@ -139,7 +182,7 @@ class Exchange:
                     (guid, names[guid], name)
                     for guid, name in sorted(theirs.items(), key=lambda item: item[1])
                     if guid in names
-                    and guid not in stays
+                    and guid not in self._apart
                     and names[guid] != name
                     and INBOX not in (name, names[guid])
                 ),
@@ -149,13 +192,17 @@ class Exchange:
                 break
             guid, ours, other = moved
             before = known.mailboxes.get(guid)
-            if self._direction is not Direction.BACKUP and before is not None and before.name == ours:
-                if self._direction is Direction.ONE_WAY:
-                    stays.add(guid)
-                    continue
-                self._give_name(self._source, source, theirs, ours, other)
-            else:
-                self._give_name(self._target, target, names, other, ours)
+            try:
+                if self._direction is not Direction.BACKUP and before is not None and before.name == ours:
+                    if self._direction is Direction.ONE_WAY:
+                        self._apart[guid] = other
+                        continue
+                    self._give_name(self._source, source, theirs, ours, other)
+                else:
+                    self._give_name(self._target, target, names, other, ours)
+            except (MailboxExists, MailboxNameRefused) as fault:
+                self._refuse(ours, fault)
+                self._apart[guid] = other
         if self._direction is Direction.BACKUP:
             ours_guids = set(source.values())
             for name, guid in sorted(target.items(), reverse=True):
@@ -214,12 +261,10 @@ class Exchange:
 
     # --- messages -----------------------------------------------------------------------------------
 
-    def _exchange(self, name: str, before: CommonMailbox | None, left: Common) -> None:
-        """Make one mailbox the same."""
-        source, target = self._side(self._source, name), self._side(self._target, self._target_name(name))
-        there = self._target_name(name)
-        ours_folder, ours = source
-        theirs_folder, theirs = target
+    def _exchange(self, name: str, there: str, before: CommonMailbox | None, left: Common) -> None:
+        """Make one mailbox the same, which the target calls `there`."""
+        ours_folder, ours = self._side(self._source, name)
+        theirs_folder, theirs = self._side(self._target, there)
         base = None
         if before is not None and before.uid_validities == (ours.uid_validity, theirs.uid_validity):
             base = before.base()
@@ -247,14 +292,6 @@ class Exchange:
         self._exchange_attributes(ours_plan.guid, theirs_plan.guid)
         gone = ours_plan.expunged if self._direction is Direction.ONE_WAY else []
         self._remember(name, there, left, gone)
-
-    def _target_name(self, name: str) -> str:
-        """What the target calls it: users of a target that is merged into one-way may have renamed it."""
-        if self._direction is not Direction.ONE_WAY:
-            return name
-        source, target = self._source.mailboxes(), self._target.mailboxes()
-        guid = source.get(name, b"")
-        return next((other for other, theirs in target.items() if guid and theirs == guid), name)
 
     @staticmethod
     def _side(place: Place, name: str) -> tuple[FolderFiles | None, Side]:

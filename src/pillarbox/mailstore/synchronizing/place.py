@@ -5,6 +5,7 @@ DESCRIPTION
 
 FAULTS
     NoSuchMailbox, MailboxExists, MailboxNameRefused, StoreUnavailable, OSError
+    GuidTaken  of a mailbox that is to get another's GUID
 """
 
 import os
@@ -32,6 +33,10 @@ from pillarbox.net.system_clock import SystemClock
 
 _LIST_INDEXES: Final = (b"dovecot.list.index", b"dovecot.list.index.log", b"dovecot.list.index.log.2")
 _INDEXES: Final = (b"dovecot.index", b"dovecot.index.log", b"dovecot.index.log.2", b"dovecot.index.cache")
+
+
+class GuidTaken(Exception):
+    """Another mailbox has that GUID, by which its messages and annotations are known; `str()` is its name."""
 
 
 class Place:
@@ -110,12 +115,15 @@ class Place:
         )
 
     def update(self, name: str, *, guid: bytes = b"", uid_validity: int = 0, min_next_uid: int = 0) -> None:
-        """Give a mailbox another identity, or a higher UIDNEXT; what is empty or 0 stays.  NoSuchMailbox.
+        """Give a mailbox another identity, or a higher UIDNEXT; what is empty or 0 stays.
 
-        Who has the mailbox open sees another one, as if it had been made anew.
+        Who has the mailbox open sees another one, as if it had been made anew.  NoSuchMailbox, GuidTaken.
         """
         folder = self.folder(name)
         former = folder.guid
+        others = {other: one for one, other in self.mailboxes().items() if one != name} if guid else {}
+        if guid and guid in others:
+            raise GuidTaken(others[guid])
         with folder.mutex, folder.lock():
             uidlist = folder.uidlist
             uidlist.refresh()
@@ -128,7 +136,8 @@ class Place:
         raise_uid_validity(self.tree.control, uid_validity, files=self.files)
         if guid not in (b"", former) and (kept := self.attributes.of_mailbox(former)):
             self.attributes.change(guid, kept)
-            self.attributes.forget(former)
+            if former not in others:
+                self.attributes.forget(former)
 
     def delete(self, name: str, guid: bytes) -> None:
         """A mailbox with all that is known of it."""

@@ -23,7 +23,7 @@ from pillarbox.mailstore.deliver import fault_of
 from pillarbox.mailstore.mailbox import Account, MailboxNameRefused, NoSuchMailbox
 from pillarbox.mailstore.mailbox_names import normalise
 from pillarbox.mailstore.namespaces.namespaced_account import PublicNames
-from pillarbox.mailstore.synchronizing.place import Place
+from pillarbox.mailstore.synchronizing.place import GuidTaken, Place
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.tools.doveadm_commands.accounts import COMMON, MailCommand, Prepared, Work, missing
 from pillarbox.tools.doveadm_commands.faults import EX_DATAERR, EX_NOTFOUND, Fatal, MailFault, Usage
@@ -80,14 +80,31 @@ def updating(command: MailCommand) -> Work:
             update(command, name, guid=guid, uid_validity=uid_validity, min_next_uid=next_uid)
         except (NoSuchMailbox, MailboxNameRefused) as fault:
             raise MailFault(user, f"Cannot update {name}: {missing(name)}", EX_NOTFOUND) from fault
+        except GuidTaken as fault:
+            raise MailFault(user, f"Cannot update {name}: {taken(command, fault)}", EX_DATAERR) from fault
 
     return work
+
+
+def taken(command: MailCommand, fault: GuidTaken) -> str:
+    """Why a mailbox cannot have a GUID."""
+    return f"Mailbox {PublicNames(command.settings.namespaces[0]).to_client(str(fault))} has that GUID"
+
+
+def check_free(command: MailCommand, guid: bytes) -> None:
+    """Whether one of the owner's own mailboxes can be made with that GUID.  GuidTaken."""
+    owner = command.owner
+    assert owner is not None
+    place = Place(owner.place, attributes=owner.attributes)
+    for name, other in place.mailboxes().items():
+        if other == guid:
+            raise GuidTaken(name)
 
 
 def update(
     command: MailCommand, name: str, *, guid: bytes = b"", uid_validity: int = 0, min_next_uid: int = 0
 ) -> None:
-    """Do so to one of the owner's own mailboxes.  NoSuchMailbox, StoreUnavailable."""
+    """Do so to one of the owner's own mailboxes.  NoSuchMailbox, GuidTaken, StoreUnavailable."""
     owner = command.owner
     assert owner is not None
     place = Place(owner.place, attributes=owner.attributes)

@@ -18,6 +18,7 @@ from pillarbox.mailstore.mailbox_names import decode_utf7, encode_utf7
 from pillarbox.mailstore.maildir.account import MaildirAccount, PathKind
 from pillarbox.mailstore.namespaces.namespaced_account import NamespacedAccount
 from pillarbox.mailstore.namespaces.united_account import UnitedAccount
+from pillarbox.mailstore.synchronizing.place import GuidTaken
 from pillarbox.tools.doveadm_commands import mailbox_identity
 from pillarbox.tools.doveadm_commands.accounts import (
     COMMON,
@@ -258,11 +259,16 @@ def _each(act: Callable[[Account, str], Awaitable[None]]) -> Callable[[MailComma
             try:
                 if "-e" in command.options and (await account.status(name, with_size=False)).messages:
                     raise MailFault(user, f"Can't delete mailbox {name}: Mailbox isn't empty", EX_DATAERR)
+                if guid:
+                    mailbox_identity.check_free(command, guid)
                 await act(account, name)
                 if guid:
                     mailbox_identity.update(command, name, guid=guid)
             except (NoSuchMailbox, MailboxExists, MailboxNameRefused, PermissionDenied) as fault:
                 raise _failing(command, name, fault, user) from fault
+            except GuidTaken as fault:
+                problem = mailbox_identity.taken(command, fault)
+                raise MailFault(user, f"Can't create mailbox {name}: {problem}", EX_DATAERR) from fault
             if "-s" in command.options:
                 await (account.unsubscribe if deletes else account.subscribe)(name)
 

@@ -6,6 +6,7 @@ DESCRIPTION
     anyway; in a Maildir there is nothing for -P to purge; -a, -r and -T are of other kinds of mail and of remote
     destinations, which are refused.
 
+    A mailbox whose name the other place cannot have is told, and stays as it is; the others are done all the same.
     It ends with 2 where something went while it was to be copied: run it again.
 
 FAULTS
@@ -31,13 +32,7 @@ from pillarbox.config.dovecot import value_types
 from pillarbox.config.dovecot.mail_location import place_of, storage
 from pillarbox.config.dovecot.reading import Configuration
 from pillarbox.config.mailbox_settings import Namespace, Storage
-from pillarbox.mailstore.mailbox import (
-    Account,
-    MailboxExists,
-    MailboxNameRefused,
-    NoSuchMailbox,
-    StoreUnavailable,
-)
+from pillarbox.mailstore.mailbox import Account, StoreUnavailable
 from pillarbox.mailstore.mailbox_names import normalise
 from pillarbox.mailstore.namespaces.namespaced_account import PublicNames
 from pillarbox.mailstore.synchronizing.account_exchange import Choice, Direction, Exchange
@@ -112,11 +107,13 @@ def _synchronizing(command: MailCommand) -> Work:
             return _told(user, str(fault), EX_TEMPFAIL)
         except OverflowError as fault:
             return _told(user, f"{fault}: a mailbox has room for no more", EX_TEMPFAIL)
-        except (MailboxExists, MailboxNameRefused, NoSuchMailbox) as fault:
-            return _told(user, f"Mailbox {fault}: the name cannot be had at the other place", EX_DATAERR)
         finally:
             if lock is not None:
                 os.close(lock)
+        for name, why in exchange.refused.items():
+            _told(user, f"Mailbox {name}: the name cannot be had at the other place: {why}", EX_DATAERR)
+        if exchange.refused:
+            return EX_DATAERR
         if exchange.missed:
             sys.stderr.write(
                 f"dsync({user}): Warning: Mailbox changes caused a desync. You may want to run dsync again\n"
