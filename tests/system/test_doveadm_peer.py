@@ -277,6 +277,9 @@ mailbox update -g 0123456789abcdef0123456789abcdef Circus
 mailbox status 'uidvalidity uidnext' Circus
 mailbox create -g xx Guided
 mailbox create -g 0123456789abcdef0123456789abcdee Guided
+mailbox update -g 0123456789abcdef0123456789abcdee Circus
+mailbox create -g 0123456789abcdef0123456789abcdee Guarded
+mailbox delete Guarded
 mailbox cache purge Nope
 mailbox cache purge INBOX
 mailbox list
