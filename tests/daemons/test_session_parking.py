@@ -19,6 +19,7 @@ from pillarbox.daemons.account_worker import AccountWorker
 from pillarbox.daemons.parked_sessions import state_file
 from pillarbox.daemons.session_parking import Arrival, SessionParking
 from pillarbox.files.inotify import open_inotify
+from pillarbox.mailstore.maildir.account import MaildirAccount
 from pillarbox.net.channel import Channel
 from pillarbox.net.handover import (
     FromWorker,
@@ -88,7 +89,7 @@ class Stage:
         self.worker_kind: type[AccountWorker] = AccountWorker
         self._tasks = tasks
         self.told: list[Event] = []
-        self._settings = settings(after, otherwise)
+        self.settings = settings(after, otherwise)
         self._channel: Channel[FromWorker] | None = None
         self._worker: asyncio.Task[None] | None = None
 
@@ -98,7 +99,7 @@ class Stage:
         self._channel = Channel(ours, FromWorker)
         inotify = open_inotify(asyncio.get_running_loop())
         channel: Channel[ToWorker] = Channel(theirs, ToWorker)
-        worker = self.worker_kind(channel, settings=self._settings, tell=self.told.append, inotify=inotify)
+        worker = self.worker_kind(channel, settings=self.settings, tell=self.told.append, inotify=inotify)
 
         async def life() -> None:
             await worker.run()
@@ -272,6 +273,48 @@ def test_a_mailbox_made_in_steps_is_told_to_who_is_parked_between(tmp_path: Path
             os.close(watch)
             await one.resume(given)
             assert await client.hear(b"* LIST") == [b'* LIST (\\HasNoChildren) "." Made']
+            client.close()
+
+    asyncio.run(work())
+
+
+def test_annotations_in_a_directory_that_is_not_there_yet(tmp_path: Path) -> None:
+    """Nor is the Maildir: its coming is seen, and that of each directory above the file, and that of the file."""
+
+    async def work() -> None:
+        async with stage(tmp_path) as one:
+            await one.end()
+            place = tmp_path / "not" / "there"
+            dictionary = str(place / "attributes")
+            one.settings = msgspec.structs.replace(
+                one.settings, imap_metadata=True, mail_attribute_dict=dictionary
+            )
+            await one.begin()
+            client = await one.client()
+            said = await client.ask(b"NOTIFY SET (PERSONAL (MailboxName MailboxMetadataChange))")
+            assert said[-1].startswith(b"x OK"), said
+            client.say(b"i IDLE")
+            await client.hear(b"+ ")
+            given, _, [watch] = await one.parked()
+            assert select.select([watch], [], [], 0)[0] == []
+            (tmp_path / "not").mkdir()
+            assert select.select([watch], [], [], 10)[0] == [watch]
+            os.close(watch)
+            await one.resume(given)
+            given, _, [watch] = await one.parked()
+            other = MaildirAccount(str(tmp_path / "Maildir"), attributes=dictionary)
+            await other.create("Else")
+            assert select.select([watch], [], [], 10)[0] == [watch]
+            os.close(watch)
+            await one.resume(given)
+            await client.hear(b"* LIST")
+            given, _, [watch] = await one.parked()
+            await other.change_attributes("Else", {"private/comment": b"x"})
+            await other.close()
+            assert select.select([watch], [], [], 10)[0] == [watch]
+            os.close(watch)
+            await one.resume(given)
+            assert (await client.hear(b"* METADATA"))[-1] == b"* METADATA Else /private/comment"
             client.close()
 
     asyncio.run(work())

@@ -68,6 +68,20 @@ def test_there_is_an_end_to_it(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["dict"]
 
 
+def test_a_directory_that_is_missing_is_made(tmp_path: Path) -> None:
+    """As Dovecot makes it, for nobody else; a look makes none."""
+    path = tmp_path / "not" / "there" / "dict"
+    known = AttributeDict(bytes(path), DISK, ManualClock())
+    known.forget(GUID)
+    assert known.of_mailbox(GUID) == {}
+    assert not (tmp_path / "not").exists()
+    known.change(GUID, {"private/a": b"x"})
+    assert known.of_mailbox(GUID) == {"private/a": b"x"}
+    assert (
+        (tmp_path / "not").stat().st_mode & 0o777 == (tmp_path / "not/there").stat().st_mode & 0o777 == 0o700
+    )
+
+
 def test_the_secret_for_urls_that_dovecot_made(tmp_path: Path) -> None:
     """In hexadecimal digits; what is none is told, and not made anew."""
     path = tmp_path / "dict"

@@ -21,8 +21,7 @@ import errno
 import os
 import socket
 import time
-from collections.abc import Callable, Collection, Coroutine, Sequence
-from functools import partial
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Final, Protocol
 
 import msgspec
@@ -252,22 +251,21 @@ class SessionParking:
         directories = {directory for session in sessions for directory in session.watched_directories}
         roots = {directory for session in sessions for directory in session.name_directories}
         files = {file for session in sessions for file in session.annotation_files}
-        roots |= set(map(os.path.dirname, files))
-        heeds = partial(_is_of_names, {b"subscriptions", *map(os.path.basename, files)})
-        if not directories and not roots:
+        if not directories and not roots and not files:
             return
         if self._inotify is None:
             raise OSError(errno.ENOSYS, "no inotify")
         try:
             for directory in sorted(directories):
                 self._ends.append(self._inotify.watch(directory, self._note_change))
+            for file in sorted(files):
+                self._ends.append(self._inotify.watch_file(file, self._note_change))
             for root in sorted(roots):  # where we write files ourselves, too
                 try:
-                    end = self._inotify.watch(root, self._note_change, heeds=heeds)
-                except FileNotFoundError:  # one that was to become a mailbox is gone again
-                    self._note_change()
-                else:
-                    self._ends.append(end)
+                    end = self._inotify.watch(root, self._note_change, heeds=_is_of_names)
+                except FileNotFoundError:  # nobody has mail there yet; or it was to become a mailbox, and went
+                    end = self._inotify.watch_file(root, self._note_change)
+                self._ends.append(end)
         except OSError:
             self._watch_no_more()
             raise
@@ -281,9 +279,9 @@ class SessionParking:
         self._has_changed = True
 
 
-def _is_of_names(names: Collection[bytes], name: bytes, is_directory: bool) -> bool:
-    """Whether what has changed may be a mailbox, or is one of the files, as what is subscribed."""
-    return is_directory or name in names
+def _is_of_names(name: bytes, is_directory: bool) -> bool:
+    """Whether what has changed may be a mailbox, or is what is subscribed."""
+    return is_directory or name == b"subscriptions"
 
 
 def _state_files(states: Sequence[bytes]) -> list[int]:

@@ -24,6 +24,7 @@ import ctypes
 import os
 import struct
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 IN_MOVED_FROM: Final = 0x40
@@ -81,6 +82,46 @@ class Inotify:
 
         return end
 
+    def watch_file(self, path: bytes, notify: Notify) -> Callable[[], None]:
+        """Call `notify` when the file is made, replaced or removed, or a directory that is missing above it.
+
+        The result ends the watch.  OSError.
+        """
+        ends: list[Callable[[], None]] = []
+
+        def end() -> None:
+            while ends:
+                ends.pop()()
+
+        def notice() -> None:
+            try:
+                begin()
+            except OSError:  # no more watches
+                pass
+            finally:
+                notify()
+
+        def begin() -> None:
+            end()
+            place, name = os.path.split(path)
+            while True:
+                is_last = place == os.path.dirname(path)
+                heeds = partial(_is_name, name)
+                try:
+                    ends.append(self.watch(place, notify if is_last else notice, heeds=heeds))
+                except (FileNotFoundError, NotADirectoryError):
+                    if place == os.path.dirname(place):
+                        raise
+                    place, name = os.path.split(place)
+                    continue
+                if is_last or not os.path.isdir(os.path.join(place, name)):
+                    return
+                end()  # it was made between the two looks
+                place, name = os.path.split(path)
+
+        begin()
+        return end
+
     def pause(self) -> None:
         """Leave what the kernel tells from now on to be read: by `read()`, or by another process."""
         if self._fd >= 0:
@@ -126,6 +167,10 @@ class Inotify:
                 ]
         for notify in dict.fromkeys(told):
             notify()
+
+
+def _is_name(name: bytes, changed: bytes, _is_directory: bool) -> bool:
+    return changed == name
 
 
 def open_inotify(loop: asyncio.AbstractEventLoop) -> Inotify | None:

@@ -61,10 +61,9 @@ class NameWatch:
         if not name or directory in self._roots:
             return
         try:
-            end = inotify.watch(directory, self.tell, heeds=lambda changed, is_directory: changed == name)
-        except OSError:
+            self._ends.append(inotify.watch_file(self._file, self.tell))
+        except OSError:  # no more watches
             return
-        self._ends.append(end)
 
     def follow(self, unfinished: Iterable[bytes]) -> None:
         """The directories without mail that have just been found, and no others, are watched besides."""

@@ -10,7 +10,8 @@ DESCRIPTION
     `shared`, the GUID of a mailbox, and the name of the entry in small letters.  What belongs to the account
     stands under INBOX's GUID behind `SERVER`.
 
-    A change is made under `FILE.lock`: the file is read again, written anew beside itself, fsynced and renamed.
+    Directories above the file are made with it.  A change is made under `FILE.lock`: the file is read again,
+    written anew beside itself, fsynced and renamed.
     Two lines that are no pair at the end of the file are left out.
 
 FAULTS
@@ -27,6 +28,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from pillarbox.files.directories import make_directories
 from pillarbox.files.file_system import FileSystem
 from pillarbox.files.replacing import replace_file
 from pillarbox.mailstore.dovecot_files.dotlock import DotLock
@@ -94,7 +96,7 @@ class AttributeDict:
         key = _url_key(guid)
         known = self._read().get(key)
         if known is None and new:
-            with DotLock(self.path, files=self._files, clock=self._clock):
+            with self._lock():
                 known = self._read().get(key)
                 if known is None:
                     known = new.hex().encode("ascii")
@@ -121,8 +123,12 @@ class AttributeDict:
             self._change(dict.fromkeys(gone))
 
     def _change(self, changes: Mapping[bytes, bytes | None]) -> None:
-        with DotLock(self.path, files=self._files, clock=self._clock):
+        with self._lock():
             self._replace(changes)
+
+    def _lock(self) -> DotLock:
+        make_directories(os.path.dirname(self.path), self._files)
+        return DotLock(self.path, files=self._files, clock=self._clock)
 
     def _replace(self, changes: Mapping[bytes, bytes | None]) -> None:
         """Under the lock."""

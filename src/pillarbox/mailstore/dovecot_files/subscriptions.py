@@ -22,10 +22,10 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from pillarbox.files.directories import make_directories
 from pillarbox.files.file_system import FileSystem
 from pillarbox.mailstore.mailbox import StoreBusy
 from pillarbox.mailstore.mailbox_names import SEPARATOR, UNESCAPED, Escaping, decode_utf7, storage_name
-from pillarbox.mailstore.maildir.mailbox_tree import make_directories
 
 FILE_NAME: Final = b"subscriptions"
 HEADER: Final = b"V\t2\n\n"

@@ -24,10 +24,10 @@ STANDARDS
 
 import itertools
 import os
-import stat
 from collections.abc import Iterator, Mapping
 from typing import Final, Protocol
 
+from pillarbox.files.directories import is_directory, make_directories
 from pillarbox.files.file_system import FileSystem
 from pillarbox.mailstore.deliver import make_maildir
 from pillarbox.mailstore.mailbox import MailboxExists, MailboxNameRefused, NoSuchMailbox
@@ -337,26 +337,6 @@ class MailboxTree:
 def is_maildir(directory: bytes, files: FileSystem) -> bool:
     """Whether the directory holds mail."""
     return is_directory(directory + b"/cur", files)
-
-
-def is_directory(path: bytes, files: FileSystem) -> bool:
-    """Whether the path leads to a directory."""
-    try:
-        return stat.S_ISDIR(files.stat(path).st_mode)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-
-
-def make_directories(path: bytes, files: FileSystem) -> None:
-    """A directory with all that is missing above it, 0700."""
-    if is_directory(path, files):
-        return
-    make_directories(os.path.dirname(path), files)
-    try:
-        files.mkdir(path, 0o700)
-    except FileExistsError:
-        return
-    files.sync_directory(os.path.dirname(path))
 
 
 def remove_tree(path: bytes, files: FileSystem, depth: int = MAX_DEPTH_OF_TREE) -> None:

@@ -18,10 +18,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
+from pillarbox.files.directories import make_directories
 from pillarbox.files.file_system import FileSystem
 from pillarbox.mailstore.dovecot_files.dotlock import DotLock
 from pillarbox.mailstore.mailbox import StoreUnavailable
-from pillarbox.mailstore.maildir.mailbox_tree import make_directories
 from pillarbox.vocabulary.clock import Clock
 
 NAME: Final = b"dovecot-pop3-session"

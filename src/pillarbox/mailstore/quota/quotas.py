@@ -31,10 +31,11 @@ from typing import Final
 
 from pillarbox.config.quota_settings import QuotaRoot, QuotaRule, QuotaSettings, QuotaWarning
 from pillarbox.config.trash_settings import TrashFault
+from pillarbox.files.directories import make_directories
 from pillarbox.files.file_system import FileSystem
 from pillarbox.mailstore.mailbox import MailTooLarge, QuotaExceeded, QuotaState
 from pillarbox.mailstore.maildir.file_names import NameMaker
-from pillarbox.mailstore.maildir.mailbox_tree import MailboxTree, make_directories
+from pillarbox.mailstore.maildir.mailbox_tree import MailboxTree
 from pillarbox.mailstore.quota.maildirsize import MaildirSize, Size, Usage
 from pillarbox.mailstore.quota.trash import Trash
 from pillarbox.mailstore.quota.usage import TreeUsage

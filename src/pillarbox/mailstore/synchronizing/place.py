@@ -12,6 +12,7 @@ import os
 from typing import Final
 
 from pillarbox.config.mailbox_settings import Storage
+from pillarbox.files.directories import is_directory
 from pillarbox.files.file_system import DISK, FileSystem
 from pillarbox.mailstore.cache.message_cache import FILE_NAME as CACHE_FILE
 from pillarbox.mailstore.cache.message_cache import Cache
@@ -28,7 +29,7 @@ from pillarbox.mailstore.mailbox_names import INBOX
 from pillarbox.mailstore.maildir.account import tree_at
 from pillarbox.mailstore.maildir.file_names import NameMaker
 from pillarbox.mailstore.maildir.folder_files import FolderFiles
-from pillarbox.mailstore.maildir.mailbox_tree import PLACES, is_directory
+from pillarbox.mailstore.maildir.mailbox_tree import PLACES
 from pillarbox.net.system_clock import SystemClock
 
 _LIST_INDEXES: Final = (b"dovecot.list.index", b"dovecot.list.index.log", b"dovecot.list.index.log.2")
