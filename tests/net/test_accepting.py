@@ -1,6 +1,7 @@
 """Clients of a listening socket: taken, gone, or waiting for a descriptor."""
 
 import asyncio
+import errno
 import os
 import resource
 import selectors
@@ -87,8 +88,17 @@ async def _read_all(address: tuple[str, int]) -> bytes:
 def test_clients_of_a_loop(
     listener: socket.socket, new_loop: Callable[[], asyncio.AbstractEventLoop]
 ) -> None:
-    """So many at once; who breaks off, or takes too long, makes room for the next."""
-    ends: list[BaseException | None] = [ConnectionResetError(), TimeoutError(), None, None, None]
+    """So many at once; who breaks off, takes too long or is our mistake makes room for the next."""
+    full = OSError(errno.ENOSPC, "No space left on device")
+    ends: list[Exception | None] = [
+        ConnectionResetError(),
+        TimeoutError(),
+        full,
+        KeyError(3),
+        None,
+        None,
+        None,
+    ]
     told: list[str] = []
     most = now = 0
 
@@ -105,13 +115,16 @@ def test_clients_of_a_loop(
     async def play() -> list[bytes]:
         async with asyncio.TaskGroup() as tasks:
             serving = tasks.create_task(serve_clients(listener, answer, at_once=2, tell=told.append))
-            answers = await asyncio.gather(*(_read_all(listener.getsockname()) for _ in range(5)))
+            answers = await asyncio.gather(*(_read_all(listener.getsockname()) for _ in range(7)))
             serving.cancel()
         return answers
 
     with asyncio.Runner(loop_factory=new_loop) as runner:
-        assert sorted(runner.run(play())) == [b"", b"", b"hello", b"hello", b"hello"]
+        assert sorted(runner.run(play())) == [b""] * 4 + [b"hello"] * 3
     assert most == 2
+    assert told[0] == f"[Errno {errno.ENOSPC}] No space left on device"
+    assert told[1].startswith(f"panic: KeyError: 3 at {__file__}:")
+    assert len(told) == 2
 
 
 @pytest.mark.parametrize("new_loop", LOOPS, ids=("asyncio", "uvloop"))

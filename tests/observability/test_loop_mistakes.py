@@ -46,6 +46,25 @@ def test_callbacks_and_tasks(new_loop: Callable[[], asyncio.AbstractEventLoop]) 
     assert all(f"{__file__}:" in text for text in texts)
 
 
+def test_mistakes_that_take_turns_are_told_once_a_second() -> None:
+    """Each of them."""
+    told, now = list[Event](), [0.0]
+
+    async def play() -> None:
+        loop = asyncio.get_running_loop()
+        tell_loop_mistakes(loop, told.append, now=lambda: now[0])
+        for _ in range(3):
+            for text in ("one", "other") * 10:
+                loop.call_exception_handler({"message": text})
+            now[0] += 1
+        for number in range(1000):
+            loop.call_exception_handler({"message": f"{number}"})
+
+    asyncio.run(play())
+    assert told[:6] == [Warned("panic: one"), Warned("panic: other")] * 3
+    assert len(told) == 1006
+
+
 def test_a_connection_that_breaks_is_none() -> None:
     """Its protocol hears of it."""
     told = list[Event]()

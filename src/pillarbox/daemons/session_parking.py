@@ -263,7 +263,9 @@ class SessionParking:
             for root in sorted(roots):  # where we write files ourselves, too
                 try:
                     end = self._inotify.watch(root, self._note_change, heeds=_is_of_names)
-                except FileNotFoundError:  # nobody has mail there yet; or it was to become a mailbox, and went
+                except (
+                    FileNotFoundError
+                ):  # nobody has mail there yet; or it was to become a mailbox, and went
                     end = self._inotify.watch_file(root, self._note_change)
                 self._ends.append(end)
         except OSError:

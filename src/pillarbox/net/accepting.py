@@ -10,7 +10,7 @@ DESCRIPTION
     nobody takes all descriptors of a process by connecting.
 
 FAULTS
-    A shortage is told once, when it begins, and again only if a client was taken in between.
+    A shortage of `accept()` is told once, when it begins, and again only if a client was taken in between.
 
 STANDARDS
     accept(2); Dovecot: `accept() failed: Too many open files`
@@ -22,6 +22,8 @@ import socket
 import time
 from collections.abc import Awaitable, Callable
 from typing import Final
+
+from pillarbox.observability.mistakes import mistakes
 
 _PAUSE: Final = 0.1
 """Seconds."""
@@ -90,7 +92,8 @@ async def serve_clients(
 ) -> None:
     """Until cancelled, answer each client in a task, and close its socket; so many `at_once` at the most.
 
-    A client that has gone, or says nothing in time (OSError and TimeoutError of `answer`), is nobody's fault.
+    A client that has gone, or says nothing in time (ConnectionError, TimeoutError of `answer`), is nobody's fault.
+    What else goes wrong over one client is told, and the others are served on.
     """
     acceptor, room = AwaitedAcceptor(listener, tell=tell), asyncio.Semaphore(at_once)
 
@@ -98,8 +101,13 @@ async def serve_clients(
         with client:
             try:
                 await answer(client)
-            except (OSError, TimeoutError):
+            except (ConnectionError, TimeoutError):
                 return
+            except OSError as error:
+                tell(str(error))
+            except Exception as error:  # the process would end by it
+                for mistake in mistakes(error):
+                    tell(f"panic: {mistake}")
             finally:
                 room.release()
 

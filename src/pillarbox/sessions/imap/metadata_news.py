@@ -89,7 +89,11 @@ class MetadataNews:
         for mailbox in mailboxes:
             try:
                 values = await self._account.attributes(mailbox)
-            except (NoSuchMailbox, MailboxNameRefused, PermissionDenied, StoreUnavailable):
+            except (NoSuchMailbox, MailboxNameRefused, PermissionDenied):
+                continue
+            except StoreUnavailable:  # what has changed is told at the next look
+                if mailbox in self._known:
+                    found[mailbox] = self._known[mailbox]
                 continue
             found[mailbox] = {entry: _digest(value) for entry, value in values.items()}
         return found
