@@ -238,6 +238,70 @@ def test_prefetch_takes_what_the_passdb_gave() -> None:
     assert account(links, Owner()) == UserAccount("me@example.org", 2, 2, "")
 
 
+CHAINS = [
+    ("the first that knows him", {}, {}, "1"),
+    ("goes on", {"result_success": "continue-ok"}, {}, "2"),
+    ("goes on, and is skipped", {"result_success": "continue-ok"}, {"skip": "found"}, "1"),
+    ("is forgotten", {"result_success": "continue"}, {"result_success": "continue"}, ""),
+    ("refused", {"result_success": "return-fail"}, {}, ""),
+    ("nobody knew him", {"result_failure": "continue", "broken": "yes"}, {}, "2"),
+    ("a fault ends it", {"result_internalfail": "return", "broken": "yes"}, {}, "fault"),
+    ("a fault is no matter", {"result_internalfail": "return-ok", "broken": "yes"}, {}, "none"),
+    ("asked only if there is one", {"broken": "yes"}, {"skip": "notfound"}, "fault"),
+    ("the first is asked in any case", {"skip": "notfound"}, {}, "1"),
+]
+
+
+@pytest.mark.parametrize(("name", "first", "second", "home"), CHAINS, ids=[case[0] for case in CHAINS])
+def test_userdbs_lead_on_by_their_rules(
+    name: str, first: dict[str, str], second: dict[str, str], home: str
+) -> None:
+    """What a later one says of a field counts; a fault counts if nobody knows the user."""
+
+    class Broken(Users):
+        async def lookup(self, request: LoginRequest) -> Mapping[str, str] | None:
+            raise DatabaseFault("out of order")
+
+    links = []
+    for number, rules in enumerate((dict(first), dict(second)), 1):
+        kind = Broken if rules.pop("broken", "") else Users
+        users = kind({"me@example.org": ""}, {"home": str(number), f"f{number}": "x"})
+        settings = Database(driver="memory", override_fields=f"o{number}=y", **rules)  # type: ignore[arg-type]
+        links.append(UserLink(settings, users))
+    if home == "fault":
+        with pytest.raises(DatabaseFault, match="out of order"):
+            account(links, Owner("1", "1"))
+        return
+    found = account(links, Owner("1", "1", "none"))
+    assert (found.home if found is not None else "") == home
+    if name == "goes on":
+        assert found is not None
+        assert dict(found.fields) == {"f1": "x", "o1": "y", "f2": "x", "o2": "y"}
+
+
+def test_userdbs_that_say_so_report_whom_they_do_not_know() -> None:
+    """auth_verbose; and a fault that another database makes good."""
+    told: list[tuple[str, str]] = []
+
+    class Broken(Users):
+        async def lookup(self, request: LoginRequest) -> Mapping[str, str] | None:
+            raise DatabaseFault("out of order")
+
+    chain = AccountChain(
+        [
+            UserLink(Database(driver="quiet"), Users({})),
+            UserLink(Database(driver="loud"), Users({}), verbose=True),
+            UserLink(Database(driver="broken"), Broken({})),
+            UserLink(Database(driver="memory"), Users({"me": ""})),
+        ],
+        owner=Owner("1", "1"),
+        report=lambda driver, _, reason: told.append((driver, reason)),
+        report_fault=lambda driver, _, reason: told.append((driver, reason)),
+    )
+    assert asyncio.run(chain.account(LoginRequest(user="me"))) is not None
+    assert told == [("loud", "unknown user"), ("broken", "out of order")]
+
+
 @pytest.mark.parametrize(
     ("args", "password", "right"),
     [("password=x", "x", True), ("password=x", "y", False), ("nopassword=y", "y", True), ("", "", False)],

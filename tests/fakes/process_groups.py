@@ -139,6 +139,7 @@ SECONDS: Final = {
     "test_auth_of_a_dovecot.py": 7,
     "test_c_client_peer.py": 7,
     "test_urlauth_peer.py": 7,
+    "test_user_databases_peer.py": 12,
     "test_variables_peer.py": 2,
     "test_lost_connections_peer.py": 6,
     "test_python_clients.py": 6,

@@ -1,7 +1,9 @@
 """All userdbs of a configuration: from a user's name to uid, gid, home and the rest.
 
 DESCRIPTION
-    The first userdb that knows the user answers.  `prefetch` takes the fields userdb_x that the passdb gave.
+    Each userdb that is asked leads on by result_success, result_failure or result_internalfail, as passdbs do;
+    `skip` leaves one out.  Where several are asked, what a later one says of a field counts, and what one says
+    that does not know the user is forgotten.  `prefetch` takes the fields userdb_x that the passdb gave.
     What none gives comes from mail_uid, mail_gid and mail_home.  Names of users and groups become numbers.
 
 FAULTS
@@ -29,6 +31,8 @@ class UserLink(msgspec.Struct, frozen=True):
 
     settings: Database
     database: UserDatabase | None
+    verbose: bool = False
+    """Whether it is reported that it does not know a user."""
 
 
 class Owner(msgspec.Struct, frozen=True):
@@ -43,31 +47,85 @@ Exists = Callable[[LoginRequest], Awaitable[bool]]
 """Whether a passdb knows a user."""
 
 
+Report = Callable[[str, LoginRequest, str], None]
+"""Told of users who are not there, and of databases that cannot answer: driver, who is asked for, why."""
+
+
 class AccountChain:
     """The userdbs."""
 
-    def __init__(self, links: Sequence[UserLink], *, owner: Owner, exists: Exists | None = None) -> None:
+    def __init__(
+        self,
+        links: Sequence[UserLink],
+        *,
+        owner: Owner,
+        exists: Exists | None = None,
+        report: Report | None = None,
+        report_fault: Report | None = None,
+    ) -> None:
         """`exists` tells whether a passdb knows the user: for static userdbs, which know everybody."""
         self._links = links
         self._owner = owner
         self._exists = exists
+        self._report = report
+        self._report_fault = report_fault
 
     async def account(
         self, request: LoginRequest, prefetched: Mapping[str, str] | None = None
     ) -> UserAccount | None:
         """The user's account.  `prefetched` is what the passdb said at login; None if this is no login."""
-        for link in self._links:
-            found = await self._ask(link, request, prefetched)
+        is_known = False
+        fields_so_far, kept = dict[str, str](), dict[str, str]()
+        faults: list[tuple[str, DatabaseFault]] = []
+        at = 0  # the first one is asked whatever its skip says
+        while at < len(self._links):
+            link = self._links[at]
+            settings, values = link.settings, request.values()
+            fields_so_far |= fields.expanded(settings.default_fields, values)
+            found: Mapping[str, str] | None = None
+            try:
+                found = await self._ask(link, request, prefetched)
+            except DatabaseFault as fault:
+                faults.append((settings.driver, fault))
+                then = settings.result_internalfail
+            else:
+                then = settings.result_failure if found is None else settings.result_success
+                if found is None and link.verbose and link.database is not None and self._report is not None:
+                    self._report(settings.driver, request, "unknown user")
+            fields_so_far |= found or {}
+            if then.endswith(("-ok", "-fail")):
+                is_known = then.endswith("-ok")
+            at = self._next(at + 1, is_known=is_known)
+            is_last = at == len(self._links) or then.startswith("return")
+            if is_known if is_last else found is not None:
+                fields_so_far |= fields.expanded(settings.override_fields, values)
+            if is_last:
+                break
             if found is None:
-                continue
-            values = request.values()
-            merged = {
-                **fields.expanded(link.settings.default_fields, values),
-                **found,
-                **fields.expanded(link.settings.override_fields, values),
-            }
-            return self._account(request, merged)
-        return None
+                fields_so_far = dict(kept)
+            else:
+                kept = dict(fields_so_far)
+                request = msgspec.structs.replace(request, user=found.get("user", request.user))
+        return self._outcome(request, fields_so_far if is_known else None, faults)
+
+    def _next(self, at: int, *, is_known: bool) -> int:
+        """The first database from there on that is to be asked; how many there are, if none is."""
+        left_out = "found" if is_known else "notfound"
+        while at < len(self._links) and self._links[at].settings.skip == left_out:
+            at += 1
+        return at
+
+    def _outcome(
+        self, request: LoginRequest, found: dict[str, str] | None, faults: list[tuple[str, DatabaseFault]]
+    ) -> UserAccount | None:
+        """The account; a database that could not answer might have known a user whom no other knows."""
+        raised = faults.pop()[1] if found is None and faults else None
+        for driver, fault in faults:
+            if self._report_fault is not None:
+                self._report_fault(driver, request, str(fault))
+        if raised is not None:
+            raise raised
+        return None if found is None else self._account(request, found)
 
     async def users(self) -> list[str]:
         """All users that can be listed."""

@@ -54,8 +54,9 @@ class PasswdFile:
         self, args: str, *, executor: Executor | None = None, file_system: FileSystem = DISK
     ) -> None:
         """`args` as in the configuration; passwords are hashed by the executor."""
-        *options, self._path = args.split()
-        given = fields.words(" ".join(options))
+        options, slash, path = f" {args}".partition(" /")
+        self._path = slash[1:] + path.rstrip()
+        given = fields.words(options)
         self._scheme = given.get("scheme", "CRYPT")
         self._format = given.get("username_format", "%u")
         self._executor = executor

@@ -87,9 +87,11 @@ class AuthServer:
             report_fault=self._faulty,
         )
         self.accounts = AccountChain(
-            [UserLink(one, self._user_database(one)) for one in settings.userdbs],
+            [UserLink(one, self._user_database(one), self._is_verbose(one)) for one in settings.userdbs],
             owner=Owner(settings.mail_uid, settings.mail_gid, settings.mail_home),
             exists=self.passwords.knows,
+            report=self._tell_refusal,
+            report_fault=self._faulty,
         )
 
     def close(self) -> None:

@@ -91,7 +91,7 @@ class InetSocket(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     service: str
-    """imap, pop3, lmtp or quota-status."""
+    """imap, pop3, lmtp, auth or quota-status."""
     addresses: tuple[str, ...]
     port: int
     tls: bool = False

@@ -134,7 +134,7 @@ def _roles(settings: MailboxSettings, owners: Owners | None, configured: Sequenc
     if any(one.driver in ("pam", "shadow") for one in settings.passdbs):
         yield role("auth-worker", ["auth-worker"], on_reload="keep")
     auth_doors = [name for name in configured if name.startswith("auth-")]
-    yield role("auth", ["auth-login", "auth-lookup", *auth_doors], dovecot)
+    yield role("auth", ["auth-login", "auth-lookup", *auth_doors, *sockets("auth")], dovecot)
     yield role("spawner", ["spawner", "sessions"])
     if logins := sockets("imap", "pop3"):
         yield role("login", logins, dovenull, processes=settings.login_processes or os.cpu_count() or 1)

@@ -189,7 +189,56 @@ REFUSED = [
     ("dict", "mail_attribute_dict = proxy::x", "line 3: mail_attribute_dict proxy::x is not served: "),
     ("identity", 'imap_id_send = name "x', "line 3: imap_id_send name .x is not a list of names and values"),
     ("workaround", "imap_client_workarounds = foo", "line 3: .*Unknown client workaround: foo"),
+    ("imap_acl alone", "mail_plugins = imap_acl", "line 3: mail_plugins: imap_acl needs acl"),
+    (
+        "two INBOXes",
+        "namespace a {\n inbox = yes\n}\nnamespace b {\n prefix = b/\n inbox = yes\n}",
+        "line 8: namespace b: There can be only one namespace with inbox=yes",
+    ),
+    (
+        "PAM's arguments",
+        "passdb {\n driver = pam\n args = session=yes cache_key=%u nosuch dovecot\n}",
+        "line 5: pam: Unknown setting: nosuch",
+    ),
+    (
+        "passwd's arguments",
+        "passdb {\n driver = passwd\n args = nosuch=no\n}",
+        "line 5: passdb passwd: Unknown setting: nosuch=no",
+    ),
+    (
+        "a file's arguments",
+        "passdb {\n driver = passwd-file\n args = scheme=CRYPT frob=5 /u\n}",
+        "line 5: passdb passwd-file: Unknown setting: frob",
+    ),
+    (
+        "a relative path",
+        "userdb {\n driver = passwd-file\n args = users\n}",
+        "line 5: userdb passwd-file: Unknown setting: users",
+    ),
+    (
+        "prefetch's arguments",
+        "userdb {\n driver = prefetch\n args = foo\n}",
+        "line 5: userdb prefetch: No args are supported: foo",
+    ),
+    (
+        "a group of static",
+        "userdb {\n driver = static\n args = uid=%n gid=nosuchgroup\n}",
+        "line 5: static userdb: Invalid gid: nosuchgroup",
+    ),
+    (
+        "lookups over TCP",
+        "service auth {\n inet_listener auth-master {\n  port = 99\n }\n}",
+        "line 5: service auth: inet_listener auth-master is not served",
+    ),
 ]
+
+
+def test_fields_of_passwd_users() -> None:
+    """args of userdb passwd are what override_fields is."""
+    (database,) = read(
+        "userdb {\n driver = passwd\n args = blocking=no home=/x\n override_fields = a=b\n}"
+    ).userdbs
+    assert database.override_fields == "home=/x a=b"
 
 
 @pytest.mark.parametrize(("name", "text", "why"), REFUSED, ids=[case[0] for case in REFUSED])
@@ -257,6 +306,29 @@ ALOUD = [
         "line 4: login_greeting inside local_name mx.example.org { } is ignored",
     ),
     ("limits", "service imap {\n process_limit = 2000\n}", "service/imap/process_limit has no effect"),
+    ("clients", "service auth {\n client_limit = 2000\n}", "service/auth/client_limit has no effect"),
+    (
+        "a socket of statistics",
+        "service stats {\n unix_listener stats-writer {\n  mode = 0666\n }\n}",
+        "line 5: service/stats/unix_listener/stats-writer is ignored: nothing listens there",
+    ),
+    (
+        "doveadm's port",
+        "service doveadm {\n inet_listener tcp {\n  port = 99\n }\n}",
+        "line 5: service/doveadm/inet_listener/tcp is ignored: nothing listens there",
+    ),
+    (
+        "a door of the roles",
+        "service auth {\n unix_listener auth-login {\n  mode = 0666\n }\n}",
+        "line 5: service/auth/unix_listener/auth-login is ignored: nothing listens there",
+    ),
+    ("dict service", "dict {\n quota = x\n}", "line 4: dict/quota is ignored: there is no dict service"),
+    ("metrics", "metric x {\n filter = y\n}", "line 4: metric x/filter is ignored: no metrics are kept"),
+    (
+        "a group of nobody",
+        "default_internal_group = nogroup",
+        "line 3: default_internal_group has no effect: ",
+    ),
 ]
 
 

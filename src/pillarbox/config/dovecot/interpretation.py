@@ -13,13 +13,14 @@ from typing import Any, Final
 from pillarbox.config.dovecot import logout_format, variables
 from pillarbox.config.dovecot.attribute_file import attribute_file
 from pillarbox.config.dovecot.connection_blocks import connection_blocks
+from pillarbox.config.dovecot.database_arguments import check_arguments, fields_of_passwd
 from pillarbox.config.dovecot.mail_location import storage
 from pillarbox.config.dovecot.namespaces import namespaces
 from pillarbox.config.dovecot.plugins import (
     access_lists,
+    check_dependencies,
     check_lazy_expunge,
     check_quotas,
-    check_trash,
     escaping,
     mail_log,
     packing,
@@ -134,7 +135,7 @@ def mailbox_settings(configuration: Configuration, *, hostname: str) -> MailboxS
     )
     _check_quota_mail_size(configuration, settings)
     check_quotas(configuration, settings)
-    check_trash(configuration, settings.protocols)
+    check_dependencies(configuration, (*SERVED_PROTOCOLS, "lda"))
     check_lazy_expunge(configuration, settings)
     return settings
 
@@ -343,12 +344,16 @@ def _database(configuration: Configuration, path: Path, drivers: tuple[str, ...]
         raise ConfigurationFault(
             where, f"{kind} passwd-file: Missing args: path", mend="args = /etc/dovecot/users"
         )
+    check_arguments(configuration, path, driver)
     passdb = kind == "passdb"
+    override_fields = configuration.value(*path, "override_fields")
+    if not passdb and driver == "passwd":
+        override_fields = f"{fields_of_passwd(args)} {override_fields}".strip()
     return Database(
         driver=driver,
         args=args,
         default_fields=configuration.value(*path, "default_fields"),
-        override_fields=configuration.value(*path, "override_fields"),
+        override_fields=override_fields,
         deny=passdb and configuration.yes(*path, "deny"),
         master=passdb and configuration.yes(*path, "master"),
         go_on=passdb and configuration.yes(*path, "pass"),

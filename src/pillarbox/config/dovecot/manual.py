@@ -10,6 +10,7 @@ from typing import Final
 
 from pillarbox.config.dovecot.declared.blocks import ROOT
 from pillarbox.config.dovecot.schema import Block, Setting
+from pillarbox.config.dovecot.unserved import FREE_BLOCKS
 from pillarbox.config.reference_page import by_reason, write_page
 from pillarbox.config.treatment import Kind
 
@@ -78,7 +79,11 @@ def _served(block: Block) -> list[Setting]:
 def _block(block: Block, level: str, outside: tuple[str, ...]) -> Iterator[str]:
     names = (*outside, block.kind)
     if block.free:
-        yield f"{level} {' { '.join(names)} {{ }}\n\nAny name may be set in it.\n"
+        reason = FREE_BLOCKS.get(block.kind, "")
+        text = "Any name may be set in it" + (
+            f", and a start tells that it is ignored: {reason}." if reason else "."
+        )
+        yield f"{level} {' { '.join(names)} {{ }}\n\n{text}\n"
         return
     yield f"{level} {' { '.join(names)} {{ }}\n"
     yield from (_entry(setting) for setting in _served(block))

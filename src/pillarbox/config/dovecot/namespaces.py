@@ -32,6 +32,11 @@ def namespaces(configuration: Configuration) -> tuple[Namespace, ...]:
     for path in paths:
         if path == own:
             continue
+        if configuration.yes(*path, "inbox"):
+            raise ConfigurationFault(
+                configuration.where(*path, "inbox"),
+                f"namespace {path[-1]}: There can be only one namespace with inbox=yes",
+            )
         namespace = _namespace(configuration, path)
         if namespace.separator != main.separator:
             raise ConfigurationFault(

@@ -96,12 +96,6 @@ def mail_log(configuration: Configuration, protocols: Iterable[str]) -> MailLogS
         words = configuration.for_protocol(name).words("mail_plugins")
         if "mail_log" not in words:
             continue
-        if "notify" not in words:
-            raise ConfigurationFault(
-                configuration.where("mail_plugins"),
-                "mail_plugins: mail_log needs notify",
-                mend="mail_plugins = $mail_plugins notify mail_log",
-            )
         settings = {
             setting: configuration.value("plugin", setting)
             for setting in ("mail_log_events", "mail_log_fields")
@@ -127,15 +121,24 @@ def search_index(configuration: Configuration) -> str:
     )
 
 
-def check_trash(configuration: Configuration, protocols: Iterable[str]) -> None:
-    """The trash plugin needs quota: without, Dovecot shows nobody his mail."""
-    plugins = [configuration.for_protocol(name).words("mail_plugins") for name in protocols]
-    if any("trash" in words and "quota" not in words for words in plugins):
-        raise ConfigurationFault(
-            configuration.where("mail_plugins"),
-            "mail_plugins: trash needs quota",
-            mend="mail_plugins = $mail_plugins quota trash",
-        )
+_NEEDED: Final = {
+    "imap": {"imap_acl": "acl", "imap_quota": "quota"},
+    "": {"trash": "quota", "mail_log": "notify", "notify_status": "notify", "fts_squat": "fts"},
+}
+"""Protocol, or any → plugin → what it works with."""
+
+
+def check_dependencies(configuration: Configuration, protocols: Iterable[str]) -> None:
+    """Plugins that need others: without, Dovecot shows nobody his mail."""
+    for protocol in protocols:
+        words = configuration.for_protocol(protocol).words("mail_plugins")
+        for name, needed in (_NEEDED[""] | _NEEDED.get(protocol, {})).items():
+            if name in words and needed not in words:
+                raise ConfigurationFault(
+                    configuration.where("mail_plugins"),
+                    f"mail_plugins: {name} needs {needed}",
+                    mend=f"mail_plugins = $mail_plugins {needed} {name}",
+                )
 
 
 def check_lazy_expunge(configuration: Configuration, settings: MailboxSettings) -> None:

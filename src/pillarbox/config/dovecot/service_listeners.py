@@ -24,7 +24,8 @@ _AUTH_SOCKETS: Final = {
     "auth-userdb": "auth-userdb",
     "login/login": "auth-client",
 }
-_OWN_DOORS: Final = frozenset({"auth-login", "login/login", "token-login/tokenlogin"})
+OWN_DOORS: Final = frozenset({"auth-login", "login/login", "token-login/tokenlogin"})
+"""Sockets between the roles themselves, which no configuration changes."""
 
 
 def inet_sockets(
@@ -51,6 +52,7 @@ def inet_sockets(
                     is_proxied=configuration.yes(*path, "haproxy"),
                 )
             )
+    found += _auth_sockets(configuration)
     for policy in quota_status_services(configuration):
         for path in configuration.blocks("inet_listener", *policy):
             if port := configuration.number(*path, "port"):
@@ -66,6 +68,25 @@ def inet_sockets(
     return tuple(found)
 
 
+def _auth_sockets(configuration: Configuration) -> Iterable[InetSocket]:
+    """Ports at which an MTA of another host asks for passwords (smtpd_sasl_path = inet:host:port)."""
+    for path in configuration.blocks("inet_listener", "service", "auth"):
+        port = configuration.number(*path, "port")
+        if not port:
+            continue
+        kind = _AUTH_SOCKETS.get(path[-1]) or _kind_by_name(path[-1])
+        if kind != "auth-client":
+            raise ConfigurationFault(
+                configuration.where(*path, "port"),
+                f"service auth: inet_listener {path[-1]} is not served: anybody could ask for any user there",
+                mend="use a unix_listener, or a name that does not end in -login, -master or -userdb",
+            )
+        addresses = configuration.words(*path, "address") or configuration.words("listen")
+        yield InetSocket(
+            name=f"auth-client/inet {path[-1]}", service="auth", addresses=_addresses(addresses), port=port
+        )
+
+
 def _addresses(words: tuple[str, ...]) -> tuple[str, ...]:
     everywhere = {"*": "0.0.0.0", "::": "::", "[::]": "::"}  # noqa: S104 - listen = * says so
     return tuple(everywhere.get(word, word.strip("[]")) for word in words)
@@ -77,7 +98,7 @@ def unix_sockets(configuration: Configuration, protocols: Iterable[str]) -> tupl
     base = configuration.value("base_dir")
     for path in configuration.default_blocks("unix_listener", "service", "auth"):
         name = path[-1]
-        if name in _OWN_DOORS:
+        if name in OWN_DOORS:
             continue
         kind = _AUTH_SOCKETS.get(name) or _kind_by_name(name)
         found.append(_unix_socket(configuration, path, kind, base))

@@ -16,7 +16,6 @@ from typing import Final
 import msgspec
 
 from pillarbox.config.dovecot.connection_blocks import is_served
-from pillarbox.config.dovecot.declared.blocks import ROOT
 from pillarbox.config.dovecot.interpretation import (
     SERVED_PROTOCOLS,
     SERVED_WITHIN_PROTOCOL,
@@ -24,6 +23,7 @@ from pillarbox.config.dovecot.interpretation import (
 from pillarbox.config.dovecot.mail_location import without_effect
 from pillarbox.config.dovecot.plugins import NO_INDEX, trash_warnings
 from pillarbox.config.dovecot.reading import Configuration, Entry, Filter, Path, default, setting_of
+from pillarbox.config.dovecot.service_findings import limit_finding, service_findings
 from pillarbox.config.dovecot.service_listeners import quota_status_services, script_command
 from pillarbox.config.lazy_expunge_settings import EXCLUDE
 from pillarbox.config.quota_settings import is_quota_setting
@@ -70,14 +70,13 @@ _LATER_PREFIXES: Final = {
     "fts": _OWN_INDEX,
     "mail_log_cached_only": "what is told of messages is in the cache",
 }
-_SERVED_SERVICES: Final = frozenset(
-    "auth auth-worker imap-login pop3-login imap pop3 lmtp anvil config log stats doveadm master".split()
-)
-_HARMLESS_SERVICES: Final = frozenset(
-    "aggregator dict dict-async director dns-client health-check imap-hibernate imap-urlauth imap-urlauth-login "
-    "imap-urlauth-worker indexer indexer-worker ipc old-stats replicator submission submission-login tcpwrap "
-    "managesieve managesieve-login".split()
-)
+FREE_BLOCKS: Final = {
+    "dict": "there is no dict service",
+    "metric": "no metrics are kept",
+    "event_exporter": "no metrics are kept",
+    "fts": _OWN_INDEX,
+}
+"""Blocks that may hold anything, and have no effect."""
 
 
 def warnings(configuration: Configuration) -> list[str]:
@@ -115,7 +114,7 @@ def warnings(configuration: Configuration) -> list[str]:
         if word not in SERVED_PROTOCOLS and word != "none"
     ]
     found += trash_warnings(configuration)
-    found += _services(configuration)
+    found += service_findings(configuration)
     return [line for line in dict.fromkeys(found) if line]
 
 
@@ -126,8 +125,10 @@ def _place(where: str) -> str:
 def _finding(path: Path, entry: Entry) -> str:
     if path[0] == "plugin":
         return _plugin_setting(path[-1], entry)
-    if path[0].partition(" ")[0] == "fts":
-        return f"{entry.where}: {'/'.join(path)} is ignored: {_OWN_INDEX}"
+    if (reason := FREE_BLOCKS.get(path[0].partition(" ")[0])) is not None:
+        return f"{entry.where}: {'/'.join(path)} is ignored: {reason}"
+    if line := limit_finding(path, entry):
+        return line
     if path[-1] == "mail_plugins":
         return _plugins(entry)
     declared = setting_of(path)
@@ -228,47 +229,3 @@ def _plugin_setting(name: str, entry: Entry) -> str:
         if name.startswith(prefix):
             return f"{entry.where}: plugin/{name} is ignored: {reason}"
     return f"{entry.where}: plugin/{name} is ignored: its plugin does not exist here"
-
-
-def _script_listeners(configuration: Configuration, path: Path) -> list[str]:
-    """A script is reached by Unix sockets only."""
-    for kind in ("inet_listener", "fifo_listener"):
-        for inner in configuration.blocks(kind, *path):
-            used = [known for known in configuration.root.entries if known[: len(inner)] == inner]
-            place = configuration.root.entries[used[0]].where if used else configuration.path
-            raise ConfigurationFault(
-                f"Error in configuration file {place}",
-                f"service {path[-1]}: {kind} of a script is not served",
-                mend="use a unix_listener",
-            )
-    if configuration.blocks("unix_listener", *path):
-        return []
-    return [f"{_place(configuration.where(*path, 'executable'))}: service {path[-1]} has no unix_listener"]
-
-
-def _services(configuration: Configuration) -> list[str]:
-    found: list[str] = []
-    policies = quota_status_services(configuration)
-    for path in configuration.blocks("service"):
-        name = path[-1]
-        if name in _SERVED_SERVICES or path in policies:
-            continue
-        if script_command(configuration, path):
-            found += _script_listeners(configuration, path)
-            continue
-        listeners = [
-            inner for kind in ROOT.blocks["service"].blocks for inner in configuration.blocks(kind, *path)
-        ]
-        used = [known for known in configuration.root.entries if known[: len(path)] == path]
-        if not used:
-            continue
-        place = configuration.root.entries[used[0]].where
-        if name not in _HARMLESS_SERVICES and listeners:
-            raise ConfigurationFault(
-                f"Error in configuration file {place}",
-                f"service {name} is not served, and whoever asks it would get no answer",
-                mend="remove it, and what asks it",
-            )
-        if listeners or name not in _HARMLESS_SERVICES:
-            found.append(f"{place}: service {name} is ignored: it is not served")
-    return found

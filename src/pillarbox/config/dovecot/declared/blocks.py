@@ -74,7 +74,9 @@ order : number = 0
 
 _DATABASE: Final = """
 args : str =
-    The driver's arguments.
+    The driver's arguments; a word that it does not know ends the start.  Of passdb pam session=yes, setcred=yes,
+    failure_show_msg=yes and the service; of passwd-file scheme=, username_format= and the path; of static what is
+    said of each user; of userdb passwd fields that replace those of passwd(5).
 auth_verbose : default|yes|no = default
     Log why this database refused a login; `default` is what the global auth_verbose says.
 default_fields : str =
@@ -140,11 +142,11 @@ _INET_LISTENER: Final = block(
 address : str =
     Addresses to listen on; those of `listen` if empty.
 port : port = 0
-    The port; 0 switches the listener off.
+    The port, of the services imap-login, pop3-login, lmtp, auth and quota-status; 0 switches the listener off.
 haproxy : bool = no
-    Clients come through a proxy of haproxy_trusted_networks, which says who they are.
+    Clients come through a proxy of haproxy_trusted_networks, which says who they are.  Of logins only.
 ssl : bool = no
-    TLS begins at once.
+    TLS begins at once.  Of logins only.
 """,
     ),
     Part(

@@ -24,8 +24,6 @@ protocols : str =
     What is served: imap, pop3, lmtp.
 default_client_limit : number = 1000
     How many clients a login process keeps that have not logged in; then the oldest has to go.
-default_internal_group : str = dovecot
-    Group of the roles that own nothing.
 default_internal_user : str = dovecot
     User of the roles that own nothing.
 default_login_user : str = dovenull
@@ -48,6 +46,7 @@ default_vsz_limit : size = 256 M
         "nothing here is configured by it",
         """
 config_cache_size : size = 1 M
+default_internal_group : str = dovecot
 import_environment : str = TZ CORE_OUTOFMEM CORE_ERROR LISTEN_PID LISTEN_FDS NOTIFY_SOCKET
 libexec_dir : str = /usr/lib/dovecot
 log_core_filter : str =
