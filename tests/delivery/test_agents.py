@@ -75,10 +75,32 @@ class Role:
         self._listener.close()
 
 
-async def deliver(agents: Agents, uid: int = 1) -> str:
+async def deliver(agents: Agents, uid: int = 1, *, descriptor: int = 0) -> str:
     """What became of a message."""
-    (outcome,) = await agents.deliver(0, data_offset=0, sender=b"", targets=TARGETS, uid=uid, gid=1)
+    (outcome,) = await agents.deliver(descriptor, data_offset=0, sender=b"", targets=TARGETS, uid=uid, gid=1)
     return outcome.status
+
+
+def test_a_job_that_cannot_be_sent_leaves_its_turn_to_the_next(tmp_path: Path) -> None:
+    """It is deferred, as there is no descriptor for it; those behind it are done."""
+
+    async def run() -> None:
+        async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
+            role = Role(tmp_path, tasks)
+            told: list[Event] = []
+            agents = Agents(role.path, tell=told.append)
+            descriptors = [0] * IN_FLIGHT + [-1, -1, 0, 0]
+            jobs = [tasks.create_task(deliver(agents, descriptor=one)) for one in descriptors]
+            await role.until(IN_FLIGHT)
+            role.answer(role.jobs[:2])
+            await role.until(IN_FLIGHT + 2)
+            role.answer(role.jobs[2:])
+            assert await asyncio.gather(*jobs) == ["deferred" if one < 0 else "sent" for one in descriptors]
+            assert len(told) == 2
+            agents.close()
+            role.close()
+
+    asyncio.run(run())
 
 
 def test_no_more_jobs_than_the_kernel_passes_descriptors(tmp_path: Path) -> None:

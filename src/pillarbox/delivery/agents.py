@@ -57,7 +57,7 @@ class _Agent:
                 await turn
             except asyncio.CancelledError:
                 if not turn.cancelled():  # its turn had come
-                    self._admit()
+                    self.admit()
                 raise
 
     def answered(self, done: _Done) -> None:
@@ -66,9 +66,9 @@ class _Agent:
         if future is not None and not future.done():
             future.set_result(done)
         if self._crowd:
-            self._admit()
+            self.admit()
 
-    def _admit(self) -> None:
+    def admit(self) -> None:
         """Let in whoever has waited longest and still does."""
         while self._crowd:
             turn = self._crowd.popleft()
@@ -83,7 +83,7 @@ class _Agent:
             if not future.done():
                 future.set_exception(ChannelClosed())
         while self._crowd:
-            self._admit()  # they will find out
+            self.admit()  # they will find out
 
 
 class Agents:
@@ -158,7 +158,11 @@ class Agents:
             await agent.room()
         loop = asyncio.get_running_loop()
         future: asyncio.Future[_Done] = loop.create_future()
-        agent.channel.send(job, [descriptor])
+        try:
+            agent.channel.send(job, [descriptor])
+        except OSError:  # no descriptor for it: who waits behind has its turn
+            agent.admit()
+            raise
         agent.waiting[job.job] = future
         done = await future
         agent.last_used = loop.time()
@@ -176,7 +180,11 @@ class Agents:
         loop = asyncio.get_running_loop()
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         sock.setblocking(False)
-        await loop.sock_connect(sock, self._path)
+        try:
+            await loop.sock_connect(sock, self._path)
+        except BaseException:
+            sock.close()
+            raise
         door: Channel[AgentOpened] = Channel(sock, AgentOpened)
         try:
             door.send(order)

@@ -75,8 +75,8 @@ class SmtpTransport:
         try:
             answered = asyncio.get_running_loop().create_future()
             link = self._open()
-            link.waiting[number] = (answered, job)
             link.channel.send(request, [job.descriptor])
+            link.waiting[number] = (answered, job)
             done = await answered
             if done.oddities:
                 await self.report(done.oddities)
