@@ -90,3 +90,18 @@ def test_no_file_becomes_a_standard_stream() -> None:
     )
     words = ["/bin/sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", sys.executable, "-I", "-c", program]
     assert subprocess.run(words, check=False).returncode == 0
+
+
+def test_another_file_for_which_there_is_no_room() -> None:
+    """It is not taken for standard output."""
+    program = (
+        "import os\n"
+        "from pillarbox.tools import run_command\n"
+        "def main():\n"
+        "    os.write(os.open('/dev/full', os.O_WRONLY), b'x')\n"
+        "run_command(main)\n"
+    )
+    ended = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert "standard output" not in ended.stderr
+    assert ended.stderr.endswith("OSError: [Errno 28] No space left on device\n")

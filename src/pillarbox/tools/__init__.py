@@ -43,8 +43,7 @@ def run_command(main: "Callable[[], int]") -> "NoReturn":
     """
     if sys.stdin is None or sys.stdout is None or sys.stderr is None:
         _open_missing_streams()
-    if main in _unread:
-        _print_to_nobody()
+    faults = _watch_output(may_be_unread=main in _unread)
     try:
         try:
             status = main()
@@ -58,7 +57,7 @@ def run_command(main: "Callable[[], int]") -> "NoReturn":
             raise
         _end_unread()
     except OSError as error:
-        if not _is_of_the_output(error):
+        if error not in faults:
             raise
         _end_unwritten(error)
     end(status)
@@ -95,16 +94,23 @@ def _open_missing_streams() -> None:
             setattr(sys, name, open(descriptor, mode, encoding="utf-8", closefd=False))
 
 
-def _print_to_nobody() -> None:
-    """What nobody reads is lost, and no fault."""
+def _watch_output(*, may_be_unread: bool) -> "list[OSError]":
+    """From now on, what write(2) to standard output says if it fails; what nobody may read is lost, no fault."""
     import io
+
+    faults: list[OSError] = []
 
     class Output(io.FileIO):
         def write(self, data: "ReadableBuffer", /) -> int:
             try:
                 return super().write(data)
             except BrokenPipeError:
+                if not may_be_unread:
+                    raise
                 return memoryview(data).nbytes
+            except OSError as error:
+                faults.append(error)
+                raise
 
     output = sys.stdout
     if isinstance(output, io.TextIOWrapper):
@@ -114,6 +120,7 @@ def _print_to_nobody() -> None:
             output.errors,
             line_buffering=output.line_buffering,
         )
+    return faults
 
 
 def _is_unread() -> bool:
@@ -131,13 +138,6 @@ def _end_unread() -> "NoReturn":
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     os.kill(os.getpid(), signal.SIGPIPE)
     os._exit(1)  # it is blocked
-
-
-def _is_of_the_output(error: OSError) -> bool:
-    """Whether it is what write(2) to standard output says."""
-    import errno
-
-    return error.filename is None and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def _end_unwritten(error: OSError) -> "NoReturn":
