@@ -1,9 +1,9 @@
 """A database of an account that may be lost: SQLite beside the mail, never the only copy of anything.
 
 DESCRIPTION
-    One file in the account's cache directory, of a name that Dovecot passes over.  It may be deleted, damaged or
-    of another version at any moment: then it is made anew, and filled again as it is used.  `attempt` raises for
-    no broken database; it finds nothing.
+    One file in the account's cache directory, the Maildir itself or one of its own (INDEX=), of a name that Dovecot
+    passes over.  It may be deleted, damaged or of another version at any moment: then it is made anew, and filled
+    again as it is used.  `attempt` raises for no broken database; it finds nothing.
 
     Written in WAL mode without fsync per commit (synchronous=NORMAL): a crash may lose the last rows, not
     mix them up.  `trusted_schema` is off, since the file belongs to the user.  Methods block; a connection
@@ -36,12 +36,18 @@ class DamagedRow(Exception):
 class AccountDatabase:
     """One file."""
 
-    def __init__(self, directory: str, name: str, *, schema: str, version: int) -> None:
-        """`version` is of the tables and of what is put there; another version's file is thrown away."""
+    def __init__(
+        self, directory: str, name: str, *, schema: str, version: int, makes_directory: bool
+    ) -> None:
+        """`version` is of the tables and of what is put there; another version's file is thrown away.
+
+        `makes_directory`: if it is missing.  One that is the Maildir itself is not made for what may be lost.
+        """
         self.directory = directory
         self._path = os.path.join(directory, name)
         self._schema = schema
         self._version = version
+        self._makes_directory = makes_directory
         self._lock = threading.Lock()
         self._connection: apsw.Connection | None = None
         self._is_closed = False
@@ -86,7 +92,8 @@ class AccountDatabase:
 
     def _connect(self) -> apsw.Connection:
         flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | apsw.SQLITE_OPEN_NOFOLLOW
-        os.makedirs(os.path.dirname(self._path), 0o700, exist_ok=True)  # INDEX=
+        if self._makes_directory:
+            os.makedirs(self.directory, 0o700, exist_ok=True)
         # SQLite would make it readable for others; its -wal and -shm get the mode of the database.
         os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
         connection = apsw.Connection(self._path, flags=flags)

@@ -86,8 +86,11 @@ class Row(msgspec.Struct, frozen=True, array_like=True):
 class Cache(AccountDatabase):
     """The cache of one account."""
 
-    def __init__(self, root: str) -> None:
-        super().__init__(root, FILE_NAME, schema=_SCHEMA, version=VERSION)
+    def __init__(self, directory: str, *, makes_directory: bool = False) -> None:
+        """`makes_directory`: if it is missing, as one of its own may be."""
+        super().__init__(
+            directory, FILE_NAME, schema=_SCHEMA, version=VERSION, makes_directory=makes_directory
+        )
 
     def mailbox(self, guid: bytes, uid_validity: int, *, first_unseen: int) -> tuple[int, int, int]:
         """The mailbox's number, first recent UID and highest mod-sequence (0: nobody has used any).

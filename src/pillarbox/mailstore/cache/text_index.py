@@ -81,8 +81,11 @@ class _Stored(msgspec.Struct, frozen=True):
 class TextIndex(AccountDatabase):
     """The index of one account.  Methods block."""
 
-    def __init__(self, directory: str) -> None:
-        super().__init__(directory, FILE_NAME, schema=_SCHEMA, version=VERSION)
+    def __init__(self, directory: str, *, makes_directory: bool = False) -> None:
+        """`makes_directory`: if it is missing, as one of its own may be."""
+        super().__init__(
+            directory, FILE_NAME, schema=_SCHEMA, version=VERSION, makes_directory=makes_directory
+        )
 
     def attempt(self, use: Callable[[apsw.Connection], _T], default: _T) -> _T:
         """Rows that make no sense are those of a damaged database."""

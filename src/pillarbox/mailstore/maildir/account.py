@@ -162,8 +162,8 @@ class MaildirAccount:
         self._lock_file = LockFile(self._tree.directory(INBOX) + b"/tmp", files=files, names=self._names)
         self._quota = quota
         self._packing = packing
-        self._cache = Cache(index or root)
-        self._text_index = TextIndex(index or root)
+        self._cache = Cache(index or root, makes_directory=bool(index))
+        self._text_index = TextIndex(index or root, makes_directory=bool(index))
         self._index_policy = index_policy
         self._commits = commits or CommonCommits(executor=executor, files=files)
         self._leisure = Leisure(executor)

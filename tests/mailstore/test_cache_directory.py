@@ -1,0 +1,19 @@
+"""Where the cache lies is made with it only if that is a directory of its own."""
+
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from pillarbox.mailstore.cache.message_cache import FILE_NAME, Cache
+
+
+@pytest.mark.parametrize("is_its_own", [False, True])
+def test_a_directory_that_is_missing(tmp_path: Path, *, is_its_own: bool) -> None:
+    """A Maildir that somebody has removed stays so; INDEX= is made, with what is missing above it."""
+    directory = tmp_path / "some" / "where"
+    with closing(Cache(str(directory), makes_directory=is_its_own)) as cache:
+        number, first_recent, _ = cache.mailbox(b"0" * 32, 1, first_unseen=7)
+        assert (bool(number), first_recent) == (is_its_own, 7)
+    assert (directory / FILE_NAME).exists() is is_its_own
+    assert (tmp_path / "some").exists() is is_its_own
