@@ -77,7 +77,6 @@ class Host:
         self.warnings: list[str] = []
         self.notes: list[str] = []
         self.full = False
-        self.refusal: tuple[str, str] | None = None
         self.means = Means(
             settings=snapshot.group(LocalDelivery),
             soft_bounce=False,
@@ -136,7 +135,7 @@ class Host:
     ) -> QueueId:
         """Note it."""
         if self.full:
-            raise ForwardFault("no space", refusal=self.refusal)
+            raise ForwardFault("no space")
         addresses = " ".join(state.address.decode() for state in states)
         self.done.append(f"forward to {addresses} from {sender.decode()} for {delivered.decode()}")
         return QueueId("NEW")
@@ -285,15 +284,10 @@ def test_a_message_that_cannot_be_forwarded_waits() -> None:
     assert results(outcome)[-1] == "a@h.test: 4.3.0 unable to forward message"
 
 
-def test_a_message_that_can_never_be_forwarded_is_returned() -> None:
-    """It has come too far (hopcount_limit): the owner of the list hears of it now, and of each address."""
-    host = Host({"a": "s@o.test, t@o.test", "owner-a": "bo"}, {})
-    host.full, host.refusal = True, ("5.4.0", "too many hops")
-    outcome = host.deliver("a@h.test")
-    assert [(made.status, made.report_to) for made in outcome.attempts or [] if made.dsn == "5.4.0"] == [
-        ("bounced", b"owner-a@h.test")
-    ] * 2
-    assert results(outcome)[-2:] == ["s@o.test: 5.4.0 too many hops", "t@o.test: 5.4.0 too many hops"]
+def test_who_is_unknown_is_not_relayed_to_itself() -> None:
+    """A luser_relay that nobody knows either: the message is returned, not lost."""
+    host = Host({}, {}, luser_relay="NoBody")
+    assert results(host.deliver("xy@h.test")) == ['NoBody@h.test: 5.1.1 unknown user: "nobody"']
 
 
 SETTINGS = [

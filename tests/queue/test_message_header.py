@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pillarbox.queue.message_header import HeaderCleaner
+from pillarbox.queue.message_header import HeaderCleaner, cut_fields
 
 DROPPED = frozenset((b"bcc", b"content-length", b"resent-bcc", b"return-path"))
 
@@ -130,3 +130,11 @@ def test_senders_that_need_no_tls(header: bytes, expected: bool) -> None:
         out, cleaner = cleaned(message, step=step)
         assert cleaner.tls_optional is expected
         assert out == message
+
+
+def test_what_stands_in_front_is_cut_too() -> None:
+    """header_size_limit: of a field a line's end is one octet, and none is left alone at the end of a field."""
+    header = b"Received: a\r\n\tby b\r\nB: 1\r\n"
+    assert cut_fields(header, 14) == b"Received: a\r\n\tb\r\nB: 1\r\n"
+    assert cut_fields(header, 12) == b"Received: a\r\n\t\r\nB: 1\r\n"
+    assert cut_fields(header, 17) == header

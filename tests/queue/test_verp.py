@@ -13,6 +13,7 @@ from pillarbox.queue.verp import verp_sender
         (b"list@example.org", b"user", b"list+user@example.org"),
         (b"a@b@example.org", b"c@d@e.test", b"a@b+c@d=e.test@example.org"),
         (b"list@example.org", b"user@", b"list+user@example.org"),
+        (b"list@", b"user@example.com", b"list+user=example.com"),
     ],
 )
 def test_the_sender(sender: bytes, recipient: bytes, expected: bytes) -> None:

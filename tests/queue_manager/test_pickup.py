@@ -12,6 +12,7 @@ from fakes import postfix_queue_files as golden
 from pillarbox.bounce.configured import configured_bounces
 from pillarbox.bounce.submission import Notifier
 from pillarbox.config.host_facts import host_facts
+from pillarbox.config.parameters.cleanup import Cleanup
 from pillarbox.config.reading import read_configuration
 from pillarbox.filters.configured_checks import configured_content_tables
 from pillarbox.observability import events
@@ -37,6 +38,7 @@ from pillarbox.queue_manager.pickup import Pickup, PickupRules
 from pillarbox.routing.configured_mappings import configured_mappings
 from pillarbox.routing.configured_routes import configured_routes
 from pillarbox.routing.resolution import Resolver
+from pillarbox.routing.rewriting import remote_rewriting
 from pillarbox.vocabulary.clock import ManualClock
 from pillarbox.vocabulary.identifiers import QueueId
 
@@ -83,6 +85,8 @@ class Mail:
                 mail_name=b"Postfix",
                 mappings=mappings,
                 content_tables=configured_content_tables(snapshot, clock=clock),
+                remote_rewriting=remote_rewriting(mappings.rewriting, snapshot),
+                always_add_missing_headers=snapshot.group(Cleanup).always_add_missing_headers,
             ),
             notifier=Notifier(
                 queue,
@@ -204,6 +208,24 @@ def test_requeued_mail(mail: Mail) -> None:
     assert queued.create_time > queued.arrival_time
     picked_up = next(event for event in mail.told if isinstance(event, events.MessagePickedUp))
     assert picked_up.original_id == "10F512301A4"
+
+
+REMOTE = [
+    ("", [b"From: someone"], False),
+    ("always_add_missing_headers = yes\n", [b"From: someone"], True),
+    ("remote_header_rewrite_domain = domain.invalid\n", [b"From: someone@domain.invalid"], True),
+]
+
+
+@pytest.mark.parametrize(("settings", "fields", "added"), REMOTE)
+def test_mail_from_elsewhere(settings: str, fields: list[bytes], added: bool, mail: Mail) -> None:
+    """sendmail -G: its header is completed as main.cf says for mail of others."""
+    mail.configure(settings)
+    mail.drop(message(attributes=[b"rewrite_context=remote"], lines=[b"From: someone", b"", b"body"]))
+    assert mail.pick_up()
+    header = mail.lines()[2:-2]
+    assert header[:1] == fields
+    assert bool(header[1:]) == added
 
 
 def test_aliases_are_expanded(mail: Mail) -> None:

@@ -317,3 +317,25 @@ def test_what_is_said_of_a_table_that_cannot_answer(settings: dict[str, str], li
         asked.resolve(Address(b"User+E", b"Out.Test"), Address(b"Me", b"here.test"))
     assert caught.value.lines == lines
     assert caught.value.program == "trivial-rewrite"
+
+
+TWICE = [
+    ({"virtual_alias_domains": "here.test"}, "mydestination and virtual_alias_domains"),
+    ({"virtual_mailbox_domains": "here.test"}, "mydestination and virtual_mailbox_domains"),
+    ({"virtual_mailbox_domains": "alias.test"}, "virtual_alias_domains and virtual_mailbox_domains"),
+    ({"relay_domains": "alias.test"}, "virtual_alias_domains and relay_domains"),
+    ({"relay_domains": ".test, box.test"}, "virtual_mailbox_domains and relay_domains"),
+    ({"relay_domains": "here.test"}, ""),
+]
+
+
+@pytest.mark.parametrize(("settings", "lists"), TWICE)
+def test_domains_of_two_classes(settings: dict[str, str], lists: str) -> None:
+    """The log is told which lists have a domain, of which the first counts."""
+    resolver = Resolver(configured_routes(Snapshot.of({**SETTINGS, **settings}), clock=ManualClock()))
+    told: list[str] = []
+    resolver.warn = told.append
+    for domain in ("here.test", "alias.test", "box.test"):
+        resolver.classify(domain)
+        resolver.classify(domain)
+    assert [line.partition(" in BOTH ")[2] for line in told] == ([lists] if lists else [])

@@ -60,7 +60,7 @@ def mapped_status(status: str, about: Subject, question: Question) -> str:
 
 
 class BadResult(Exception):
-    """A table's result that cannot be carried out."""
+    """A table's result that cannot be carried out; its arguments are lines for the log."""
 
 
 class AccessKeys:
@@ -110,11 +110,14 @@ class AccessKeys:
             yield f"{user}@", False
 
 
-def find(table: LookupTable, keys: Iterator[tuple[str, bool]]) -> str | None:
-    """The first value.  DUNNO is one: it ends the search."""
+def find(table: LookupTable, keys: Iterator[tuple[str, bool]]) -> tuple[str, str] | None:
+    """The first value, and the whole key that led to it.  DUNNO is a value: it ends the search."""
+    entry = ""
     for key, whole in keys:
+        if whole:
+            entry = key
         if (whole or table.partial_keys) and (value := table.query(key)) is not None:
-            return value
+            return value, entry
     return None
 
 
@@ -127,11 +130,11 @@ class AccessResults:
         self._compiled: dict[str, list[Restriction]] = {}
 
     def act(
-        self, value: str, question: Question, *, name: bytes, about: Subject, source: str, entry: str = ""
+        self, value: str, question: Question, *, name: bytes, about: Subject, source: str, entry: str
     ) -> Outcome | Awaitable[Outcome]:
         """What a result says of `name`, which is an `about`; `source` is where it comes from.
 
-        `entry` is what the log calls it, if not by the name.  Blanks behind a text are its own.
+        `entry` is what was looked up.  Blanks behind a text are its own.
         """
         value = value.lstrip()
         word, text = [*value.split(None, 1), "", ""][:2]
@@ -159,19 +162,16 @@ class AccessResults:
             number = int(code[1])
             rest = value[code.end() :]
             return self._refuse(question, number, f"{number // 100}.7.1", rest, name, about)
-        if verb in _DECREES and question.goes_through_filter:
-            question.tell_warning(
-                f"access table {source}: with smtpd_proxy_filter specified, action {verb} is unavailable"
-            )
+        if (verb in _DECREES or verb == "PREPEND") and not _may_decree(verb, question, source):
             return None
         if verb in _TARGETS and _TARGETS[verb][0] not in text:
             needed = f"requires {_TARGETS[verb][1]}"
             if verb == "FILTER" and not text:
                 needed = "has FILTER entry without value"
-            question.tell_warning(f'access table {source} entry "{_entry(entry, name)}" {needed}')
+            question.tell_warning(f'access table {source} entry "{entry}" {needed}')
             return None
         if verb == "PREPEND":
-            _prepend(text, question, f"access table {source}", _entry(entry, name))
+            _prepend(text, question, f"access table {source}", entry)
             return None
         if verb in _NOTES:
             return _note(verb, text, question, name, about)
@@ -198,14 +198,20 @@ class AccessResults:
         """A result that names restrictions or classes of them, which are about what was looked up."""
         restrictions = self._compiled.get(value)
         if restrictions is None:
+            if ":" in value:
+                raise BadResult(
+                    f"access table {source} has entry with lookup table: {value}",
+                    "do not specify lookup tables inside SMTPD access maps",
+                    "define a restriction class and specify its name instead.",
+                )
             try:
                 restrictions = self._compile(value)
             except ConfigurationFault as fault:
                 raise BadResult(f"{source}: {fault.what}") from fault
             if len(self._compiled) < 1000:
                 self._compiled[value] = restrictions
-        if question.depth >= _MAX_DEPTH:
-            raise BadResult(f"{source}: access table entries name each other without end")
+        if question.depth > _MAX_DEPTH:
+            raise BadResult(f"access table {source} entry {value} causes unreasonable recursion")
         question.depth += 1
         try:
             for restriction in restrictions:
@@ -231,9 +237,20 @@ _NOTES: Final = ("HOLD", "DISCARD", "REDIRECT", "FILTER", "BCC", "WARN", "INFO")
 _HEADER: Final = re.compile(rb"[!-9;-~]+[ \t]*:")
 
 
-def _entry(given: str, name: bytes) -> str:
-    """What the log calls an entry: an address as it is looked up."""
-    return given or (name.lower() if b"@" in name else name).decode("utf-8", "backslashreplace")
+def _may_decree(verb: str, question: Question, source: str) -> bool:
+    """Whether something can be done with the message now; the log hears why not."""
+    if verb != "PREPEND" and question.goes_through_filter:
+        question.tell_warning(
+            f"access table {source}: with smtpd_proxy_filter specified, action {verb} is unavailable"
+        )
+        return False
+    if question.client.sender is None:
+        question.tell_warning(
+            f"access table {source}: with smtpd_delay_reject=no, action {verb} is always skipped in Client host "
+            "or Helo command restrictions"
+        )
+        return False
+    return True
 
 
 def _prepend(text: str, question: Question, table: str, entry: str) -> None:
@@ -251,6 +268,8 @@ def _note(verb: str, text: str, question: Question, name: bytes, about: Subject)
     """Results that let the mail pass, and say what is to become of it."""
     octets = text.encode("utf-8", "surrogateescape")
     actions = question.actions
+    if verb == "HOLD" and actions.hold:
+        return None
     shown = octets
     if verb in ("REDIRECT", "BCC", "FILTER"):
         shown = b"triggers %s %s" % (verb.encode(), octets)
@@ -303,12 +322,15 @@ def check_access(table: LookupTable, about: Subject, keys: AccessKeys, results: 
     def check(question: Question, subject: Subject) -> Outcome | Awaitable[Outcome]:
         found = _keys(question, about, keys)
         try:
-            value = find(table, found) if found is not None else None
+            result = find(table, found) if found is not None else None
         except LookupFault as fault:
             return table_failed(question, fault, question.name_of(about), about)
-        if value is None:
+        if result is None:
             return None
-        outcome = results.act(value, question, name=question.name_of(about), about=about, source=table.name)
+        value, entry = result
+        outcome = results.act(
+            value, question, name=question.name_of(about), about=about, source=table.name, entry=entry
+        )
         return _unverified(question, outcome) if about is Subject.REVERSE_CLIENT else outcome
 
     return check

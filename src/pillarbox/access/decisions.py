@@ -3,7 +3,8 @@
 DESCRIPTION
     With smtpd_delay_reject, client, helo and sender restrictions are asked at RCPT, so that the log shows whom
     a refused client wrote to.  A permit ends its own list only.  Last, recipients (and senders) that do not exist
-    are refused.  What some restriction wanted deferred (defer_if_permit) is deferred if nobody refused.
+    are refused, unless the message is thrown away (DISCARD).  What some restriction wanted deferred
+    (defer_if_permit) is deferred if nobody refused.
 
 STANDARDS
     SMTPD_ACCESS_README; RFC 5321 §4.5.1 (postmaster without a domain is always accepted)
@@ -57,7 +58,8 @@ class AccessLists(msgspec.Struct, frozen=True, kw_only=True):
         for restrictions in pair:  # what the first wants deferred counts in the second, too
             if restrictions.restrictions and (refused := await _refused_by(restrictions, question)):
                 return refused
-        if question.if_permitted is None and self.reject_unlisted_recipient:
+        is_asked = self.reject_unlisted_recipient and not question.actions.discard
+        if question.if_permitted is None and is_asked:
             outcome = reject_unlisted_recipient(question, Subject.RECIPIENT)
             if isinstance(outcome, Reply):
                 return outcome
@@ -94,7 +96,7 @@ class AccessLists(msgspec.Struct, frozen=True, kw_only=True):
     async def _sender(self, question: Question) -> Reply | None:
         if (refused := await _refusal(self.sender, question)) is not None:
             return refused
-        if self.reject_unlisted_sender:
+        if self.reject_unlisted_sender and not question.actions.discard:
             outcome = reject_unlisted_sender(question, Subject.SENDER)
             return outcome if isinstance(outcome, Reply) else None
         return None

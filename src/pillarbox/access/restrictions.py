@@ -48,6 +48,10 @@ from pillarbox.vocabulary.reply import Reply
 _MISCONFIGURED: Final = Reply(451, (b"4.3.5 Server configuration error",))
 
 
+class UnknownRestriction(ConfigurationFault):
+    """A word that is none."""
+
+
 class RestrictionList(msgspec.Struct, frozen=True):
     """A compiled list."""
 
@@ -62,7 +66,8 @@ class RestrictionList(msgspec.Struct, frozen=True):
                 if outcome is not None and outcome is not PERMIT and isinstance(outcome, Awaitable):
                     outcome = await outcome
             except BadResult as fault:
-                question.tell_warning(str(fault))
+                for line in fault.args:
+                    question.tell_warning(line)
                 return _MISCONFIGURED
             if outcome is not None:
                 if question.if_refused is not None and isinstance(outcome, Reply) and outcome.code >= 500:
@@ -120,13 +125,17 @@ class Compiler:
         return RestrictionList(subject, tuple(self._all(list(words), subject, where, frozenset())))
 
     def _of_result(self, text: str) -> list[Restriction]:
-        """What an access table names; a table in it is an error."""
+        """What an access table names.  A word that is none is missed only by who gets as far."""
         words = list(items(text))
-        if any(":" in word for word in words if word not in self._classes):
-            raise ConfigurationFault(
-                "access table", f'"{text}": a table cannot be named in a table\'s result'
-            )
-        return self._all(words, Subject.RECIPIENT, "access table", frozenset())
+        compiled: list[Restriction] = []
+        while words:
+            word = words[0]
+            try:
+                compiled += self._one(words, Subject.RECIPIENT, "access table", frozenset())
+            except ConfigurationFault as fault:
+                compiled.append(_missed(fault, word))
+                break
+        return compiled
 
     def _all(
         self, words: list[str], subject: Subject, where: str, inside: frozenset[str]
@@ -160,7 +169,7 @@ class Compiler:
             return [self._permits.told(word, made) if name.startswith("permit_") else made]
         if ":" in word and subject in _TABLE_ALONE:
             return [self._table(word, _TABLE_ALONE[subject], where)]
-        raise ConfigurationFault(
+        raise UnknownRestriction(
             where,
             f'restriction "{word}" is not served',
             mend="remove it; it cannot be skipped, since that could let mail in",
@@ -202,12 +211,13 @@ class Compiler:
             name, about = certificate.subject.encode(), Subject.CERTIFICATE
             keys = iter([(certificate.fingerprint, True), (certificate.key_fingerprint, True)])
             try:
-                value = find(table, keys)
+                result = find(table, keys)
             except LookupFault as fault:
                 return table_failed(question, fault, name, about)
-            if value is None:
+            if result is None:
                 return None
-            return results.act(value, question, name=name, about=about, source=table.name)
+            value, entry = result
+            return results.act(value, question, name=name, about=about, source=table.name, entry=entry)
 
         return check
 
@@ -225,7 +235,9 @@ class Compiler:
                 return table_failed(question, fault, octets, Subject.LOGIN)
             if value is None:
                 return None
-            return results.act(value, question, name=octets, about=Subject.LOGIN, source=table.name)
+            return results.act(
+                value, question, name=octets, about=Subject.LOGIN, source=table.name, entry=login
+            )
 
         return check
 
@@ -240,6 +252,16 @@ class Compiler:
             service = PolicyService(endpoint, settings, directory=self._directory, clock=self._clock)
             self._services[text] = service
         return service
+
+
+def _missed(fault: ConfigurationFault, word: str) -> Restriction:
+    """In the place of a word in a table's result that cannot be carried out."""
+    text = f'unknown smtpd restriction: "{word}"' if isinstance(fault, UnknownRestriction) else fault.what
+
+    def check(question: Question, subject: Subject) -> Outcome:
+        raise BadResult(text)
+
+    return check
 
 
 def _with_option(settings: PolicySettings, option: str) -> PolicySettings:

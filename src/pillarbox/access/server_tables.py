@@ -59,30 +59,31 @@ def check_server_access(
         name = question.name_of(about)
         for host in await _hosts(question, domain, servers, about):
             try:
-                value = await _value(question, host, name)
+                result = await _result(question, host, name)
             except LookupFault as fault:
                 return table_failed(question, fault, name, about)
-            if value is None:
+            if result is None:
                 continue
-            outcome = results.act(value, question, name=name, about=about, source=table.name)
+            value, entry = result
+            outcome = results.act(value, question, name=name, about=about, source=table.name, entry=entry)
             if isinstance(outcome, Awaitable):
                 outcome = await outcome
             return not_permitted(question, word, about) if outcome is PERMIT else outcome
         return None
 
-    async def _value(question: Question, host: str, name: bytes) -> str | None:
-        """What the table says of a server: by its name, then by its addresses."""
+    async def _result(question: Question, host: str, name: bytes) -> tuple[str, str] | None:
+        """What the table says of a server, and of what in it: by its name, then by its addresses."""
         if _is_address(host):
             return find(table, keys.of_network(ip_address(host)))
-        if servers != "a" and (value := find(table, keys.of_domain(host))) is not None:
-            return value
+        if servers != "a" and (result := find(table, keys.of_domain(host))) is not None:
+            return result
         addresses, trouble = await host_addresses(question, host)
         if trouble and servers != "a":
             whose = f"{about.value} {name.decode('utf-8', 'backslashreplace')}"
             question.tell_warning(f"Unable to look up {servers.upper()} host {host} for {whose}: {trouble}")
         for address in addresses:
-            if (value := find(table, keys.of_network(ip_address(address)))) is not None:
-                return value
+            if (result := find(table, keys.of_network(ip_address(address)))) is not None:
+                return result
         return None
 
     return check

@@ -21,6 +21,8 @@ from typing import Final
 import msgspec
 import uvloop
 
+from pillarbox.bounce.configured import configured_bounces
+from pillarbox.bounce.submission import BounceRules, Notifier
 from pillarbox.config.parameters.identity import Identity
 from pillarbox.config.parameters.local_delivery import LocalDelivery
 from pillarbox.config.parameters.logging import Logging
@@ -78,6 +80,7 @@ class Opened(msgspec.Struct, frozen=True):
 
     snapshot: Snapshot
     cleanup: Snapshot
+    bounces: BounceRules
     resolver: Resolver
     local: dict[str, OpenedService]
     pipes: dict[str, PipeService]
@@ -91,7 +94,11 @@ def open_local_delivery(snapshot: Snapshot, services: Sequence[AgentService], *,
     """Open all tables, and read what master.cf says of pipes.  `cleanup` is what forwarded mail goes through."""
     clock = SystemClock()
     opened = Opened(
-        snapshot, cleanup, Resolver(configured_routes(snapshot, clock=clock)), {}, {}, {}, {}, {}, {}
+        snapshot,
+        cleanup,
+        configured_bounces(snapshot, warn=lambda _: None),  # the queue manager tells
+        Resolver(configured_routes(snapshot, clock=clock)),
+        *({}, {}, {}, {}, {}, {}),
     )
     if not any(service.name == "local" for service in services):
         services = [*services, AgentService(name="local", program="local", snapshot=snapshot.encode())]
@@ -239,12 +246,21 @@ class _Services:
     def _means(self, service: OpenedService) -> Means:
         snapshot = service.snapshot
         identity, local = snapshot.group(Identity), snapshot.group(LocalDelivery)
+        rules = configured_rules(self._opened.cleanup)
         forwarder = QueueForwarder(
             self._queue,
-            rules=configured_rules(self._opened.cleanup),
+            rules=rules,
             mappings=service.mappings,
             mail_name=identity.mail_name.encode(),
             delivered_header="forward" in local.prepend_delivered_header,
+            notifier=Notifier(
+                self._queue,
+                rules=self._opened.bounces,
+                submission=rules,
+                mappings=service.mappings,
+                clock=self._clock,
+                tell=self._tell,
+            ),
             clock=self._clock,
             queued=self._hints,
             tell=self._tell,

@@ -129,6 +129,7 @@ class _QueueManagerRole:
             fork(lambda: _serve_showq(self._startup, self._show_queue, role), outlives=True)
         for text in self._warnings:
             tell(events.Warned(text))
+        self._resolver.warn = lambda text: tell(events.Warned(text, "trivial-rewrite"))
         clock, directories = self._clock, self._directories
         agents = Agents(f"{directories.root}/private/pillarbox-delivery", tell=tell)
         queue = IncomingQueue(directories, clock=clock, long_ids=self._settings.enable_long_queue_ids)

@@ -222,6 +222,8 @@ class SmtpdRole:
         self, connection: Connection, client: ClientFacts, service: Service, rate: ClientRate | None
     ) -> SmtpSession:
         auth = self._auth.get(service.auth_path)
+        log = self._log.named(service.syslog_name, of_cleanup=service.cleanup_syslog_name)
+        service.resolver.warn = lambda text: log(Warned(text, "trivial-rewrite"))
         local, _ = connection.local_address
         return SmtpSession(
             connection,
@@ -231,7 +233,7 @@ class SmtpdRole:
             resolver=service.resolver,
             dns=self._resolver(service),
             clock=self._clock,
-            tell=self._log.named(service.syslog_name, of_cleanup=service.cleanup_syslog_name),
+            tell=log,
             queued=self._hints,
             authenticator=SmtpAuthenticator(
                 auth, service=service.policy.sasl.smtpd_sasl_service, local=local, remote=client.address_text

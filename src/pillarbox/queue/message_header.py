@@ -41,6 +41,18 @@ MissingHeaders = Callable[[bytes, frozenset[bytes]], bytes]
 """Given `Resent-` or nothing, and the lower-case names that are there: the header lines to append."""
 
 
+def cut_fields(header: bytes, limit: int) -> bytes:
+    """Whole fields, each with its end, and none longer than header_size_limit."""
+    fields = _FIELD_BREAK.split(header.removesuffix(b"\r\n"))
+    return b"".join([_cut(field, limit) + b"\r\n" for field in fields])
+
+
+def _cut(field: bytes, limit: int) -> bytes:
+    """A field without what passes header_size_limit; a line's end is one octet."""
+    kept = field.replace(b"\r\n", b"\n")[:limit]
+    return kept.replace(b"\n", b"\r\n") + (b"\t" if kept.endswith(b"\n") else b"")
+
+
 class HeaderCleaner:
     """Takes a message's content from its first octet; gives back what goes into the queue."""
 
@@ -164,7 +176,7 @@ class HeaderCleaner:
                 start = len(match[1]) + 1
                 field = field[:start] + self._rewrite.field(name, field[start:])
             if len(field) > self._limit:
-                field = field[: self._limit]
+                field = _cut(field, self._limit)
             self.has_utf8 |= not field.isascii()
             kept.append(field + b"\r\n")
         return b"".join(kept), None

@@ -23,7 +23,7 @@ import msgspec
 from pillarbox.message.address_rewriting import VISIBLE_RECIPIENTS, HeaderRewriting
 from pillarbox.queue.incoming import IncomingQueue, NewFile, QueueFileFault
 from pillarbox.queue.mail_date import mail_date, message_id
-from pillarbox.queue.message_header import HeaderCleaner
+from pillarbox.queue.message_header import HeaderCleaner, cut_fields
 from pillarbox.queue.new_queue_file import (
     NewEnvelope,
     NewRecipient,
@@ -168,7 +168,10 @@ class Submission:
         )
         trace = list(trace)
         self._cleaner.hops = sum(map(_is_received, trace))
-        received = self._encoder.feed(b"".join([line + b"\r\n" for line in trace]))
+        text = b"".join([line + b"\r\n" for line in trace])
+        if len(text) > self._rules.header_size_limit:
+            text = cut_fields(text, self._rules.header_size_limit)
+        received = self._encoder.feed(text)
         self._parts = [b"", head, received]  # the size record's place is kept
         self._written = len(received)
 
@@ -300,6 +303,11 @@ class Submission:
         """What has come is all that comes of a message that is refused; there may be no body."""
         self._cleaner.finish()
         self._note_message_id()
+
+    @property
+    def in_body(self) -> bool:
+        """Whether the header has come to its end."""
+        return self._cleaner.in_body
 
     @property
     def given_ids(self) -> list[tuple[bytes, bool]]:

@@ -13,6 +13,8 @@ def verp_sender(sender: bytes, delimiters: bytes, recipient: bytes) -> bytes:
     local, at, domain = sender.rpartition(b"@")
     if not at:
         local, domain = sender, b""
+    if not domain:
+        at = b""
     user, _, host = recipient.rpartition(b"@")
     if not user:
         user, host = recipient, b""

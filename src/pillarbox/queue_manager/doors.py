@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Final
 
 from pillarbox.bounce.submission import Notifier
+from pillarbox.config.parameters.cleanup import Cleanup
 from pillarbox.config.parameters.identity import Identity
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.files.inotify import open_inotify
@@ -30,6 +31,7 @@ from pillarbox.queue_manager.submit import SubmissionService
 from pillarbox.queue_manager.triggers import serve_triggers
 from pillarbox.routing.configured_routes import fast_flush_domains
 from pillarbox.routing.mappings import Mappings
+from pillarbox.routing.rewriting import remote_rewriting
 from pillarbox.tables.authorized_senders import AuthorizedSenders
 from pillarbox.tables.authorized_users import AuthorizedUsers
 from pillarbox.tables.table import Warn, ignore_warning
@@ -168,4 +170,6 @@ def _pickup_rules(
         if receive.header_body_checks
         else ContentTables(),
         receive=receive,
+        remote_rewriting=remote_rewriting(mappings.rewriting, cleanup),
+        always_add_missing_headers=cleanup.group(Cleanup).always_add_missing_headers,
     )

@@ -28,6 +28,7 @@ from typing import Final
 import msgspec
 
 from pillarbox.bounce.submission import Notifier
+from pillarbox.bounce.unqueued import HOPCOUNT_EXCEEDED, refusal_of, return_unqueued
 from pillarbox.filters.content_checks import ContentTables, Inspector
 from pillarbox.observability import events
 from pillarbox.observability.mistakes import mistakes
@@ -45,12 +46,12 @@ from pillarbox.queue.queue_file import (
     read_message,
 )
 from pillarbox.queue.receive_options import ReceiveOptions
-from pillarbox.queue.recipient_log import LogEntry
 from pillarbox.queue.records import CorruptQueueFile, Source
 from pillarbox.queue.submission import MessageTooBig, Rules, Submission, TooManyHops
 from pillarbox.queue.submission_protocol import CleanupStatus
 from pillarbox.routing.address_maps import ExpansionFault, MapFault
 from pillarbox.routing.mappings import Mappings
+from pillarbox.routing.rewriting import AddressRewriting
 from pillarbox.tables.table import LookupFault, Warn
 from pillarbox.vocabulary.address import Address
 from pillarbox.vocabulary.clock import Clock
@@ -74,6 +75,10 @@ class PickupRules(msgspec.Struct, frozen=True, kw_only=True):
     mappings: Mappings
     content_tables: ContentTables  # header_checks and its kin
     receive: ReceiveOptions = ReceiveOptions()
+    remote_rewriting: AddressRewriting | None = (
+        None  # of headers of mail that comes from elsewhere (sendmail -G)
+    )
+    always_add_missing_headers: bool = False
 
 
 class _Rejected(Exception):
@@ -245,6 +250,8 @@ class Pickup:
             self._tell(events.Warned(f"{submission.queue_id}: {reason}", "cleanup"))
             return CleanupStatus.WRITE, submission.queue_id
         except _Deferred as refused:
+            submission.end_header()
+            self._tell_ids(submission, all_of_them=inspector is None or not inspector.refused_in_header)
             submission.abort()
             return (CleanupStatus.WRITE if refused.is_fault else CleanupStatus.DEFER), submission.queue_id
         except BaseException:
@@ -254,8 +261,8 @@ class Pickup:
         self._queued([queue_id])
         return CleanupStatus.OK, queue_id
 
-    def _tell_ids(self, submission: Submission) -> None:
-        for found, resent in submission.message_ids:
+    def _tell_ids(self, submission: Submission, *, all_of_them: bool = True) -> None:
+        for found, resent in submission.message_ids if all_of_them else submission.given_ids:
             self._tell(events.MessageIdSeen(submission.queue_id, found, resent))
 
     def _begin(
@@ -275,13 +282,14 @@ class Pickup:
         ]
         is_local = message.attributes.get(b"rewrite_context") != b"remote"
         mappings, warn = rules.mappings, self._warning(submission.queue_id)
+        rewriting = mappings.rewriting if is_local else rules.remote_rewriting
         submission.content_filter = rules.receive.content_filter
         submission.begin(
             envelope,
             trace=trace if inspector is None else inspector.trace(trace),
-            add_missing=is_local,
-            rewrite=mappings.headers(mappings.rewriting, warn=warn, mapped=rules.receive.address_mappings)
-            if is_local
+            add_missing=rewriting is not None or rules.always_add_missing_headers,
+            rewrite=mappings.headers(rewriting, warn=warn, mapped=rules.receive.address_mappings)
+            if rewriting is not None
             else None,
             send_options=message.send_options,
             source="sendmail",
@@ -373,52 +381,27 @@ class Pickup:
         fault: Exception,
     ) -> CleanupStatus:
         """A message that cannot be queued at all goes back to its sender; its addresses are mapped already."""
-        if isinstance(fault, MessageTooBig):
-            dsn, reason = "5.3.4", CleanupStatus.SIZE.text
-        elif isinstance(fault, TooManyHops):
-            self._tell(events.Warned(f"{queue_id}: message rejected: hopcount exceeded", "cleanup"))
-            dsn, reason = "5.4.0", CleanupStatus.HOPS.text
+        if isinstance(fault, TooManyHops):
+            self._tell(events.Warned(f"{queue_id}: {HOPCOUNT_EXCEEDED}", "cleanup"))
+        if isinstance(fault, MessageTooBig | TooManyHops):
+            refusal = refusal_of(fault)
         else:
             dsn, _, reason = str(fault).partition(" ")
-        entries = [
-            LogEntry(
-                recipient=Address.from_internal(recipient.address).external,
-                original_recipient=Address.from_internal(recipient.original or recipient.address).external,
-                offset=0,
-                dsn_original=recipient.dsn_original,
-                notify=int(recipient.notify),
-                status=dsn,
-                action="failed",
-                reason=reason,
-            )
-            for recipient in envelope.recipients
-            if not recipient.expanded
-        ]
-        returned = msgspec.structs.replace(
-            message, sender=envelope.sender, arrival_time=envelope.arrival_time
-        )
-        for entry in entries:
-            self._tell(
-                events.AttemptMade(
-                    "cleanup",
-                    queue_id,
-                    entry.recipient,
-                    entry.original_recipient,
-                    "none",
-                    (0.0, 0.0, 0.0, 0.0),
-                    dsn,
-                    "bounced",
-                    reason,
-                )
-            )
+            refusal = dsn, reason
         try:
-            notices = await self._notifier.report("failure", queue_id, returned, entries, source)
+            notices = await return_unqueued(
+                self._notifier,
+                queue_id,
+                msgspec.structs.replace(message, sender=envelope.sender, arrival_time=envelope.arrival_time),
+                envelope.recipients,
+                source,
+                refusal=refusal,
+                tell=self._tell,
+            )
         except QueueFileFault as fault_2:
             self._tell(events.Warned(f"{queue_id}: cannot queue a notification: {fault_2}"))
             return CleanupStatus.WRITE
-        for notice in notices:
-            self._tell(events.BounceQueued(queue_id, notice.queue_id, notice.what))
-            self._queued([notice.queue_id])
+        self._queued(notices)
         return CleanupStatus.OK
 
 

@@ -20,6 +20,7 @@ FAULTS
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from enum import Enum, auto
 from typing import Final
 
@@ -35,7 +36,7 @@ from pillarbox.routing.address_lookup import (
 )
 from pillarbox.routing.address_syntax import AddressSyntax
 from pillarbox.routing.own_addresses import is_own_literal
-from pillarbox.tables.table import LookupFault, LookupTable, is_fixed
+from pillarbox.tables.table import LookupFault, LookupTable, Warn, ignore_warning, is_fixed
 from pillarbox.vocabulary.address import NULL_ADDRESS, Address
 
 UNKNOWN_ALIAS: Final = "5.1.1 User unknown in virtual alias table"
@@ -176,6 +177,11 @@ _CLASS_TRANSPORTS: Final = {
     AddressClass.VIRTUAL_MAILBOX: "virtual_transport",
     AddressClass.RELAY: "relay_transport",
 }
+_CLASS_LISTS: Final = {
+    AddressClass.LOCAL: "mydestination",
+    AddressClass.VIRTUAL_ALIAS: "virtual_alias_domains",
+    AddressClass.VIRTUAL_MAILBOX: "virtual_mailbox_domains",
+}
 _MOST_CLASSES: Final = 4096
 _MOST_RESOLUTIONS: Final = 1024
 _WITHOUT_REASON: Final = dict.fromkeys(("error", "retry"), "Address is undeliverable")
@@ -187,6 +193,8 @@ class Resolver:
 
     def __init__(self, routes: Routes) -> None:
         self.routes = routes
+        self.warn: Warn = ignore_warning
+        """Told of domains that are listed twice."""
         lists = (
             routes.local_domains,
             routes.virtual_alias_domains,
@@ -235,6 +243,30 @@ class Resolver:
         return known
 
     def _class_of(self, domain: str) -> AddressClass:
+        found = self._first_class_of(domain)
+        for parameter, domains in self._later_lists(found):
+            with suppress(LookupFault):
+                if domains.holds(domain):
+                    own = _CLASS_LISTS[found]
+                    self.warn(f"do not list domain {domain} in BOTH {own} and {parameter}")
+        return found
+
+    def _later_lists(self, found: AddressClass) -> list[tuple[str, DomainList]]:
+        """The lists that a domain of a class should not be in, too."""
+        routes = self.routes
+        aliases = "virtual_alias_domains", routes.virtual_alias_domains
+        mailboxes = "virtual_mailbox_domains", routes.virtual_mailbox_domains
+        relayed = "relay_domains", routes.relay_domains
+        match found:
+            case AddressClass.LOCAL:
+                return [aliases, mailboxes]
+            case AddressClass.VIRTUAL_ALIAS:
+                return [mailboxes, relayed]
+            case AddressClass.VIRTUAL_MAILBOX:
+                return [relayed]
+        return []
+
+    def _first_class_of(self, domain: str) -> AddressClass:
         routes = self.routes
         if self._is_ours(domain):
             return AddressClass.LOCAL

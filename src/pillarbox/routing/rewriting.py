@@ -18,6 +18,7 @@ from typing import Final
 
 import msgspec
 
+from pillarbox.config.parameters.cleanup import Cleanup
 from pillarbox.config.parameters.identity import Identity
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.message.address_lists import external_form
@@ -122,3 +123,9 @@ def configured_rewriting(snapshot: Snapshot) -> AddressRewriting:
         swap_bangpath=identity.swap_bangpath,
         allow_percent_hack=identity.allow_percent_hack,
     )
+
+
+def remote_rewriting(rewriting: AddressRewriting, cleanup: Snapshot) -> AddressRewriting | None:
+    """That of headers of mail from elsewhere (remote_header_rewrite_domain); None: they are left alone."""
+    domain = cleanup.group(Cleanup).remote_header_rewrite_domain.encode()
+    return msgspec.structs.replace(rewriting, myorigin=domain, mydomain=domain) if domain else None

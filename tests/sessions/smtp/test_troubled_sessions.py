@@ -60,6 +60,7 @@ def test_a_mail_loop_counts_more_than_what_else_is_wrong(tmp_path: Path) -> None
     done = converse(tmp_path / "q", [HELLO, MAIL + RCPT + b"DATA\r\n", hops, QUIT], settings=settings)
     assert after_hello(done.replies)[3] == "554 5.4.0 Error: too many hops"
     assert any("reject: mime-error improper use of 8-bit data" in line for line in done.lines)
+    assert not any("reject: END-OF-MESSAGE" in line for line in done.lines)
 
 
 def test_too_many_recipients(tmp_path: Path) -> None:

@@ -369,15 +369,16 @@ class LocalExpansion:
         user = _shown(parts.user)
         if transport:
             self._pass_on(state, transport)
-        elif settings.luser_relay:
-            await self._luser_relay(state, parts)
+        elif settings.luser_relay and await self._luser_relay(state, parts):
+            return
         elif parts.user in (b"postmaster", b"mailer-daemon"):
             self._means.warn(f"required alias not found: {user}")
             self._attempts.tell(state, "sent", "2.0.0", "discarded")
         else:
             self._attempts.tell(state, "bounced", "5.1.1", f'unknown user: "{user}"')
 
-    async def _luser_relay(self, state: State, parts: Parts) -> None:
+    async def _luser_relay(self, state: State, parts: Parts) -> bool:
+        """Whether it is somebody else than who is unknown."""
         template = self._means.settings.luser_relay
         names = LocalNames(self._frame(state, parts, FileMail(b"")))
         try:
@@ -385,8 +386,15 @@ class LocalExpansion:
         except ExpansionError as error:
             self._means.warn(f"bad parameter value syntax for luser_relay: {error}")
             self._attempts.tell(state, "deferred", "4.3.5", _CONFIGURATION_ERROR)
-            return
-        await self._address(msgspec.structs.replace(state, unmatched=None), os.fsencode(address))
+            return True
+        relay = os.fsencode(address)
+        if (
+            self._means.resolver.complete(Address.from_internal(relay)).internal.lower()
+            == state.address.lower()
+        ):
+            return False
+        await self._address(msgspec.structs.replace(state, unmatched=None), relay)
+        return True
 
     def _look_up(self, tables: Sequence[LookupTable], user: bytes) -> str | None:
         return find_first(tables, user.decode("utf-8", "surrogateescape")) if tables else None
@@ -476,12 +484,8 @@ class LocalExpansion:
                 )
             except ForwardFault as fault:
                 self._means.warn(str(fault))
-                if fault.refusal is None:
-                    self._attempts.tell(first, "deferred", "4.3.0", "unable to forward message")
-                    return
-                for state in states:
-                    self._attempts.tell(state, "bounced", *fault.refusal, to_owner=True)
-                continue
+                self._attempts.tell(first, "deferred", "4.3.0", "unable to forward message")
+                return
             is_told = any(Notify(state.notify) & Notify.SUCCESS for state in states)
             notify = Notify(first.notify) if is_told else without_success(Notify(first.notify))
             told = msgspec.structs.replace(first, notify=int(notify))

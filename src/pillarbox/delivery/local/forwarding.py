@@ -5,23 +5,27 @@ DESCRIPTION
     Received: header, the Delivered-To: of the recipient that it was for, and a fresh time of arrival.  What is
     known of the client that sent the original goes along.
 
+    One that can never be queued, because it is too big or goes in circles, is returned to its sender at once.
+
 FAULTS
-    ForwardFault  it could not be queued: the recipient waits, or is returned if it never can be
+    ForwardFault  it could not be queued: the recipient waits
 """
 
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from pillarbox.bounce.submission import Notifier
+from pillarbox.bounce.unqueued import HOPCOUNT_EXCEEDED, refusal_of, return_unqueued
 from pillarbox.delivery.local.message_copy import content_of
 from pillarbox.delivery.local.recipient_state import State
 from pillarbox.delivery.request import DeliverRecipients
 from pillarbox.observability.events import EventSink, MessageIdSeen, Warned
 from pillarbox.queue.incoming import IncomingQueue, QueueFileFault
 from pillarbox.queue.mail_date import mail_date
-from pillarbox.queue.new_queue_file import NewEnvelope, NewRecipient
-from pillarbox.queue.records import CorruptQueueFile
+from pillarbox.queue.new_queue_file import NewEnvelope, NewRecipient, encode_end
+from pillarbox.queue.queue_file import QueueMessage
+from pillarbox.queue.records import BytesSource, ContentEncoder, CorruptQueueFile
 from pillarbox.queue.submission import MessageTooBig, Rules, Submission, TooManyHops
-from pillarbox.queue.submission_protocol import CleanupStatus
 from pillarbox.routing.address_maps import ExpansionFault
 from pillarbox.routing.mappings import Mappings
 from pillarbox.tables.table import LookupFault
@@ -45,11 +49,6 @@ _CLIENT_ATTRIBUTES = (
 
 class ForwardFault(Exception):
     """The message was not queued; `str()` is for the log."""
-
-    def __init__(self, reason: str, *, refusal: tuple[str, str] | None = None) -> None:
-        """`refusal`: status and text of what is wrong with the message; another time, it would be, too."""
-        super().__init__(reason)
-        self.refusal = refusal
 
 
 class Forwarder(Protocol):
@@ -79,16 +78,18 @@ class QueueForwarder:
         mappings: Mappings,
         mail_name: bytes,
         delivered_header: bool,
+        notifier: Notifier,
         clock: Clock,
         queued: Callable[[QueueId], None],
         tell: EventSink,
     ) -> None:
-        """`queued` is told of each new message."""
+        """`queued` is told of each new message; `notifier` reports on one that cannot be queued."""
         self._queue = queue
         self._rules = rules
         self._mappings = mappings
         self._mail_name = mail_name
         self._delivered_header = delivered_header
+        self._notifier = notifier
         self._clock = clock
         self._queued = queued
         self._tell = tell
@@ -121,41 +122,79 @@ class QueueForwarder:
         context = attributes.get(b"rewrite_context", b"local")
         mappings = self._mappings
         is_list = any(state.owner_alias for state in states)
+        envelope = NewEnvelope(
+            arrival_time=now,
+            sender=source.internal,
+            recipients=recipients,
+            attributes=[
+                (b"log_ident", submission.queue_id.encode()),
+                (b"rewrite_context", context),
+                (b"envelope_id", b"" if is_list else attributes.get(b"envelope_id", b"")),
+                (b"ret_flags", b"" if is_list else attributes.get(b"ret_flags", b"")),
+                *((name, attributes.get(name, b"")) for name in _CLIENT_ATTRIBUTES),
+            ],
+            encoding=attributes.get(b"encoding", b""),
+            warn_after=self._rules.delay_warning_time,
+        )
+        trace = self._trace(submission.queue_id, delivered, now)
+        content = content.replace(b"\n", b"\r\n")
         try:
             submission.begin(
-                NewEnvelope(
-                    arrival_time=now,
-                    sender=source.internal,
-                    recipients=recipients,
-                    attributes=[
-                        (b"log_ident", submission.queue_id.encode()),
-                        (b"rewrite_context", context),
-                        (b"envelope_id", b"" if is_list else attributes.get(b"envelope_id", b"")),
-                        (b"ret_flags", b"" if is_list else attributes.get(b"ret_flags", b"")),
-                        *((name, attributes.get(name, b"")) for name in _CLIENT_ATTRIBUTES),
-                    ],
-                    encoding=attributes.get(b"encoding", b""),
-                    warn_after=self._rules.delay_warning_time,
-                ),
-                trace=self._trace(submission.queue_id, delivered, now),
+                envelope,
+                trace=trace,
                 add_missing=False,
                 rewrite=mappings.headers(mappings.rewriting, warn=warn) if context == b"local" else None,
                 send_options=request.send_options,
                 source="forward",
             )
-            await submission.feed(content.replace(b"\n", b"\r\n"))
+            await submission.feed(content)
             queue_id = await submission.commit()
-        except (MessageTooBig, TooManyHops, QueueFileFault, LookupFault, ExpansionFault) as fault:
+        except (MessageTooBig, TooManyHops) as fault:
+            submission.end_header()
+            message = _message(envelope, submission, len(content))
             submission.abort()
-            reason, refusal = _told(fault)
-            raise ForwardFault(f"{submission.queue_id}: {reason}", refusal=refusal) from fault
+            await self._return(
+                submission, message, recipients, b"\r\n".join((*trace, content)), refusal_of(fault)
+            )
+            return submission.queue_id
+        except (QueueFileFault, LookupFault, ExpansionFault) as fault:
+            submission.abort()
+            reason = fault.reason if isinstance(fault, LookupFault) else str(fault)
+            raise ForwardFault(f"{submission.queue_id}: {reason}") from fault
         except BaseException:
             submission.abort()
             raise
-        for found, resent in submission.message_ids:
-            self._tell(MessageIdSeen(queue_id, found, resent))
+        self._tell_ids(submission)
         self._queued(queue_id)
         return queue_id
+
+    async def _return(
+        self,
+        submission: Submission,
+        message: QueueMessage,
+        recipients: Sequence[NewRecipient],
+        content: bytes,
+        refusal: tuple[str, str],
+    ) -> None:
+        """To its sender.  ForwardFault if the notice cannot be queued."""
+        queue_id = submission.queue_id
+        self._tell_ids(submission)
+        if submission.has_too_many_hops:
+            self._tell(Warned(f"{queue_id}: {HOPCOUNT_EXCEEDED}", "cleanup"))
+        encoder = ContentEncoder()
+        source = BytesSource(encoder.feed(content) + encoder.finish() + encode_end())
+        try:
+            notices = await return_unqueued(
+                self._notifier, queue_id, message, recipients, source, refusal=refusal, tell=self._tell
+            )
+        except QueueFileFault as fault:
+            raise ForwardFault(f"{queue_id}: cannot queue a notification: {fault}") from fault
+        for notice in notices:
+            self._queued(notice)
+
+    def _tell_ids(self, submission: Submission) -> None:
+        for found, resent in submission.message_ids:
+            self._tell(MessageIdSeen(submission.queue_id, found, resent))
 
     def _trace(self, queue_id: QueueId, delivered: bytes, now: float) -> list[bytes]:
         lines = [
@@ -167,13 +206,19 @@ class QueueForwarder:
         return lines
 
 
-def _told(fault: Exception) -> tuple[str, tuple[str, str] | None]:
-    """What the log has of it, in the words of cleanup(8), and what is wrong with the message if it is that."""
-    if isinstance(fault, TooManyHops):
-        return "message rejected: hopcount exceeded", ("5.4.0", CleanupStatus.HOPS.text)
-    if isinstance(fault, MessageTooBig):
-        return "queue file size limit exceeded", ("5.3.4", CleanupStatus.SIZE.text)
-    return fault.reason if isinstance(fault, LookupFault) else str(fault), None
+def _message(envelope: NewEnvelope, submission: Submission, size: int) -> QueueMessage:
+    """What a notice has to know of it; the content begins where its source does."""
+    attributes = dict(envelope.attributes)
+    attributes[b"encoding"] = envelope.encoding
+    if submission.message_id:
+        attributes[b"message_id"] = submission.message_id
+    return QueueMessage(
+        sender=envelope.sender,
+        arrival_time=envelope.arrival_time,
+        content_size=size,
+        send_options=submission.send_options | submission.utf8_options(),
+        attributes=attributes,
+    )
 
 
 def _given(state: State) -> NewRecipient:

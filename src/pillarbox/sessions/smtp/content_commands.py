@@ -54,6 +54,7 @@ async def end_of_content(session: SessionState, command: EndOfContent) -> Reply:
         return transaction.refusal
     if transaction.fault is None and not command.last:
         return Reply(250, (b"2.0.0 Ok: %d bytes" % command.size,))
+    session.is_judged = True
     reply = await _commit(session, transaction, command)
     session.last = "END-OF-MESSAGE"
     is_told = transaction.inspector is not None and reply is transaction.inspector.refusal
@@ -89,7 +90,8 @@ async def _begin_content(session: SessionState) -> Reply | None:
                 is_forwarded=bool(session.forwarded),
             )
         return refused
-    if session.policy.content_tables.any:
+    transaction.is_thrown_away = transaction.actions.discard
+    if session.policy.content_tables.any and not transaction.is_thrown_away:
         transaction.inspector = _inspector(session, transaction)
     try:
         transaction.begin(
@@ -133,13 +135,18 @@ async def _commit(session: SessionState, transaction: Transaction, command: EndO
                 session, submission, all_of_them=not (is_loop or transaction.inspector.refused_in_header)
             )
             if is_loop:
+                transaction.is_told = True  # by the check
                 raise TooManyHops
             return transaction.inspector.refusal
-        refused = await _refuse_message(session, transaction) or transaction.write_recipients_anew()
-        if refused is not None:
+        if (refused := await _refuse_message(session, transaction)) is not None:
+            if not transaction.is_thrown_away:
+                _tell_ids(session, submission, all_of_them=submission.in_body)
+            return refused
+        if (refused := transaction.write_recipients_anew()) is not None:
             return refused
         if transaction.actions.discard:
-            _tell_ids(session, submission)
+            if not transaction.is_thrown_away:
+                _tell_ids(session, submission)
             discarded = submission.queue_id
             return Reply(250, (b"2.0.0 Ok: queued as %s" % discarded.encode(),))
         if transaction.actions.hold:
@@ -216,7 +223,9 @@ async def _refuse_message(session: SessionState, transaction: Transaction) -> Re
         return None
     question = session.question("END-OF-MESSAGE", only)
     question.size = transaction.size
-    return await lists.refuse_message(question)
+    refused = await lists.refuse_message(question)
+    session.is_judged = refused is None
+    return refused
 
 
 def _tls_texts(session: SessionState) -> tuple[str, ...]:

@@ -37,7 +37,7 @@ from pillarbox.routing.configured_mappings import configured_mappings
 from pillarbox.routing.configured_routes import fast_flush_domains
 from pillarbox.routing.mappings import Mappings
 from pillarbox.routing.resolution import DomainList, Resolver
-from pillarbox.routing.rewriting import AddressRewriting, configured_rewriting
+from pillarbox.routing.rewriting import AddressRewriting, configured_rewriting, remote_rewriting
 from pillarbox.sessions.smtp.before_queue_filter import FilterSettings
 from pillarbox.sessions.smtp.command_filter import CommandFilter
 from pillarbox.sessions.smtp.ehlo_keywords import KeywordPolicy
@@ -211,9 +211,7 @@ def configured_policy(
         receive=receive,
         proxy_filter=_proxy_filter(snapshot),
         rewriting=rewriting,
-        remote_rewriting=_remote_rewriting(
-            rewriting, cleanup.group(Cleanup).remote_header_rewrite_domain.encode()
-        ),
+        remote_rewriting=remote_rewriting(rewriting, cleanup),
         debugged=debugged_peers(snapshot, clock=clock),
         always_add_missing_headers=cleanup.group(Cleanup).always_add_missing_headers,
         local_clients=configured_local_clients(snapshot, clock=clock),
@@ -252,12 +250,6 @@ def _proxy_filter(snapshot: Snapshot) -> FilterSettings | None:
         stores="speed_adjust" in settings.smtpd_proxy_options,
         directory=os.path.join(directory, "incoming"),
     )
-
-
-def _remote_rewriting(rewriting: AddressRewriting, domain: bytes) -> AddressRewriting | None:
-    if not domain:
-        return None
-    return msgspec.structs.replace(rewriting, myorigin=domain, mydomain=domain)
 
 
 def _noop_commands(server: SmtpServerSettings, snapshot: Snapshot) -> frozenset[str]:

@@ -62,7 +62,8 @@ from pillarbox.wire.smtp.server import Content, EndOfContent, Pause
 from pillarbox.wire.smtp.transcript import Transcript
 
 _CHANGING_NOTHING: Final = (commands.Noop, commands.Vrfy, commands.Etrn, commands.Help)
-_ENDS_OF_TRANSACTIONS: Final = (commands.MailFrom, commands.Rset, EndOfContent)
+_NEW_BEGINNINGS: Final = (commands.Helo, commands.Ehlo, commands.Rset)
+"""Before their reply, what was said in a long session is told of, or forgotten."""
 _WORDS: Final = {kind: verb.upper() for kind, verb in VERBS.items()}
 _LAST_WORDS: Final = (421, 521)
 """Replies that close the connection (RFC 5321 §3.8; RFC 7504)."""
@@ -259,7 +260,7 @@ class SmtpSession:
         engine, policy = state.engine, state.policy
         reply: Reply
         before = state.last
-        state.is_excused = False
+        state.is_excused = state.is_judged = False
         if type(command) is commands.Refused:
             state.last = command.verb.decode("ascii")
         elif kind in _WORDS:
@@ -294,12 +295,14 @@ class SmtpSession:
             await self._penalty(reply)
         if reply.code in _LAST_WORDS:
             raise Goodbye(reply)
+        if state.trouble is not None and kind in _NEW_BEGINNINGS and not is_refusal:
+            await state.trouble.transaction_ended(state.client.label)
         engine.reply(state.with_footer(reply) if is_refusal else reply)
         if state.transaction is not None and not engine.in_transaction:
             state.abort_transaction()
         if kind is commands.StartTls and reply.is_positive:
             await finish_starttls(state)
-        if state.trouble is not None and kind in _ENDS_OF_TRANSACTIONS:
+        if state.trouble is not None and state.is_judged:
             await state.trouble.transaction_ended(state.client.label)
 
     def _is_noop(self, command: object) -> bool:

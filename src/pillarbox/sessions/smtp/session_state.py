@@ -112,6 +112,7 @@ class SessionState:
         "engine",
         "forwarded",
         "is_excused",
+        "is_judged",
         "keywords_fault",
         "last",
         "may_use_xclient",
@@ -164,6 +165,7 @@ class SessionState:
         self.remarks: list[str] = []  # warnings that the log has behind the next refusal
         self.objection = ""  # to the client's certificate: nothing is answered but that
         self.is_excused = False  # the refusal of this command is no error of the client's
+        self.is_judged = False  # a message was complete, and was taken or not, but by no restriction
         self.denied = False  # refused at connect: nothing but QUIT is answered
         self.pipelined = False  # commands came ahead where they may not
         self.deferrals: dict[str, Reply] = {}  # defer_if_permit of lists that were asked before RCPT

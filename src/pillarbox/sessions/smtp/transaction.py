@@ -49,6 +49,7 @@ class Transaction:
         "fault",
         "filter",
         "inspector",
+        "is_thrown_away",
         "is_told",
         "mail",
         "mail_line",
@@ -79,6 +80,7 @@ class Transaction:
         self.filter: MessageFilter | None = None  # what it goes through in place of our queue
         self.mail_line = b""  # MAIL as the client has said it, for the filter
         self.is_told = False  # the log knows what became of it
+        self.is_thrown_away = False  # before its content came: nobody looks at that
 
     @property
     def queue_id(self) -> str:
