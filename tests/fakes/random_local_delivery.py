@@ -99,7 +99,7 @@ _SETTINGS: Final[tuple[tuple[float, str, tuple[str, ...]], ...]] = (
     (0.2, "luser_relay", ("$user@out.test", "$local", "bob", "x+$extension@box.test", "$user${recipient_delimiter}${extension}@other.test", "a${extension?e}${extension:n}${recipient_delimiter}@out.test", "|exit 69", f"{OUT}/luser", "$recipient@out.test", "$bogus@out.test", "refused@out.test")),
     (0.12, "mailbox_transport", _TRANSPORTS),
     (0.15, "fallback_transport", _TRANSPORTS),
-    (0.1, "mailbox_transport_maps", tuple(f"inline:{{ {{ alice = {one} }} {{ bob+x = {one} }} {{ carol = x }} }}" for one in _TRANSPORTS)),
+    (0.1, "mailbox_transport_maps", tuple(f"inline:{{ {{ alice = {one} }} {{ bob+x = {one} }} {{ carol = error:5.1.9 x }} }}" for one in _TRANSPORTS)),
     (0.1, "fallback_transport_maps", tuple(f"inline:{{ {{ new = {one} }} {{ carol = {one} }} }}" for one in _TRANSPORTS)),
     (0.15, "mailbox_command", ("exit 67", f"{KEEP} $USER $EXTENSION", f"{KEEP} \"$SENDER\" \"$RECIPIENT\" \"$LOCAL\" \"$DOMAIN\" \"$ORIGINAL_RECIPIENT\"", "echo 4.3.9 not now; exit 1", "/no/such/program", f"{KEEP}", "exit 75", "kill $$")),
     (0.08, "mailbox_command_maps", ("inline:{ { alice = exit 69 } }", f"inline:{{ {{ bob = {KEEP} mapped }} }}")),

@@ -266,6 +266,8 @@ class RandomMessage(msgspec.Struct, frozen=True, kw_only=True):
     recipients: tuple[str, ...]
     options: tuple[str, ...] = ()  # of MAIL, or of sendmail(1)
     content: bytes
+    as_it_is: bool = False  # by SMTP, without a change to its line ends
+    chunk: int = 0  # octets of a BDAT chunk; 0: DATA
 
 
 class RandomConfiguration(msgspec.Struct, frozen=True, kw_only=True):

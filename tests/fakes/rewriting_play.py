@@ -12,6 +12,7 @@ from fakes.mail_system import until
 from fakes.postfix_texts import normal_text
 from fakes.random_local_delivery import KEEP, KEEP_TEXT, PIPES
 from fakes.random_rewriting import RandomConfiguration, RandomMessage
+from fakes.rewriting_dialogue import Dialogue
 from fakes.rewriting_world import RewritingWorld
 
 MAIN_CF: Final = """\
@@ -188,30 +189,13 @@ class Played:
 
     def _submit_by_smtp(self, messages: list[RandomMessage]) -> dict[str, list[str]]:
         replies: dict[str, list[str]] = {}
-        with self._host.connect(25) as sock, sock.makefile("rb") as file:
-            sock.settimeout(20)
-
-            def say(line: bytes) -> bytes:
-                sock.sendall(line + b"\r\n")
-                return _reply(file)
-
-            _reply(file)
-            say(b"EHLO client.test")
-            for message in messages:
-                said = [
-                    say(b"MAIL FROM:<%s> %s" % (message.sender.encode(), " ".join(message.options).encode()))
-                ]
-                said += [say(b"RCPT TO:" + one.encode()) for one in message.recipients]
-                said.append(say(b"DATA"))
-                if said[-1].startswith(b"354"):
-                    content = message.content.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
-                    if not content.endswith(b"\r\n"):
-                        content += b"\r\n"
-                    content = re.sub(rb"(?m)^\.", b"..", content)
-                    said.append(say(content + b"."))
-                replies[message.name] = [one.decode("utf-8", "backslashreplace") for one in said]
-                say(b"RSET")
-            say(b"QUIT")
+        client = Dialogue(self._host)
+        for message in messages:
+            said = client.transaction(message)
+            replies[message.name] = [one.decode("utf-8", "backslashreplace") for one in said]
+            if client.is_over:
+                client = Dialogue(self._host)
+        client.quit()
         return replies
 
     def _submit_by_sendmail(self, messages: list[RandomMessage]) -> dict[str, str]:
@@ -272,6 +256,9 @@ class Played:
         owner = self._owners(replies, log)
         refused = {owner.get(one, "") for one in re.findall(rf"\]: ({_ID}): reject: ", log)} & set(exits)
 
+        asked_in_vain = set(_ASKED_IN_VAIN.findall(log))
+        waiting = {owner.get(one, "") for one in asked_in_vain} if asked_in_vain else set()
+
         def shown(content: bytes) -> tuple[str, str]:
             """Whose a message is, and what of it is compared."""
             name = row_of(content)
@@ -321,6 +308,8 @@ class Played:
                 rest = sorted({text for text in rest if not _BY_ITSELF.search(text)})
             if any("552 5.3.4" in text for text in said):
                 rest = [text for text in rest if not _TOO_BIG.search(text)]
+            if name in waiting:  # for as long as it waits it is tried again
+                rest = sorted(set(rest))
             if any(": discard:" in text for text in some):  # at once, or when the rest has been read
                 rest = [text for text in rest if "message-id=" not in text]
             self.results[name] = self._world.of_theirs("\n".join(said + rest))
@@ -356,15 +345,6 @@ class Played:
                     f"postcat -bh -q {path.name} || true; postsuper -d {path.name} 2>&1 | tail -n 0"
                 )
                 yield "hold", text.encode()
-
-
-def _reply(file: object) -> bytes:
-    lines = []
-    while True:
-        line = file.readline()  # type: ignore[attr-defined]
-        lines.append(line.rstrip(b"\r\n"))
-        if line[3:4] != b"-":
-            return b"\n".join(lines)
 
 
 def row_of(content: bytes) -> str:
@@ -426,7 +406,7 @@ def normal_content(content: bytes, *, whole: bool = True) -> str:
     text = re.sub(rf"(?<=[Ii]d: <){_ID}@", "LONGID@", text)
     text = re.sub(rf"(?m)^(\tby |.*\bid |Received: .*?){_ID}", r"\1ID", text)
     text = re.sub(rf"\b{_ID}\.\d+/", "ID.TIME/", text)
-    text = re.sub(r"^From (\S*) +\w{3} \w{3} .*", r"From \1 DATE", text)
+    text = re.sub(r"(?m)^From (\S*) +\w{3} \w{3} .*", r"From \1 DATE", text)
     text = re.sub(r"userid \d+", "userid N", text)
     text = re.sub(r"for\s+name=\S+", lambda found: found[0].lower(), text)
     # Recipients are reported on in the order in which they were tried.

@@ -20,6 +20,7 @@ from fakes.mail_system import until
 from fakes.random_address_lists import random_fields
 from fakes.random_local_delivery import more_configuration
 from fakes.random_rewriting import RandomConfiguration, RandomMessage, random_configuration
+from fakes.random_wider import wider_configuration
 from fakes.rewriting_play import MAIN_CF, USERS, ZONES, Played, load, prepare
 from fakes.rewriting_world import RewritingWorld
 from fakes.smtp_submission import SmtpClient
@@ -56,7 +57,8 @@ def _worlds() -> Iterator[tuple[int, int]]:
 @pytest.mark.parametrize(("seed", "messages"), list(_worlds()))
 def test_random_worlds(world: RewritingWorld, seed: int, messages: int, subtests: pytest.Subtests) -> None:
     """Replies, envelopes, contents, reports and what the log says of every message."""
-    _compare(world, more_configuration(random_configuration(seed, messages), seed), subtests)
+    configuration = more_configuration(random_configuration(seed, messages), seed)
+    _compare(world, wider_configuration(configuration, seed), subtests)
 
 
 def _compare(world: RewritingWorld, configuration: RandomConfiguration, subtests: pytest.Subtests) -> None:
