@@ -12,11 +12,13 @@ from pillarbox.wire.imap import server
 from pillarbox.wire.imap.fetch_items import FetchItems, Item, Section, SectionPart
 from pillarbox.wire.imap.search_keys import (
     AddressHas,
+    All,
     And,
     Arrived,
     DateTest,
     HasFlags,
     Not,
+    Numbers,
     Or,
     ResultOptions,
     SearchResult,
@@ -138,6 +140,18 @@ CASES: list[tuple[bytes, c.Command]] = [
             ),
             ResultOptions(SearchResult.MIN | SearchResult.COUNT),
             names_charset=True,
+        ),
+    ),
+    (
+        b"a SEARCH OR UID 1 OR 7 OR UID 3:4 OR SEEN OR UID $ OR UID 9:* OR *:2 ALL",
+        c.Search(
+            b"a",
+            False,
+            Or(
+                Or(Numbers(numbers(b"7,*:2")), Uids(numbers(b"1,3:4,9:*"))),
+                Or(HasFlags(Flag.SEEN, wanted=True), Or(Uids(numbers(b"$")), All())),
+            ),
+            None,
         ),
     ),
 ]

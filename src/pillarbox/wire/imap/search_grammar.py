@@ -16,6 +16,7 @@ from typing import Final
 
 from pillarbox.message.charsets import codec_of
 from pillarbox.vocabulary.flags import Flag
+from pillarbox.vocabulary.number_set import NumberSet
 from pillarbox.wire.imap.commands import Search
 from pillarbox.wire.imap.dates import search_date
 from pillarbox.wire.imap.fetch_items import FetchItems
@@ -366,11 +367,27 @@ def _missing(name: bytes) -> BadSyntax:
 
 
 def _any_of(keys: list[SearchKey]) -> SearchKey:
-    """OR of all keys, as flat as two at a time can be."""
+    """OR of all keys, as flat as two at a time can be; sets of messages become one, so that each is not looked for
+    by itself (`OR UID 1 OR UID 2 UID 5`)."""
+    uids = [key.uids for key in keys if isinstance(key, Uids) and not key.uids.saved]
+    if len(uids) > 1:
+        keys = [Uids(_union(uids)), *(key for key in keys if not isinstance(key, Uids) or key.uids.saved)]
+    numbers = [key.numbers for key in keys if isinstance(key, Numbers) and not key.numbers.saved]
+    if len(numbers) > 1:
+        others = (key for key in keys if not isinstance(key, Numbers) or key.numbers.saved)
+        keys = [Numbers(_union(numbers)), *others]
+    return _halved(keys)
+
+
+def _union(sets: list[NumberSet]) -> NumberSet:
+    return NumberSet(tuple([ends for one in sets for ends in one.ranges]))
+
+
+def _halved(keys: list[SearchKey]) -> SearchKey:
     if len(keys) == 1:
         return keys[0]
     middle = len(keys) // 2
-    return Or(_any_of(keys[:middle]), _any_of(keys[middle:]))
+    return Or(_halved(keys[:middle]), _halved(keys[middle:]))
 
 
 _WITH_ARGUMENTS: Final[dict[bytes, Callable[[_KeyReader, bytes], SearchKey]]] = {
