@@ -20,7 +20,7 @@ import select
 import shutil
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple, Self
 
@@ -347,6 +347,33 @@ class Both:
                 equaliser.listen(answers[-1])
             await server.close()
         return equaliser.take(answers)
+
+    async def side_by_side(
+        self, lines: Iterable[bytes], goes_on: Callable[[bytes, bytes, bytes], bool]
+    ) -> list[tuple[bytes, bytes, bytes]]:
+        """Each line, and what both say to it with INBOX selected.
+
+        Where `goes_on` of the three is false, the next line is said in new sessions on new copies.
+        """
+        had: list[tuple[bytes, bytes, bytes]] = []
+        rest = iter(lines)
+        line = next(rest, None)
+        while line is not None:
+            theirs = DovecotImap(self._copy(), patience=PATIENCE)
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    ours = PillarboxImap(self._copy(), tasks)
+                    same = True
+                    while same and line is not None:
+                        theirs.say(b"x SELECT INBOX")
+                        await ours.say(b"x SELECT INBOX")
+                        had.append((line, theirs.say(b"x " + line), await ours.say(b"x " + line)))
+                        same = goes_on(*had[-1])
+                        line = next(rest, None)
+                    await ours.close()
+            finally:
+                theirs.close()
+        return had
 
     def make_directory(self, name: str) -> None:
         """One more mailbox in the tree, made as another program would."""

@@ -13,7 +13,9 @@ DESCRIPTION
 import os
 import re
 import signal
+import tempfile
 from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -21,6 +23,8 @@ from pluggy import Result
 
 from fakes import counterparts
 from fakes.closing_report import teller, will_meet
+from fakes.imap_exchanges import Both, DovecotImap
+from fakes.imap_scripts import PREPARATION
 from fakes.mail_system import PATIENCE, PATIENT_WITH_GUESSERS, MailSystem, NoRootless, rootless_prefix
 from fakes.namespaces import leave_the_hosts
 from fakes.process_groups import seconds
@@ -170,3 +174,23 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Result[pytes
     for name, system in item.funcargs.items():
         if isinstance(system, MailSystem):
             report.sections.append((f"log of {name}", system.log()[-_SHOWN_OCTETS:]))
+
+
+@pytest.fixture
+def both() -> Iterator[Both]:
+    """A tree made by Dovecot, and what both servers say about it."""
+    with tempfile.TemporaryDirectory() as directory:
+        base = Path(directory)
+        base.chmod(0o755)
+        making = base / "prepared"
+        making.mkdir()
+        server = DovecotImap(making, patience=20)
+        for line in PREPARATION:
+            answer = server.say(line)
+            assert b"\r\nx OK" in b"\r\n" + answer, (line, answer)
+        server.close()
+        for index in (making / "Maildir").rglob("dovecot*.index*"):
+            index.unlink()
+        (base / "copies").mkdir()
+        with Both(base / "copies", making / "Maildir") as pair:
+            yield pair

@@ -11,7 +11,6 @@ DESCRIPTION
 import os
 import random
 import re
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -19,8 +18,8 @@ from typing import Final, NamedTuple
 import pytest
 
 from fakes.doveadm import Doveadm
-from fakes.imap_exchanges import Both, DovecotImap, Exchange, give
-from fakes.imap_scripts import EXCHANGES, PREPARATION
+from fakes.imap_exchanges import Both, Exchange, give
+from fakes.imap_scripts import EXCHANGES
 from fakes.imap_sort_scripts import orders
 from fakes.imap_syntax_scripts import SYNTAX
 from fakes.random_imap import comparable, random_session
@@ -93,26 +92,6 @@ def listed() -> dict[tuple[str, str], str]:
         assert reason, line
         found[exchange, step] = f"{kind}: {reason}"
     return found
-
-
-@pytest.fixture
-def both() -> Iterator[Both]:
-    """A tree made by Dovecot, and what both servers say about it."""
-    with tempfile.TemporaryDirectory() as directory:
-        base = Path(directory)
-        base.chmod(0o755)
-        making = base / "prepared"
-        making.mkdir()
-        server = DovecotImap(making, patience=20)
-        for line in PREPARATION:
-            answer = server.say(line)
-            assert b"\r\nx OK" in b"\r\n" + answer, (line, answer)
-        server.close()
-        for index in (making / "Maildir").rglob("dovecot*.index*"):
-            index.unlink()
-        (base / "copies").mkdir()
-        with Both(base / "copies", making / "Maildir") as pair:
-            yield pair
 
 
 def test_answers_are_those_of_dovecot(both: Both) -> None:

@@ -198,9 +198,14 @@ def move(tag: bytes, scanner: Scanner, *, by_uid: bool) -> Move:
 
 def expunge(tag: bytes, scanner: Scanner, *, by_uid: bool) -> Expunge:
     """`"EXPUNGE"`, `"UID" SP "EXPUNGE" SP sequence-set`"""
-    if by_uid and scanner.at_end:
+    if not by_uid:
+        return Expunge(tag, None)
+    if scanner.at_end:
         raise BadSyntax("Missing arguments")
-    return Expunge(tag, _messages(scanner, by_uid=True) if by_uid else None)
+    messages = _messages(scanner, by_uid=True)
+    if not scanner.at_word_end:  # `9<9` is no set of which the beginning is to go
+        raise BadSyntax("Invalid uidset")
+    return Expunge(tag, messages)
 
 
 def cancel_update(tag: bytes, scanner: Scanner) -> CancelUpdate:

@@ -26,7 +26,7 @@ def notify(tag: bytes, scanner: Scanner) -> Notify:
     """`notify = "NOTIFY" SP ("SET" [SP "STATUS"] *(SP event-group) / "NONE")`"""
     scanner.space_or("Invalid arguments")
     word = scanner.word()
-    if word == b"NONE":  # what follows is ignored, as Dovecot does
+    if word == b"NONE" and scanner.at_word_end:  # what follows is ignored, as Dovecot does
         return Notify(tag, ())
     if word != b"SET":
         raise BadSyntax("Invalid arguments")

@@ -89,6 +89,8 @@ _RESULTS: Final = {
     b"RELEVANCY": SearchResult.RELEVANCY,
 }
 _OBJECT_ID: Final = re.compile(rb"[A-Za-z0-9_-]{1,255}")
+# Python passes over punctuation before and behind a name.
+_CHARSET: Final = re.compile(rb"[A-Za-z0-9](?:[\x21-\x7e]*[A-Za-z0-9])?")
 _BAD_CHARSET: Final = "[BADCHARSET] "
 
 
@@ -133,7 +135,8 @@ def take_return_options(scanner: Scanner) -> ResultOptions | None:
 
 def known_charset(scanner: Scanner) -> str:
     """The codec of the charset that comes next.  Raises Refusal."""
-    known = codec_of(scanner.astring())
+    name = scanner.astring()
+    known = codec_of(name) if _CHARSET.fullmatch(name) is not None else None
     if known is None:
         raise Refusal(_BAD_CHARSET + "Unknown charset")
     return known

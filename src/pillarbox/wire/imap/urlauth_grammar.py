@@ -19,7 +19,7 @@ MAX_URLS: Final = 1000
 def gen_url_auth(tag: bytes, scanner: Scanner) -> GenUrlAuth:
     """`genurlauth = "GENURLAUTH" 1*(SP url-rump SP mechanism)`"""
     rumps: list[tuple[bytes, bytes]] = []
-    while not rumps or not scanner.at_end:
+    while not rumps or not scanner.is_read:
         scanner.space_or("Invalid arguments")
         rump = scanner.astring()
         scanner.space_or("Invalid arguments")
@@ -32,7 +32,7 @@ def reset_key(tag: bytes, scanner: Scanner) -> ResetKey:
     """`resetkey = "RESETKEY" [SP mailbox *(SP mechanism)]`"""
     mailbox = scanner.mailbox() if scanner.take_space() and not scanner.at_end else None
     mechanisms: list[bytes] = []
-    while not scanner.at_end:
+    while not scanner.is_read:
         scanner.space_or("Invalid arguments")
         mechanisms.append(scanner.astring())
         _check(len(mechanisms))
@@ -42,7 +42,7 @@ def reset_key(tag: bytes, scanner: Scanner) -> ResetKey:
 def url_fetch(tag: bytes, scanner: Scanner) -> UrlFetch:
     """`urlfetch = "URLFETCH" 1*(SP (url-full / "(" url-full *(SP url-fetch-param) ")"))`"""
     urls: list[FetchedUrl] = []
-    while not urls or not scanner.at_end:
+    while not urls or not scanner.is_read:
         scanner.space_or("Invalid arguments")
         urls.append(_with_form(scanner) if scanner.take_open() else FetchedUrl(scanner.astring()))
         _check(len(urls))
