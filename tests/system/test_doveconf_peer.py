@@ -265,7 +265,51 @@ REFUSED = [
     "namespace inbox {\n mailbox x {\n foo = 1\n }\n}\n",
     "service lmtp {\n inet_listener a {\n port = 99999\n }\n}\n",
     "login_greeting x = y\n",
+    "auth_failure_delay = 99999999999s\n",
+    "login_proxy_timeout = 100 weeks\n",
+    "auth_cache_size = 99999999999999999999\n",
+    "ssl = $nosuch\n",
+    "listen =\n",
+    "ssl_options = no_ticket frob\n",
+    "local 192.0.2.1 {\n ssl_options = frob\n}\n",
+    "ssl_verify_client_cert = yes\n",
+    "last_valid_uid = 100\n",
+    "default_login_user = nosuchuser\n",
+    "syslog_facility = news2\n",
+    "auth_verbose_passwords = plain:x\n",
+    "lmtp_client_workarounds = frob\n",
+    "pop3_uidl_format = x\n",
+    "service auth {\n process_limit = 2\n}\n",
+    "service lmtp {\n type = frob\n}\n",
+    "namespace {\n mailbox X {\n special_use = \\Foo\n }\n}\n",
+    "mail_nfs_index = yes\nmmap_disable = yes\n",
 ]
+OBSOLETE = """
+protocols = imap imaps pop3s
+auth_cache_size = 10
+auth_count = 1
+auth_process_size = 64
+ssl_protocols = !SSLv3
+ssl_dh_parameters_length = 2048
+ssl_disable = no
+ssl_cert_file = /etc/ssl/certs/mail.pem
+login_dir = /run/dovecot/login
+login_processes_count = 5
+login_process_per_connection = no
+login_chroot = yes
+mail_process_size = 128
+max_mail_processes = 512
+fsync_disable = yes
+imap_client_workarounds = outlook-idle delay-newmail
+sieve = ~/.dovecot.sieve
+dbox_rotate_size = 5M
+login_greeting = $nosuch x
+protocol pop3 {
+  ssl_protocols = TLSv1.1 TLSv1.2
+  mail_executable = /usr/local/bin/pop3
+}
+"""
+"""What was right in Dovecot 1 and 2.2; and a variable that only a start looks for."""
 OURS = [sys.executable, "-m", "pillarbox.tools.doveconf"]
 THEIRS = ["/usr/bin/doveconf"]
 
@@ -329,6 +373,16 @@ def test_debians_own_configuration_is_shown_alike() -> None:
     path = Path("/etc/dovecot/dovecot.conf")
     for question in (["-n"], ["-a"], ["service/lmtp"], ["namespace"]):
         assert asked(OURS, path, *question) == asked(THEIRS, path, *question), question
+
+
+def test_old_names_are_read_as_those_of_today(tmp_path: Path) -> None:
+    """With the same warnings."""
+    path = tmp_path / "dovecot.conf"
+    path.write_text(OBSOLETE)
+    for question in (["-n"], ["ssl_min_protocol"]):
+        ours = asked(OURS, path, *question)
+        assert ours == asked(THEIRS, path, *question), question
+        assert len(ours[1]) > 15
 
 
 @pytest.mark.parametrize("text", REFUSED)

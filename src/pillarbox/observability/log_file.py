@@ -33,13 +33,9 @@ import msgspec
 from pillarbox.observability.events import Event
 from pillarbox.observability.log_lines import DELAY_DIGITS, DOVECOT, render
 from pillarbox.vocabulary.clock import Clock
+from pillarbox.vocabulary.syslog_facilities import FACILITIES
 
 SYSLOG_SOCKET: Final = "/dev/log"
-FACILITIES: Final = (
-    "kern user mail daemon auth syslog lpr news uucp cron authpriv ftp "
-    ". . . . local0 local1 local2 local3 local4 local5 local6 local7"
-).split()
-"""By number; a dot has no name."""
 _MAX_LINE: Final = 2000
 _PATIENCE_SECONDS: Final = 1.0
 

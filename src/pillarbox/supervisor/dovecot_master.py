@@ -21,6 +21,7 @@ import signal
 import sys
 from typing import Final
 
+from pillarbox.config.dovecot.consistency import check_consistency
 from pillarbox.config.dovecot.interpretation import mailbox_settings
 from pillarbox.config.dovecot.reading import read_configuration
 from pillarbox.config.dovecot.unserved import warnings
@@ -29,7 +30,7 @@ from pillarbox.config.mailbox_settings import MailboxSettings
 from pillarbox.net.startup import User
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.observability.events import MailboxNotice
-from pillarbox.observability.log_file import FACILITIES, LogFile, LogForm, syslog_descriptor
+from pillarbox.observability.log_file import LogFile, LogForm, syslog_descriptor
 from pillarbox.supervisor.dovecot_control import already_running, status_socket
 from pillarbox.supervisor.half import Half
 from pillarbox.supervisor.listeners import StartFault
@@ -96,6 +97,7 @@ class DovecotMaster:
     def _read(self, *, first: bool) -> tuple[Half, LogTarget]:
         configuration = read_configuration(self._path)
         settings = mailbox_settings(configuration, hostname=host_facts().hostname)
+        check_consistency(configuration)
         log = log_target(settings)
         tell = LogFile(log.descriptor, program="dovecot", clock=SystemClock(), form=log.form)
         if first:
@@ -128,8 +130,6 @@ def log_target(settings: MailboxSettings) -> LogTarget:
     """What log_path says: syslog, standard error, or a file."""
     path = settings.log_path
     if path == "syslog":
-        if settings.syslog_facility not in FACILITIES:
-            raise ConfigurationFault("syslog_facility", f"Unknown syslog facility {settings.syslog_facility}")
         return LogTarget(syslog_descriptor(), LogForm("syslog", settings.syslog_facility))
     form = LogForm("dovecot")
     if path in ("/dev/stderr", "/dev/stdout"):

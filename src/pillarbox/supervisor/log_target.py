@@ -11,8 +11,9 @@ import msgspec
 
 from pillarbox.config.parameters.logging import Logging
 from pillarbox.config.snapshot import Snapshot
-from pillarbox.observability.log_file import FACILITIES, LogForm, syslog_descriptor
+from pillarbox.observability.log_file import LogForm, syslog_descriptor
 from pillarbox.vocabulary.faults import ConfigurationFault
+from pillarbox.vocabulary.syslog_facilities import FACILITY_NAMES
 
 STANDARD_OUTPUT: Final = "/dev/stdout"
 
@@ -40,7 +41,7 @@ def mta_log(snapshot: Snapshot) -> LogTarget:
     path = settings.maillog_file
     if not path:
         facility = settings.syslog_facility
-        if facility not in FACILITIES or facility == ".":
+        if facility not in FACILITY_NAMES:
             raise ConfigurationFault(
                 snapshot.where("syslog_facility"),
                 f'parameter syslog_facility: "{facility}" is no facility',

@@ -18,6 +18,7 @@ import sys
 from collections.abc import Sequence
 
 from pillarbox.config.dovecot import listing
+from pillarbox.config.dovecot.consistency import complaint, complaint_within
 from pillarbox.config.dovecot.listing import Extent, Style
 from pillarbox.config.dovecot.reading import Configuration, Path, read_configuration
 from pillarbox.supervisor.version import DOVECOT_VERSION
@@ -74,7 +75,7 @@ def show(options: dict[str, str], names: Sequence[str], known: dict[str, str], *
     try:
         if not names and "-S" not in options:
             print(f"# {DOVECOT_VERSION}: {path}")
-        configuration = read_configuration(path)
+        configuration = read_configuration(path, expands=style.expand)
         for warning in configuration.warnings if "-d" not in options else ():
             print(f"{program}: Warning: {warning}", file=sys.stderr)
         if known:
@@ -90,18 +91,30 @@ def show(options: dict[str, str], names: Sequence[str], known: dict[str, str], *
         if "-S" in options:
             for line in listing.simple_lines(configuration, extent, style):
                 print(line)
-            return 0
+            return 0 if "-d" in options else _complain(configuration, program)
         shown = list(listing.lines(configuration, extent, style))
         _print_system()
         if extent in (Extent.EVERYTHING, Extent.STANDARD) and not style.hidden:
             print("# NOTE: Send doveconf -n output instead when asking for help.")
         for line in shown:
             print(line)
+        return 0 if "-d" in options else _complain(configuration, program)
     except ConfigurationFault as fault:
         sys.stdout.flush()
         print(f"{program}: Fatal: {fault}", file=sys.stderr)
         return EX_CONFIG
-    return 0
+
+
+def _complain(configuration: Configuration, program: str) -> int:
+    """What is wrong with all of it, behind what was shown."""
+    found = complaint(configuration)
+    sys.stdout.flush()
+    if found:
+        print(f"{program}: Error: {found}", file=sys.stderr)
+    elif not (found := complaint_within(configuration)):
+        return 0
+    print(f"{program}: Fatal: Error in configuration file {configuration.path}: {found}", file=sys.stderr)
+    return EX_CONFIG
 
 
 def _extent(options: dict[str, str]) -> Extent:

@@ -495,5 +495,5 @@ def test_the_oldest_version_of_tls(written: str, oldest: str) -> None:
     assert read(f"ssl_min_protocol = {written}\n").ssl_min_protocol == oldest
 
     assert read("").ssl_has_tickets
-    with pytest.raises(ConfigurationFault, match="unknown flag: `no_such'"):
+    with pytest.raises(ConfigurationFault, match="unknown flag: 'no_such'"):
         read("ssl_options = no_such\n")

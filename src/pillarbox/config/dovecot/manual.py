@@ -23,6 +23,7 @@ _TYPES: Final = {
     "octal": "file mode; without a leading 0 a decimal number",
     "port": "port",
     "time": "time",
+    "milliseconds": "time",
     "size": "size",
 }
 _INTRODUCTION: Final = """\

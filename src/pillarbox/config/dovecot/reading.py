@@ -20,7 +20,7 @@ STANDARDS
 
 import glob
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Final
 
@@ -30,6 +30,7 @@ from pillarbox.config.dovecot import text, value_types
 from pillarbox.config.dovecot.declared.blocks import FILTERS, ROOT
 from pillarbox.config.dovecot.declared.services import SERVICES
 from pillarbox.config.dovecot.dialect_24 import Dialect24
+from pillarbox.config.dovecot.obsolete import CLEAN, replacement
 from pillarbox.config.dovecot.schema import FREE, Block, Setting
 from pillarbox.config.dovecot.text import Assignment, BlockBegin, BlockEnd, Form, Include, Remark
 from pillarbox.vocabulary.faults import ConfigurationFault
@@ -138,6 +139,14 @@ class Configuration:
         known = [path for path in defaults().blocks if len(path) == length and path[:-1] == (*inside, kind)]
         return list(dict.fromkeys([*known, *self.blocks(kind, *inside)]))
 
+    def with_each_filter(self) -> "Iterator[Configuration]":
+        """What is set within each filter, everything else as outside."""
+        for settings in self.filters:
+            found = Configuration(self.path)
+            found.root.entries = self.root.entries | settings.entries
+            found.root.blocks = self.root.blocks | settings.blocks
+            yield found
+
     def for_protocol(self, protocol: str) -> "Configuration":
         """What is set for a protocol, everything else being left to chance."""
         found = Configuration(self.path)
@@ -167,9 +176,11 @@ def matches(scope: Filter, known: Mapping[str, str]) -> bool:
     )
 
 
-def read_configuration(path: str, *, environment: Mapping[str, str] | None = None) -> Configuration:
-    """The configuration of a file."""
-    reader = _Reader(Configuration(path), os.environ if environment is None else environment)
+def read_configuration(
+    path: str, *, environment: Mapping[str, str] | None = None, expands: bool = True
+) -> Configuration:
+    """The configuration of a file.  `expands`: a variable that is not known is a mistake, as it is at a start."""
+    reader = _Reader(Configuration(path), os.environ if environment is None else environment, expands=expands)
     reader.read_file(path)
     reader.finish()
     return reader.configuration
@@ -229,9 +240,12 @@ class _Frame(msgspec.Struct):
 class _Reader:
     """Reads files into a configuration."""
 
-    def __init__(self, configuration: Configuration, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, configuration: Configuration, environment: Mapping[str, str], *, expands: bool = True
+    ) -> None:
         self.configuration = configuration
         self._environment = environment
+        self._expands = expands
         self._frames = [_Frame("", (), ROOT, configuration.root, "", 0)]
         self._dialect: Dialect24 | None = None
         self._begun = False
@@ -361,6 +375,8 @@ class _Reader:
 
     def _begin_filter(self, statement: BlockBegin, path: str) -> None:
         frame = self._frames[-1]
+        if not statement.name:
+            raise self._fault(path, statement.line, f"{statement.kind} {{ }} names nobody")
         scope = frame.settings.scope
         for kind in FILTERS[FILTERS.index(statement.kind) :]:
             if getattr(scope, kind):
@@ -401,7 +417,27 @@ class _Reader:
             if translated is None:
                 return
             name, value, form = translated
+        elif not frame.path and self._is_obsolete(frame, name, value, path, statement.line):
+            return
         self._set((name,), value, form, path, statement.line)
+
+    def _is_obsolete(self, frame: _Frame, name: str, value: str, path: str, line: int) -> bool:
+        """Whether a setting has another name today; then it is set by that."""
+        found = replacement(name, value, frame.settings.scope.protocol)
+        if found is None:
+            return False
+        if found.remarks and CLEAN not in self.configuration.warnings:
+            self._warn(CLEAN)
+        for remark in found.remarks:
+            self._warn(f"Obsolete setting in {path}:{line}: {remark}")
+        if found.fault:
+            self._warn(found.fault)
+        for setting, new, is_file in found.settings:
+            if len(setting) == 1:
+                self._set(setting, new, Form.FILE if is_file else Form.QUOTED, path, line)
+                continue
+            self._add_all([(setting, new, path, line)])
+        return True
 
     def _add_all(self, made: Iterable[tuple[Path, str, str, int]], settings: Settings | None = None) -> None:
         """Settings that the dialect makes of several."""
@@ -410,7 +446,10 @@ class _Reader:
             declared = setting_of(path)
             shown = value_types.canonical(declared.type, value) if declared is not None else value
             target.entries[path] = Entry(shown, shown, Form.QUOTED, file, line)
-            if len(path) > 2:
+            if path[0] == "service":
+                for size in range(2, len(path), 2):
+                    target.blocks.setdefault(path[:size], path[size - 1])
+            elif len(path) > 1:
                 target.blocks.setdefault(path[:-1], path[-2] if path[0] == "namespace" else "")
 
     def _set(self, name: Path, value: str, form: Form, path: str, line: int) -> None:
@@ -466,9 +505,9 @@ class _Reader:
             found = (
                 self._so_far(frame, (*full[:-1], name)) if name == full[-1] else self._so_far(frame, (name,))
             )
-            if found is None:
+            if found is None and self._expands:
                 raise self._fault(path, line, f"Unknown variable: ${name}")
-            words[at] = found
+            words[at] = word if found is None else found
         expanded = " ".join(words)
         if len(expanded) > _LONGEST_EXPANSION:
             raise self._fault(path, line, "Value is too long")

@@ -84,9 +84,9 @@ def _options(configuration: Configuration) -> tuple[str, ...]:
     """`compression` changes nothing: nobody is to compress below TLS any more (RFC 8446 has none)."""
     words = configuration.words("ssl_options")
     for word in words:
-        if word not in ("compression", "no_ticket"):
+        if word not in ("compression", "no_compression", "no_ticket"):
             raise ConfigurationFault(
-                configuration.where("ssl_options"), f"ssl_options: unknown flag: `{word}'", mend="no_ticket"
+                configuration.where("ssl_options"), f"ssl_options: unknown flag: '{word}'", mend="no_ticket"
             )
     return words
 

@@ -4,7 +4,7 @@ DESCRIPTION
     `canonical(type, text)` checks a text and gives the one form in which doveconf(1) shows it: `90s` is
     `90 secs`, `10240k` is `10 M`, `YES` is `yes`.  `seconds`, `octets`, `boolean` read that form.
 
-    Types: str, bool, number, octal, time, size, port, and `a|b|c` for one of these words.
+    Types: str, bool, number, octal, time, milliseconds, size, port, and `a|b|c` for one of these words.
 
 FAULTS
     ValueError  in the words of Dovecot 2.3
@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import Final
 
 _NUMBER: Final = re.compile(r"[0-9]{1,20}", re.ASCII)
-_TIME: Final = re.compile(r"([0-9]{1,10})[ \t]*([A-Za-z]*)", re.ASCII)
+_TIME: Final = re.compile(r"([0-9]{1,20})[ \t]*([A-Za-z]*)", re.ASCII)
 _SIZE: Final = re.compile(r"([0-9]{1,20})[ \t]*([A-Za-z]*)", re.ASCII)
 _MOST: Final = 1 << 64
 _FOREVER: Final = 4294967295
@@ -29,6 +29,7 @@ _TIME_UNITS: Final = {
     for name, seconds in _SECONDS.items()
     for spelling in (name[0], name, f"{name}s", *(("minute", "minutes") if name == "min" else ()))
 } | {"second": 1, "seconds": 1}
+_MILLISECONDS: Final = ("msec", "msecs", "ms", "millisecond", "milliseconds")
 _SIZE_UNITS: Final = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
@@ -86,7 +87,7 @@ def _octal(text: str) -> str:
     if not text.startswith("0"):
         return f"0{int(_number(text)):o}"
     if not _NUMBER.fullmatch(text) or any(digit in "89" for digit in text):
-        raise ValueError(f"Invalid number {text}: Not a valid octal number")
+        raise ValueError(f"Invalid number: {text}")
     return f"0{int(text, 8):o}"
 
 
@@ -105,7 +106,7 @@ def _time(text: str) -> str:
         if int(match[1]):
             raise ValueError(f"Time interval '{text}' is missing units (add e.g. 's' for seconds)")
         return "0"
-    if unit in ("msec", "msecs", "ms", "millisecond", "milliseconds"):
+    if unit in _MILLISECONDS:
         raise ValueError(f"Milliseconds not supported for this setting: {text}")
     if unit not in _TIME_UNITS:
         raise ValueError(f"Invalid time interval: {text}")
@@ -113,6 +114,20 @@ def _time(text: str) -> str:
     if amount > _FOREVER:
         raise ValueError(f"Time interval is too large: {text}")
     return shown_seconds(amount)
+
+
+def _milliseconds(text: str) -> str:
+    """A time that may have that unit, and cannot be longer than 2³² of them."""
+    match = _TIME.fullmatch(text)
+    if match is not None and match[2].lower() in _MILLISECONDS:
+        amount = int(match[1])
+        if amount % 1000:
+            return f"{amount} ms"
+        text = f"{amount // 1000} s"
+    canonical = _time(text)
+    if seconds(canonical) * 1000 > _FOREVER:
+        raise ValueError(f"Time interval is too large: {text}")
+    return canonical
 
 
 def shown_seconds(amount: int) -> str:
@@ -130,7 +145,7 @@ def _size(text: str) -> str:
     match = _SIZE.fullmatch(text)
     unit = match[2].lower() if match else ""
     unit = unit[:1] if unit[1:] in ("b", "i", "ib") and unit[:1] != "b" else unit
-    if match is None or unit not in _SIZE_UNITS:
+    if match is None or unit not in _SIZE_UNITS or int(match[1]) >= _MOST:
         raise ValueError(f"Invalid size: {text}")
     amount = int(match[1]) * _SIZE_UNITS[unit]
     if amount >= _MOST:
@@ -156,5 +171,6 @@ _CANONICAL: Final[dict[str, Callable[[str], str]]] = {
     "octal": _octal,
     "port": _port,
     "time": _time,
+    "milliseconds": _milliseconds,
     "size": _size,
 }

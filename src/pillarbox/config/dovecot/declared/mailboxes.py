@@ -163,7 +163,7 @@ mbox_dirty_syncs : bool = yes
 mbox_dotlock_change_timeout : time = 2 mins
 mbox_lazy_writes : bool = yes
 mbox_lock_timeout : time = 5 mins
-mbox_md5 : str = apop3d
+mbox_md5 : apop3d|all = apop3d
 mbox_min_index_size : size = 0
 mbox_read_locks : str = fcntl
 mbox_very_dirty_syncs : bool = no
@@ -173,7 +173,7 @@ mdbox_rotate_interval : time = 0
 mdbox_rotate_size : size = 10 M
 imapc_cmd_timeout : time = 5 mins
 imapc_connection_retry_count : number = 1
-imapc_connection_retry_interval : time = 1 secs
+imapc_connection_retry_interval : milliseconds = 1 secs
 imapc_features : str =
 imapc_list_prefix : str =
 imapc_master_user : str =
@@ -258,8 +258,8 @@ submission_host : str =
 submission_logout_format : str = in=%i out=%o
 submission_max_mail_size : size = 0
 submission_max_recipients : number = 0
-submission_relay_command_timeout : time = 5 mins
-submission_relay_connect_timeout : time = 30 secs
+submission_relay_command_timeout : milliseconds = 5 mins
+submission_relay_connect_timeout : milliseconds = 30 secs
 submission_relay_master_user : str =
 submission_relay_max_idle_time : time = 29 mins
 submission_relay_password : str =
@@ -269,7 +269,7 @@ submission_relay_ssl : no|smtps|starttls = no
 submission_relay_ssl_verify : bool = yes
 submission_relay_trusted : bool = no
 submission_relay_user : str =
-submission_ssl : str = no
+submission_ssl : no|smtps|starttls = no
 submission_timeout : time = 30 secs
 """,
     ),
