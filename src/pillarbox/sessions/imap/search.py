@@ -187,7 +187,10 @@ def _written(words: list[int | bytes], known: Sequence[int] | None) -> bytes:
     if known is not None:
         number_of = {uid: number for number, uid in enumerate(known, 1)}
         words = [number_of[word] if isinstance(word, int) else word for word in words]
-    return b"THREAD " + b"".join([b"%d" % word if isinstance(word, int) else word for word in words])
+    threads = b"".join([b"%d" % word if isinstance(word, int) else word for word in words])
+    return (
+        b"THREAD " + threads if threads else b"THREAD"
+    )  # `thread-data = "THREAD" [SP 1*thread-list]`  RFC 5256 §5
 
 
 class _Threads(msgspec.Struct, frozen=True):
