@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from pillarbox.config.computed_defaults import HostFacts
-from pillarbox.config.findings import check_values
 from pillarbox.config.reading import Configuration, read_configuration
 from pillarbox.config.unknown_names import unknown_names
+from pillarbox.config.value_checks import check_values
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 

@@ -33,16 +33,18 @@ def test_booleans() -> None:
 
 def test_numbers() -> None:
     """ASCII digits only."""
-    assert [0, 7, 2**63 - 1] == [number(text) for text in ("0", "007", str(2**63 - 1))]
-    for text in ("", "1_0", " 1", "+1", "-1", "1k", "\u0661", "9" * 30):
+    assert [0, 7, 7, 2**31 - 1] == [number(text) for text in ("0", "007", "+7", str(2**31 - 1))]
+    assert number(str(2**63 - 1), bits=64) == 2**63 - 1
+    for text in ("", "1_0", " 1", "++1", "-1", "1k", "\u0661", "9" * 30):
         with pytest.raises(ValueError, match="is not a number of digits only"):
             number(text)
-    with pytest.raises(ValueError, match="too large"):
-        number(str(2**63))
+    for bits in (32, 64):
+        with pytest.raises(ValueError, match=f"too large: the largest number is {2 ** (bits - 1) - 1}"):
+            number(str(2 ** (bits - 1)), bits=bits)
 
 
 TIMES = [("30", "s", 30), ("30", "d", 2592000), ("30s", "d", 30), ("5m", "s", 300), ("1h", "s", 3600),
-         ("2D", "s", 172800), ("1w", "s", 604800), ("0", "h", 0)]  # fmt: skip
+         ("+2d", "s", 172800), ("1w", "s", 604800), ("0", "h", 0)]  # fmt: skip
 
 
 @pytest.mark.parametrize(("text", "unit", "expected"), TIMES)
@@ -51,11 +53,18 @@ def test_times(text: str, unit: str, expected: int) -> None:
     assert float(expected) == float(time_span(text, unit=unit))
 
 
-@pytest.mark.parametrize("text", ["", "s", "5x", "1.5h", "-1s", "1h30m", "5 m", "\u0665m", "1" * 30])
+@pytest.mark.parametrize("text", ["", "s", "5x", "5W", "1.5h", "-1s", "1h30m", "5 m", "\u0665m", "1" * 30])
 def test_bad_times(text: str) -> None:
     """Anything else is refused."""
     with pytest.raises(ValueError, match="is not a time such as"):
         time_span(text)
+
+
+@pytest.mark.parametrize(("text", "unit"), [("2147483648", "s"), ("100000", "d"), ("3551w", "s")])
+def test_times_that_are_too_long(text: str, unit: str) -> None:
+    """Seconds are counted with 32 bits, as in Postfix."""
+    with pytest.raises(ValueError, match=f'"{text}" is too long a time: the longest is 2147483647s'):
+        time_span(text, unit=unit)
 
 
 def test_modes() -> None:

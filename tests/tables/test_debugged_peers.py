@@ -45,11 +45,3 @@ def test_domains_do_not_stand_for_hosts_in_them() -> None:
     peers = debugged_peers(Snapshot.of(settings), clock=ManualClock())
     assert not peers.holds(names=("a.mx.test",), address="")
     assert peers.holds(names=("mx.test",), address="")
-
-
-def test_level_zero_switches_it_off() -> None:
-    """debug_peer_level is how much more is logged."""
-    settings = {"debug_peer_list": "mx.test", "debug_peer_level": "0"}
-    assert not debugged_peers(Snapshot.of(settings), clock=ManualClock()).holds(
-        names=("mx.test",), address=""
-    )

@@ -12,12 +12,11 @@ FAULTS
     ConfigurationFault  a value cannot be expanded; in `start_warnings()` also a parameter that is refused.
 """
 
-import re
 from typing import Final
 
 import msgspec
 
-from pillarbox.config.postfix_parameters import GROUPS, SERVED
+from pillarbox.config.postfix_parameters import SERVED
 from pillarbox.config.reading import SET_BY_READING, Configuration
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.config.treatment import Kind
@@ -27,8 +26,6 @@ from pillarbox.vocabulary.faults import ConfigurationFault
 
 _AS_IT_IS: Final = {"biff": "no"}
 """Values, other than the defaults, that say what happens anyway."""
-_HOST_NAME: Final = re.compile(r"(?=.{1,255}\Z)(?!-)[\w-]{1,63}(?<!-)(?:\.(?!-)[\w-]{1,63}(?<!-))*", re.ASCII)
-"""As Postfix has it: RFC 1123 §2.1, and underscores."""
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -83,46 +80,6 @@ def _check_table_types(snapshot: Snapshot) -> None:
                 f"parameter {name}: unsupported dictionary type: {kind}",
                 mend=UNSERVED_TABLES[kind],
             )
-
-
-_NEVER_EMPTY: Final = (
-    "command_directory",
-    "data_directory",
-    "default_privs",
-    "double_bounce_sender",
-    "mail_name",
-    "mail_owner",
-    "mydomain",
-    "myhostname",
-    "myorigin",
-    "process_id_directory",
-    "queue_directory",
-    "setgid_group",
-    "syslog_name",
-)
-
-
-def check_values(configuration: Configuration) -> None:
-    """ConfigurationFault for the first value, of main.cf or of a service, that is not of its parameter's type.
-
-    So a start is refused, and a reload keeps the settings of before, ere any role is touched.
-    """
-    snapshots = [configuration.snapshot]
-    snapshots += [configuration.for_service(s) for s in configuration.master_cf.services if s.overrides]
-    for snapshot in snapshots:
-        for group in GROUPS:
-            snapshot.group(group)
-        for name in _NEVER_EMPTY:
-            if not snapshot.value(name):
-                raise ConfigurationFault(snapshot.where(name), f"bad string length 0 < 1: {name} =")
-        for name in ("myhostname", "mydomain"):
-            value = snapshot.value(name)
-            if _HOST_NAME.fullmatch(value) is None or value.replace(".", "").isdigit():
-                raise ConfigurationFault(
-                    snapshot.where(name),
-                    f"parameter {name}: bad parameter value: {value}",
-                    mend="letters, digits and hyphens, with single dots between them",
-                )
 
 
 def findings(snapshot: Snapshot) -> list[Finding]:

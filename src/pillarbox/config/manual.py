@@ -14,7 +14,7 @@ from pillarbox.config.postfix_parameters import GROUPS
 from pillarbox.config.reference_page import by_reason, write_page
 from pillarbox.config.treatment import Kind
 from pillarbox.config.unserved_parameters import TRANSPORT_PARAMETERS, UNEXPANDED, treatment, unserved
-from pillarbox.config.value_types import MatchList, NetworkList, OctalMode, Seconds
+from pillarbox.config.value_types import MatchList, NetworkList, OctalMode, Octets, Seconds
 
 PAGE: Final = "docs/reference/main.cf.md"
 
@@ -22,6 +22,7 @@ _TYPES: Final[dict[Any, str]] = {
     str: "text",
     bool: "yes or no",
     int: "number",
+    Octets: "number",
     Seconds: "time",
     OctalMode: "file mode",
     tuple[str, ...]: "list",
@@ -41,6 +42,22 @@ A value may refer to others: `$name`, `${name?{if set}:{if not}}`, `${{$name} ==
 Times take `s`, `m`, `h`, `d` or `w`; a time without a unit has that of the default.
 Lists are separated by commas or blanks; braces keep an item with blanks together.
 `postconf -v NAME` tells the value in effect and the line it is from.
+"""
+
+_MASTER_CF: Final = """\
+## Fields of master.cf
+
+service, type: an inet service listens on inet_interfaces, or on the address before its port.
+smtpd takes the type inet, delivery agents and spawn the type unix; a start warns of others.
+private: of spawn, whether the socket is in private/ or in public/.
+unprivileged, wakeup time: of no meaning. Who needs rights has them, and nobody has to be woken.
+chroot: spawn refuses it. Others have opened their files when they drop their rights, and get no root of their own:
+an absolute path of a socket is the host's.
+process limit: connections of smtpd, deliveries of smtp, lmtp and pipe, commands of local and spawn at once.
+For programs that are parts of others here it has no meaning.
+`-o name=value`: counts for smtpd, smtp, lmtp, local, virtual, pipe, pickup, cleanup and spawn, and for the services
+qmgr, rewrite, bounce and verify; where it does not, a start warns.
+`-v`: smtpd, smtp and lmtp log what both sides say, as with debug_peer_list. Of others, and of `-D`, a start warns.
 """
 
 _NOT_SERVED: Final = {
@@ -66,7 +83,7 @@ def manual() -> str:
     for group in GROUPS:
         parts.append(f"## {(group.__doc__ or '').strip().rstrip('.')}\n")
         parts += [_entry(declaration) for declaration in declarations(group)]
-    parts.append(_services())
+    parts += [_services(), _MASTER_CF]
     for kind, (title, text) in _NOT_SERVED.items():
         parts.append(f"## {title}\n\n{text}\n")
         parts += by_reason(
@@ -97,6 +114,8 @@ def _type(declaration: Declaration) -> str:
         return f"one of {', '.join(f'`{word}`' if word else 'empty' for word in declaration.choices)}"
     unit = " seconds" if declaration.type is Seconds else ""
     text = _TYPES[declaration.type]
+    if declaration.words:
+        return f"list of {', '.join(f'`{word}`' for word in declaration.words)}"
     if declaration.minimum is not None and declaration.maximum is not None:
         return f"{text}, {declaration.minimum:.10g} to {declaration.maximum:.10g}{unit}"
     if declaration.minimum:
@@ -111,7 +130,7 @@ def _services() -> str:
     return (
         "## Parameters named after a delivery agent\n\n"
         "For a delivery agent NAME in master.cf there are parameters that change a default for it alone.\n"
-        f"They are known, and not served yet:\n{names}\n"
+        f"These are served:\n{names}\n"
     )
 
 

@@ -12,7 +12,7 @@ DESCRIPTION
     `Snapshot.group(QueueManager)` (snapshot.py) fills it.  A program takes groups as arguments; none reads a
     global configuration.
 
-    Types: str, bool, int, Seconds, OctalMode, tuple[str, ...] (a list), Literal[…] (one of these words),
+    Types: str, bool, int, Octets, Seconds, OctalMode, tuple[str, ...] (a list), Literal[…] (one of these words),
     MatchList, NetworkList.
 
 FAULTS
@@ -33,6 +33,7 @@ from pillarbox.config.value_types import (
     MatchList,
     NetworkList,
     OctalMode,
+    Octets,
     PatternFiles,
     Seconds,
 )
@@ -47,6 +48,7 @@ class Declared(msgspec.Struct, frozen=True):
     maximum: float | None = None
     differs: str = ""
     name: str = ""
+    words: tuple[str, ...] = ()
 
 
 class Declaration(msgspec.Struct, frozen=True):
@@ -61,6 +63,7 @@ class Declaration(msgspec.Struct, frozen=True):
     minimum: float | None = None
     maximum: float | None = None
     differs: str = ""
+    words: tuple[str, ...] = ()
 
     @property
     def choices(self) -> tuple[str, ...]:
@@ -76,6 +79,8 @@ class Declaration(msgspec.Struct, frozen=True):
             raise ValueError(f'"{text}" is below the minimum of {self.minimum:g}')
         if self.maximum is not None and found > self.maximum:
             raise ValueError(f'"{text}" is above the maximum of {self.maximum:g}')
+        if self.words:
+            _check_words(found, text, self.words)
         return found
 
 
@@ -87,13 +92,14 @@ def parameter(
     maximum: float | None = None,
     differs: str = "",
     name: str = "",
+    words: tuple[str, ...] = (),
 ) -> Any:  # noqa: ANN401 - a field specifier stands for a value of whatever type the field has
     """A field of a group.
 
     `differs` says why the default is not Postfix's, where it is not.  `name` is the parameter's name where
-    that cannot be a Python name.
+    that cannot be a Python name.  `words` are all that a list may have, in these letters.
     """
-    return Declared(default, doc, minimum, maximum, differs, name)
+    return Declared(default, doc, minimum, maximum, differs, name, words)
 
 
 class _Group:
@@ -184,6 +190,7 @@ def _declaration(group: str, field: str, kind: object, declared: Declared) -> De
         minimum=declared.minimum,
         maximum=declared.maximum,
         differs=declared.differs,
+        words=declared.words,
     )
 
 
@@ -201,10 +208,17 @@ def _choice(text: str, choices: tuple[str, ...]) -> str:
     raise ValueError(f'"{text}" is none of: {words}')
 
 
+def _check_words(found: tuple[str, ...], text: str, words: tuple[str, ...]) -> None:
+    for word in found:
+        if word not in words:
+            raise ValueError(f'unknown value "{word}" in "{text}"; there are: {", ".join(words)}')
+
+
 READERS: Final[dict[Any, Callable[[str, Declaration, PatternFiles], Any]]] = {
     str: lambda text, _declaration, _files: text,
     bool: lambda text, _declaration, _files: value_types.boolean(text),
     int: lambda text, _declaration, _files: value_types.number(text),
+    Octets: lambda text, _declaration, _files: value_types.number(text, bits=64),
     Seconds: lambda text, declaration, _files: value_types.time_span(
         text, unit=default_unit(declaration.default)
     ),

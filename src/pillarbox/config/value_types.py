@@ -4,7 +4,7 @@ DESCRIPTION
     One function per kind of value, each from expanded text to a typed value.  The grammar is Postfix's:
 
         boolean   yes or no, in any case; nothing else
-        number    decimal digits
+        number    decimal digits, less than 2**31; sizes less than 2**63
         time      a number with s, m, h, d or w; without a letter, the unit of the parameter's default
         mode      octal digits
         list      items separated by commas and whitespace; `{…}` keeps an item with blanks together
@@ -35,13 +35,16 @@ if TYPE_CHECKING:  # most commands ask for no addresses
 Seconds = NewType("Seconds", float)
 """A span of time."""
 
+Octets = NewType("Octets", int)
+"""A size, which may have 64 bits where other numbers have 32."""
+
 OctalMode = NewType("OctalMode", int)
 """Permission bits, as `0600`."""
 
 UNITS: Final[dict[str, int]] = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 """Seconds in each unit of time."""
 
-_TIME: Final = re.compile(r"([0-9]{1,10})([smhdwSMHDW]?)")
+_TIME: Final = re.compile(r"\+?([0-9]{1,10})([smhdw]?)")
 _OCTAL: Final = re.compile(r"[0-7]{1,6}")
 _TABLE: Final = re.compile(r"[a-z][a-z0-9_]*:.*", re.DOTALL)
 _HOST: Final = re.compile(r"(?!(?:\d+\.){2,}[^.]*\Z)(?=.*[^\d.])\.?[\w-]+(?:\.[\w-]+)*")
@@ -58,14 +61,14 @@ def boolean(text: str) -> bool:
     raise ValueError(f'"{text}" is neither yes nor no')
 
 
-def number(text: str) -> int:
-    """Decimal digits, up to what a 64-bit system holds."""
+def number(text: str, *, bits: int = 32) -> int:
+    """Decimal digits, up to what a signed number of so many bits holds."""
     try:
-        found = decimal(text.encode("ascii", errors="replace"), max_digits=19)
+        found = decimal(text.removeprefix("+").encode("ascii", errors="replace"), max_digits=19)
     except ValueError:
         raise ValueError(f'"{text}" is not a number of digits only') from None
-    if found >= 2**63:
-        raise ValueError(f'"{text}" is too large')
+    if found >= 2 ** (bits - 1):
+        raise ValueError(f'"{text}" is too large: the largest number is {2 ** (bits - 1) - 1}')
     return found
 
 
@@ -74,7 +77,10 @@ def time_span(text: str, *, unit: str = "s") -> Seconds:
     match = _TIME.fullmatch(text)
     if match is None:
         raise ValueError(f'"{text}" is not a time such as 300s, 5m, 1h, 2d or 1w')
-    return Seconds(float(decimal(match[1].encode()) * UNITS[(match[2] or unit).lower()]))
+    seconds = decimal(match[1].encode()) * UNITS[match[2] or unit]
+    if seconds >= 2**31:
+        raise ValueError(f'"{text}" is too long a time: the longest is {2**31 - 1}s')
+    return Seconds(float(seconds))
 
 
 def octal_mode(text: str) -> OctalMode:

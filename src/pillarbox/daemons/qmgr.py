@@ -75,9 +75,12 @@ class _QueueManagerRole:
         """ConfigurationFault; OSError."""
         self._startup = startup
         self._snapshot = snapshot = Snapshot.decode(startup.snapshots["qmgr"])
+        rewrite, bounce, verify = (
+            Snapshot.decode(startup.snapshots[part]) for part in ("rewrite", "bounce", "verify")
+        )
         self._clock = clock = role_clock(startup)
         self._settings = settings = snapshot.group(QueueSettings)
-        self._verification = snapshot.group(AddressVerification)
+        self._verification = verify.group(AddressVerification)
         self._warnings: list[str] = []
         warn = self._warnings.append
         self._directories = QueueDirectories(
@@ -85,22 +88,22 @@ class _QueueManagerRole:
             hashed=settings.hash_queue_names,
             depth=settings.hash_queue_depth,
         )
-        self._resolver = resolver = Resolver(configured_routes(snapshot, clock=clock, warn=warn))
-        self._probe_resolver = Resolver(probe_routes(snapshot, resolver.routes, clock=clock))
+        self._resolver = resolver = Resolver(configured_routes(rewrite, clock=clock, warn=warn))
+        self._probe_resolver = Resolver(probe_routes(rewrite, resolver.routes, clock=clock))
         self._verify_store = open_store(
             self._verification.address_verify_map,
-            where=f"{snapshot.where('address_verify_map')}, parameter address_verify_map",
+            where=f"{verify.where('address_verify_map')}, parameter address_verify_map",
         )
         self._mailbox_services = {
             service.name: _MailboxService.of(
-                Snapshot.decode(service.snapshot), snapshot, resolver.routes, clock=clock, warn=warn
+                Snapshot.decode(service.snapshot), rewrite, resolver.routes, clock=clock, warn=warn
             )
             for service in startup.services
             if service.program == "virtual"
         }
         cleanup = Snapshot.decode(startup.snapshots[cleanup_of("qmgr")])
         self._rules = configured_rules(cleanup)
-        self._bounce_rules = configured_bounces(snapshot, warn=warn)
+        self._bounce_rules = configured_bounces(bounce, warn=warn)
         self._hints = socket.socket(fileno=startup.listeners["qmgr"])
         self._verify_door = socket.socket(fileno=startup.listeners["verify"])
         self._flush_sites = fast_flush_domains(snapshot, clock=clock)

@@ -1,14 +1,11 @@
 """Rules for new messages, from main.cf."""
 
-from typing import Final
-
 from pillarbox.config.parameters.cleanup import Cleanup
 from pillarbox.config.parameters.identity import Identity
 from pillarbox.config.parameters.queue_manager import QueueManager
 from pillarbox.config.parameters.smtp_server import SmtpServer
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.queue.submission import Rules
-from pillarbox.vocabulary.faults import ConfigurationFault
 
 
 def configured_rules(snapshot: Snapshot) -> Rules:
@@ -30,17 +27,7 @@ def configured_rules(snapshot: Snapshot) -> Rules:
     )
 
 
-_SOURCES: Final = ("all", "bounce", "forward", "notify", "qmqpd", "sendmail", "smtpd", "verify")
-
-
 def _detecting(snapshot: Snapshot) -> frozenset[str]:
     server = snapshot.group(SmtpServer)
-    for word in server.smtputf8_autodetect_classes:
-        if word.lower() not in _SOURCES:
-            raise ConfigurationFault(
-                snapshot.where("smtputf8_autodetect_classes"),
-                f'parameter smtputf8_autodetect_classes: unknown value "{word}"',
-                mend=f"the values are {', '.join(_SOURCES)}",
-            )
-    words = frozenset(word.lower() for word in server.smtputf8_autodetect_classes)
+    words = frozenset(server.smtputf8_autodetect_classes)
     return words if server.smtputf8_enable else frozenset()

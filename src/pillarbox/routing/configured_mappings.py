@@ -1,11 +1,8 @@
 """Address mappings from main.cf.
 
 FAULTS
-    ConfigurationFault  a table that cannot be opened, or a class of addresses that there is not
+    ConfigurationFault  a table that cannot be opened
 """
-
-from collections.abc import Collection
-from typing import Final
 
 from pillarbox.config.parameters.address_mapping import AddressMapping
 from pillarbox.config.parameters.cleanup import Cleanup
@@ -25,11 +22,6 @@ from pillarbox.routing.rewriting import configured_rewriting
 from pillarbox.tables.opening import open_tables
 from pillarbox.tables.table import LookupTable
 from pillarbox.vocabulary.clock import Clock
-from pillarbox.vocabulary.faults import ConfigurationFault
-
-_SENDERS: Final = ("envelope_sender", "header_sender")
-_RECIPIENTS: Final = ("envelope_recipient", "header_recipient")
-_EXTENSIONS: Final = ("canonical", "virtual", "alias", "forward", "include", "generic")
 
 
 def configured_mappings(snapshot: Snapshot, *, resolver: Resolver, clock: Clock) -> Mappings:
@@ -47,27 +39,24 @@ def configured_mappings(snapshot: Snapshot, *, resolver: Resolver, clock: Clock)
     def opened(parameter: str, names: tuple[str, ...]) -> AddressMaps:
         return maps(parameter, open_tables(names, where=_where(snapshot, parameter), clock=clock))
 
-    def classes(parameter: str, words: tuple[str, ...], allowed: Collection[str]) -> frozenset[str]:
-        return _words(snapshot, parameter, words, allowed)
-
     return Mappings(
         rewriting=configured_rewriting(snapshot),
         sender_canonical=Mapping(
             maps("sender_canonical_maps", routes.sender_canonical, "canonical"),
-            classes("sender_canonical_classes", settings.sender_canonical_classes, _SENDERS),
+            frozenset(settings.sender_canonical_classes),
         ),
         recipient_canonical=Mapping(
             maps("recipient_canonical_maps", routes.recipient_canonical, "canonical"),
-            classes("recipient_canonical_classes", settings.recipient_canonical_classes, _RECIPIENTS),
+            frozenset(settings.recipient_canonical_classes),
         ),
         canonical=Mapping(
             maps("canonical_maps", routes.canonical, "canonical"),
-            classes("canonical_classes", settings.canonical_classes, _SENDERS + _RECIPIENTS),
+            frozenset(settings.canonical_classes),
         ),
         masquerading=Masquerading(
             masquerade_domains(settings.masquerade_domains), _exceptions(snapshot, settings, clock)
         ),
-        masquerade_classes=classes("masquerade_classes", settings.masquerade_classes, _SENDERS + _RECIPIENTS),
+        masquerade_classes=frozenset(settings.masquerade_classes),
         aliases=maps("virtual_alias_maps", routes.virtual_aliases, "virtual"),
         alias_limits=AliasLimits(
             recursion=virtual.virtual_alias_recursion_limit,
@@ -105,12 +94,7 @@ def _address_maps(
     snapshot: Snapshot, title: str, tables: tuple[LookupTable, ...], kind: str, *, is_local: IsLocal
 ) -> AddressMaps:
     """Tables that were opened; `kind` as in propagate_unmatched_extensions."""
-    propagating = _words(
-        snapshot,
-        "propagate_unmatched_extensions",
-        snapshot.group(VirtualDelivery).propagate_unmatched_extensions,
-        _EXTENSIONS,
-    )
+    propagating = snapshot.group(VirtualDelivery).propagate_unmatched_extensions
     return AddressMaps(
         title=title,
         tables=tables,
@@ -120,19 +104,6 @@ def _address_maps(
         propagate=kind in propagating,
         is_one_address=kind == "virtual",
     )
-
-
-def _words(
-    snapshot: Snapshot, parameter: str, words: tuple[str, ...], allowed: Collection[str]
-) -> frozenset[str]:
-    for word in words:
-        if word not in allowed:
-            raise ConfigurationFault(
-                snapshot.where(parameter),
-                f'parameter {parameter}: unknown value "{word}"',
-                mend=f"the values are {', '.join(allowed)}",
-            )
-    return frozenset(words)
 
 
 def _exceptions(snapshot: Snapshot, settings: AddressMapping, clock: Clock) -> tuple[ExceptedUser, ...]:

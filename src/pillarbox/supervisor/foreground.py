@@ -18,9 +18,9 @@ import socket
 import subprocess
 import sys
 
-from pillarbox.config.findings import check_values
 from pillarbox.config.host_facts import host_facts
 from pillarbox.config.reading import read_configuration
+from pillarbox.config.value_checks import check_values
 from pillarbox.supervisor.first_run import prepare
 from pillarbox.supervisor.home import USER, Home
 from pillarbox.supervisor.listeners import StartFault

@@ -19,9 +19,10 @@ import msgspec
 from pillarbox.config.dovecot.interpretation import mailbox_settings
 from pillarbox.config.dovecot.reading import read_configuration as read_dovecot_conf
 from pillarbox.config.dovecot.unserved import warnings
-from pillarbox.config.findings import check_values, start_warnings
+from pillarbox.config.findings import start_warnings
 from pillarbox.config.host_facts import host_facts
 from pillarbox.config.reading import read_configuration
+from pillarbox.config.value_checks import check_values
 from pillarbox.net.startup import Surroundings
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.observability.events import (
@@ -42,8 +43,9 @@ from pillarbox.supervisor.log_target import LogTarget, file_target
 from pillarbox.supervisor.mailbox_half import MODULES as MAILBOX_MODULES
 from pillarbox.supervisor.mailbox_half import mailbox_half
 from pillarbox.supervisor.mta_half import MODULES as MTA_MODULES
-from pillarbox.supervisor.mta_half import make_queue, mta_half, service_warnings
+from pillarbox.supervisor.mta_half import make_queue, mta_half
 from pillarbox.supervisor.role_process import Zygotes
+from pillarbox.supervisor.service_warnings import service_warnings
 from pillarbox.supervisor.supervisor import Supervisor
 from pillarbox.supervisor.system_users import Owners, system_users
 from pillarbox.supervisor.version import VERSION, starting_up

@@ -23,7 +23,6 @@ from pillarbox.config.parameters.processes import Processes
 from pillarbox.config.reading import Configuration
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.config.value import Value
-from pillarbox.delivery.service_command import UnknownAccount
 from pillarbox.net.startup import User, cleanup_of
 from pillarbox.queue.maildrop import shared_modes
 from pillarbox.queue.queue_directories import QueueDirectories
@@ -32,8 +31,8 @@ from pillarbox.supervisor.half import Half, Role
 from pillarbox.supervisor.inet_addresses import inet_listeners
 from pillarbox.supervisor.instance_lock import LockFile
 from pillarbox.supervisor.listeners import InetListener, UnixListener
-from pillarbox.supervisor.spawn_services import is_spawn, spawn_fault, spawn_roles
-from pillarbox.supervisor.transport_services import BUILT_IN, pipe_fault, transport_services
+from pillarbox.supervisor.spawn_services import is_spawn, spawn_roles
+from pillarbox.supervisor.transport_services import BUILT_IN, pipe_fault, service_snapshot, transport_services
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 _WITHIN_ROLES: Final = frozenset(
@@ -41,6 +40,16 @@ _WITHIN_ROLES: Final = frozenset(
     "local virtual pipe anvil scache tlsproxy postlogd nqmgr".split()
 )
 """Programs whose work other roles do, or which a later part of the system brings."""
+
+_TAKE_ARGUMENTS: Final = frozenset({"pipe", "spawn"})
+
+SETTINGS_OF_PARTS: Final = {
+    "qmgr": ("qmgr", "oqmgr", "nqmgr"),
+    "rewrite": ("trivial-rewrite",),
+    "bounce": ("bounce",),
+    "verify": ("verify",),
+}
+"""Parts of the qmgr role that have the settings of a service of their own, and the programs it may run."""
 
 _DOORS: Final = {
     "showq": "showq",
@@ -118,6 +127,12 @@ def _check_programs(configuration: Configuration) -> None:
                 f'program "{program}" of service {service.name} is not served',
                 mend="put a # before the line",
             )
+        if service.arguments and program not in _TAKE_ARGUMENTS:
+            raise ConfigurationFault(
+                service.where,
+                f"unexpected command-line argument: {service.arguments[0]}",
+                mend=f"{program} takes -o name=value and -v only",
+            )
 
 
 def _smtpd(
@@ -190,7 +205,7 @@ def _queue_roles(configuration: Configuration, *, user: User | None) -> tuple[Ro
             on_reload="restart",
             listeners=("qmgr", *_DOORS, "verify"),
             snapshots={
-                "qmgr": encoded,
+                **_settings_of_parts(configuration),
                 cleanup_of("qmgr"): cleanup,
                 "pickup": pickup.encode(),
                 cleanup_of("pickup"): _cleanup_snapshot(configuration, pickup),
@@ -201,9 +216,18 @@ def _queue_roles(configuration: Configuration, *, user: User | None) -> tuple[Ro
     )
 
 
+def _settings_of_parts(configuration: Configuration) -> dict[str, bytes]:
+    """By part of the qmgr role: main.cf, and what the line of its service says."""
+    snapshots = dict.fromkeys(SETTINGS_OF_PARTS, configuration.snapshot)
+    for service in configuration.master_cf.services:
+        if os.path.basename(service.command) in SETTINGS_OF_PARTS.get(service.name, ()):
+            snapshots[service.name] = configuration.for_service(service)
+    return {name: snapshot.encode() for name, snapshot in snapshots.items()}
+
+
 def _smtpd_snapshot(configuration: Configuration, service: Service) -> bytes:
     """The service's settings; its process limit is the default_process_limit of its own."""
-    snapshot = configuration.for_service(service)
+    snapshot = service_snapshot(configuration, service)
     if service.process_limit is not None:
         limit = Value(str(service.process_limit), service.file, service.line)
         snapshot = snapshot.with_overrides({"default_process_limit": limit})
@@ -234,23 +258,6 @@ def _cleanup_snapshot(configuration: Configuration, snapshot: Snapshot) -> bytes
             mend="a line of master.cf such as: NAME unix n - n - 0 cleanup",
         )
     return configuration.snapshot.encode()
-
-
-def service_warnings(configuration: Configuration) -> list[str]:
-    """Pipes and spawned services that cannot work: mail that is routed to them waits.
-
-    Not those whose only fault is that their user does not exist: stock files have some, for programs that few hosts
-    have.  The log tells of them when there is mail for them, as Postfix's does.
-    """
-    faults: list[ConfigurationFault | None] = []
-    for service in without_disabled(configuration).master_cf.services:
-        if os.path.basename(service.command) == "pipe":
-            fault = pipe_fault(configuration, service)
-            if fault is not None and not isinstance(fault.__cause__, UnknownAccount):
-                faults.append(fault)
-        elif is_spawn(service):
-            faults.append(spawn_fault(configuration, service))
-    return [str(fault) for fault in faults if fault is not None]
 
 
 def _check_transports(configuration: Configuration) -> None:

@@ -14,9 +14,10 @@ FAULTS
 import asyncio
 import sys
 
-from pillarbox.config.findings import check_values, start_warnings
+from pillarbox.config.findings import start_warnings
 from pillarbox.config.host_facts import host_facts
 from pillarbox.config.reading import Configuration, read_configuration
+from pillarbox.config.value_checks import check_values
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.observability.events import Event, Refused, Reloaded, RoleStarted, Terminating, Warned
 from pillarbox.observability.log_file import LogFile
@@ -24,11 +25,12 @@ from pillarbox.supervisor.half import Half
 from pillarbox.supervisor.host_values import check_host_values
 from pillarbox.supervisor.listeners import StartFault
 from pillarbox.supervisor.log_target import LogTarget, mta_log
-from pillarbox.supervisor.mta_half import MODULES, mta_half, service_warnings
+from pillarbox.supervisor.mta_half import MODULES, mta_half
 from pillarbox.supervisor.postfix_control import status_socket
 from pillarbox.supervisor.queue_permissions import Instance, make_missing
 from pillarbox.supervisor.role_process import Zygotes
 from pillarbox.supervisor.service_manager import ServiceManager
+from pillarbox.supervisor.service_warnings import service_warnings
 from pillarbox.supervisor.starter import Starter, leave_the_terminal
 from pillarbox.supervisor.supervisor import Supervisor
 from pillarbox.supervisor.version import VERSION

@@ -15,13 +15,18 @@ from typing import Final
 from pillarbox.config.master_cf import Service
 from pillarbox.config.parameters.paths import Paths
 from pillarbox.config.reading import Configuration
+from pillarbox.config.snapshot import Snapshot
+from pillarbox.config.value import Value
 from pillarbox.delivery.pipe import PipeService
 from pillarbox.net.startup import AgentService
 from pillarbox.supervisor.disabled_services import is_disabled
 from pillarbox.vocabulary.faults import ConfigurationFault
 
-_DELIVERY_AGENTS: Final = frozenset("local pipe virtual smtp lmtp error discard".split())
+DELIVERY_AGENTS: Final = frozenset("local pipe virtual smtp lmtp error discard".split())
 """Programs whose services are transports."""
+
+SAY_MORE: Final = frozenset({"smtpd", "smtp", "lmtp"})
+"""Programs that log their sessions line by line with -v, whoever the peer is."""
 
 BUILT_IN: Final[dict[str, str]] = {
     "smtp": "smtp",
@@ -46,7 +51,7 @@ def transport_services(configuration: Configuration) -> tuple[AgentService, ...]
     }
     for service in configuration.master_cf.services:
         program = os.path.basename(service.command)
-        if program not in _DELIVERY_AGENTS or service.type != "unix":
+        if program not in DELIVERY_AGENTS or service.type != "unix":
             continue
         found[service.name] = AgentService(
             name=service.name,
@@ -54,9 +59,25 @@ def transport_services(configuration: Configuration) -> tuple[AgentService, ...]
             arguments=service.arguments,
             where=service.where,
             process_limit=service.process_limit,
-            snapshot=configuration.for_service(service).encode(),
+            snapshot=service_snapshot(configuration, service).encode(),
         )
     return tuple(found.values())
+
+
+def service_snapshot(configuration: Configuration, service: Service) -> Snapshot:
+    """The settings of a service; with -v, all peers are on debug_peer_list."""
+    snapshot = configuration.for_service(service)
+    if not service.verbosity or os.path.basename(service.command) not in SAY_MORE:
+        return snapshot
+    return snapshot.with_overrides(
+        {
+            name: Value(text, service.file, service.line)
+            for name, text in (
+                ("debug_peer_list", "static:all"),
+                ("debug_peer_level", str(service.verbosity)),
+            )
+        }
+    )
 
 
 def pipe_fault(configuration: Configuration, service: Service) -> ConfigurationFault | None:

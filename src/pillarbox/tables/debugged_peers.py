@@ -85,7 +85,6 @@ def debugged_peers(snapshot: Snapshot, *, clock: Clock) -> DebuggedPeers:
     """The peers of a service.  ConfigurationFault."""
     settings = snapshot.group(Logging)
     where = f"{snapshot.where('debug_peer_list')}, parameter debug_peer_list"
-    patterns = settings.debug_peer_list.patterns if settings.debug_peer_level > 0 else ()
     return DebuggedPeers(
         (
             _Item(
@@ -93,7 +92,7 @@ def debugged_peers(snapshot: Snapshot, *, clock: Clock) -> DebuggedPeers:
                 pattern.negated,
                 open_table(pattern.text, where=where, clock=clock) if pattern.is_table else None,
             )
-            for pattern in patterns
+            for pattern in settings.debug_peer_list.patterns
         ),
         subdomains="debug_peer_list" in snapshot.group(LocalRecipients).parent_domain_matches_subdomains,
     )

@@ -40,7 +40,7 @@ import sys
 from collections.abc import Callable
 from typing import Final
 
-from pillarbox.config.findings import check_values, start_warnings
+from pillarbox.config.findings import start_warnings
 from pillarbox.config.host_facts import host_facts
 from pillarbox.config.parameters.instances import Instances
 from pillarbox.config.parameters.logging import Logging
@@ -48,6 +48,7 @@ from pillarbox.config.parameters.paths import Paths
 from pillarbox.config.parameters.queue_manager import QueueManager
 from pillarbox.config.reading import Configuration, read_configuration
 from pillarbox.config.unknown_names import unknown_names
+from pillarbox.config.value_checks import check_values
 from pillarbox.net.forks import fork
 from pillarbox.net.rights import become
 from pillarbox.net.system_clock import SystemClock
@@ -57,8 +58,8 @@ from pillarbox.supervisor import postfix_control
 from pillarbox.supervisor.host_values import check_host_values
 from pillarbox.supervisor.listeners import StartFault
 from pillarbox.supervisor.log_target import check_maillog_file
-from pillarbox.supervisor.mta_half import service_warnings
 from pillarbox.supervisor.queue_permissions import Instance, closed, make_missing, mend, warnings
+from pillarbox.supervisor.service_warnings import service_warnings
 from pillarbox.tools import run_command
 from pillarbox.tools.system_log import SystemLog
 from pillarbox.tools.wrong_options import complaint

@@ -1,7 +1,11 @@
 """How addresses of messages are rewritten, and who gets copies."""
 
+from typing import Final
+
 from pillarbox.config.parameter import parameter, settings_group
 from pillarbox.config.value_types import MatchList
+
+_ADDRESSES: Final = ("envelope_sender", "envelope_recipient", "header_sender", "header_recipient")
 
 
 @settings_group
@@ -15,6 +19,7 @@ class AddressMapping:
     )
     canonical_classes: tuple[str, ...] = parameter(
         "envelope_sender, envelope_recipient, header_sender, header_recipient",
+        words=_ADDRESSES,
         doc="Addresses that canonical_maps is for.",
     )
     sender_canonical_maps: tuple[str, ...] = parameter(
@@ -22,6 +27,7 @@ class AddressMapping:
     )
     sender_canonical_classes: tuple[str, ...] = parameter(
         "envelope_sender, header_sender",
+        words=("envelope_sender", "header_sender"),
         doc="Addresses that sender_canonical_maps is for: envelope_sender, header_sender.",
     )
     recipient_canonical_maps: tuple[str, ...] = parameter(
@@ -29,6 +35,7 @@ class AddressMapping:
     )
     recipient_canonical_classes: tuple[str, ...] = parameter(
         "envelope_recipient, header_recipient",
+        words=("envelope_recipient", "header_recipient"),
         doc="Addresses that recipient_canonical_maps is for: envelope_recipient, header_recipient.",
     )
     masquerade_domains: tuple[str, ...] = parameter(
@@ -38,6 +45,7 @@ class AddressMapping:
     )
     masquerade_classes: tuple[str, ...] = parameter(
         "envelope_sender, header_sender, header_recipient",
+        words=_ADDRESSES,
         doc="Addresses that are masqueraded: envelope_sender, envelope_recipient, header_sender, header_recipient.",
     )
     masquerade_exceptions: MatchList = parameter(

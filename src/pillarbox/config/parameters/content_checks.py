@@ -21,7 +21,7 @@ class ContentChecks:
     )
     body_checks: tuple[str, ...] = parameter("", doc="Tables that are asked for each line of a body.")
     body_checks_size_limit: int = parameter(
-        "51200", minimum=1, doc="Octets of each part of a message that body_checks look at."
+        "51200", minimum=0, doc="Octets of each part of a message that body_checks look at. 0: all."
     )
     disable_mime_input_processing: bool = parameter(
         "no", doc="Do not look into the parts of new messages: all that follows the first header is body."

@@ -18,6 +18,7 @@ class ContentFilter:
     )
     receive_override_options: tuple[str, ...] = parameter(
         "",
+        words=("no_unknown_recipient_checks", "no_address_mappings", "no_header_body_checks", "no_milters"),
         doc="What is not done with mail that comes in, such as what comes back from a filter: "
         "no_unknown_recipient_checks, no_address_mappings, no_header_body_checks, no_milters.",
     )
@@ -34,7 +35,9 @@ class BeforeQueueFilter:
     )
     smtpd_proxy_ehlo: str = parameter("$myhostname", doc="The name that is given to the filter with EHLO.")
     smtpd_proxy_options: tuple[str, ...] = parameter(
-        "", doc="With speed_adjust, connect to the filter when the whole message has come."
+        "",
+        words=("speed_adjust",),
+        doc="With speed_adjust, connect to the filter when the whole message has come.",
     )
     smtpd_proxy_timeout: Seconds = parameter(
         "100s", minimum=1, doc="Time to connect to the filter, and for each of its replies."

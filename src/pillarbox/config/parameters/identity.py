@@ -35,7 +35,6 @@ class Identity:
     tcp_windowsize: int = parameter(
         "0",
         minimum=0,
-        maximum=65535,
         doc="Octets that a TCP peer may send before they are acknowledged, for routers that break window "
         "scaling. 0: as the system has it.",
     )

@@ -43,7 +43,9 @@ class LmtpDelivery:
 def _of_lmtp(declared: Declaration) -> Declared:
     name = _NAMES.get(declared.name, declared.name.replace("smtp_", "lmtp_", 1))
     default = _DEFAULTS.get(declared.name, declared.default.replace("$smtp_", "$lmtp_"))
-    return Declared(default, declared.doc, declared.minimum, declared.maximum, name=name)
+    return Declared(
+        default, declared.doc, declared.minimum, declared.maximum, name=name, words=declared.words
+    )
 
 
 LmtpClient: Final = twin_group(SmtpClient, "LmtpClient", _of_lmtp)

@@ -1,9 +1,14 @@
 """Local delivery: aliases, .forward files, mailboxes, commands, and whose rights each of them gets."""
 
+from typing import Final
+
 from pillarbox.config.parameter import parameter, settings_group
-from pillarbox.config.value_types import Seconds
+from pillarbox.config.value_types import Octets, Seconds
 
 _FILTER = "1234567890!@%-_=+:,./abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+_KINDS_OF_LISTS: Final = ("alias", "forward", "include")
 
 
 @settings_group
@@ -52,10 +57,14 @@ class LocalDelivery:
         "no value is skipped.",
     )
     allow_mail_to_commands: tuple[str, ...] = parameter(
-        "alias, forward", doc="Where |command may stand: alias, forward, include."
+        "alias, forward",
+        words=_KINDS_OF_LISTS,
+        doc="Where |command may stand: alias, forward, include.",
     )
     allow_mail_to_files: tuple[str, ...] = parameter(
-        "alias, forward", doc="Where /file may stand: alias, forward, include."
+        "alias, forward",
+        words=_KINDS_OF_LISTS,
+        doc="Where /file may stand: alias, forward, include.",
     )
     command_expansion_filter: str = parameter(
         _FILTER,
@@ -81,7 +90,9 @@ class LocalDelivery:
         "need a shell.",
     )
     mailbox_delivery_lock: tuple[str, ...] = parameter(
-        "fcntl, dotlock", doc="How an mbox file is locked: fcntl, flock, dotlock."
+        "fcntl, dotlock",
+        words=("flock", "fcntl", "dotlock"),
+        doc="How an mbox file is locked: fcntl, flock, dotlock.",
     )
     deliver_lock_attempts: int = parameter(
         "20", minimum=1, doc="How often a mailbox lock is tried before the mail waits."
@@ -90,7 +101,7 @@ class LocalDelivery:
     stale_lock_time: Seconds = parameter(
         "500s", minimum=1, doc="Age at which a lock file is taken for left behind and removed."
     )
-    mailbox_size_limit: int = parameter(
+    mailbox_size_limit: Octets = parameter(
         "51200000",
         minimum=0,
         doc="Largest mbox file, and largest message in a Maildir; also the largest file that a command for "

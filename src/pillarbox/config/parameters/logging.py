@@ -40,8 +40,8 @@ class Logging:
     )
     debug_peer_level: int = parameter(
         "2",
-        minimum=0,
-        doc="How much is logged of debug_peer_list: nothing with 0, what is said with any other number.",
+        minimum=1,
+        doc="How much is logged of debug_peer_list: with any number, what both sides say.",
     )
     delay_logging_resolution_limit: int = parameter(
         "2",

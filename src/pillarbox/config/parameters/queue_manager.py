@@ -188,6 +188,7 @@ class QueueManager:
     )
     notify_classes: tuple[str, ...] = parameter(
         "resource, software",
+        words=("bounce", "2bounce", "data", "delay", "policy", "protocol", "resource", "software"),
         doc="Which problems postmaster hears of: bounce, 2bounce, data, delay, policy, protocol, "
         "resource, software.",
     )

@@ -56,6 +56,7 @@ class SmtpClient:
     smtp_helo_name: str = parameter("$myhostname", doc="The name given with EHLO or HELO.")
     smtp_host_lookup: tuple[str, ...] = parameter(
         "dns",
+        words=("dns", "native"),
         doc="Where addresses of hosts are looked up: dns, or native for /etc/hosts before the DNS, or both.",
     )
     smtp_dns_support_level: Literal["", "disabled", "enabled", "dnssec"] = parameter(
@@ -65,6 +66,7 @@ class SmtpClient:
     )
     smtp_dns_resolver_options: tuple[str, ...] = parameter(
         "",
+        words=("res_defnames", "res_dnsrch"),
         doc="How names are looked for in resolv.conf's domains. res_defnames: one without a dot is in the first of "
         "them. res_dnsrch: one that is not found is looked for in each.",
     )
@@ -220,7 +222,7 @@ class SmtpClient:
         "", doc="Destinations whose connections are always kept for a moment: names and tables."
     )
     smtp_connection_cache_time_limit: Seconds = parameter(
-        "2s", minimum=0, doc="How long an idle connection is kept."
+        "2s", minimum=1, doc="How long an idle connection is kept."
     )
     smtp_connection_reuse_time_limit: Seconds = parameter(
         "300s", minimum=1, doc="Age at which a connection is not used again."

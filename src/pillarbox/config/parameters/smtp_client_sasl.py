@@ -1,6 +1,7 @@
 """How the SMTP client logs in."""
 
 from pillarbox.config.parameter import parameter, settings_group
+from pillarbox.config.parameters.smtp_server_sasl import SECURITY_OPTIONS
 from pillarbox.config.value_types import Seconds
 
 
@@ -20,14 +21,19 @@ class SmtpClientSasl:
     )
     smtp_sasl_security_options: tuple[str, ...] = parameter(
         "noplaintext, noanonymous",
+        words=SECURITY_OPTIONS,
         doc="What a mechanism must not be: noplaintext (no PLAIN and LOGIN), noactive, nodictionary, noanonymous; "
         "or must have: mutual_auth, forward_secrecy.",
     )
     smtp_sasl_tls_security_options: tuple[str, ...] = parameter(
-        "$smtp_sasl_security_options", doc="The same for connections under TLS."
+        "$smtp_sasl_security_options",
+        words=SECURITY_OPTIONS,
+        doc="The same for connections under TLS.",
     )
     smtp_sasl_tls_verified_security_options: tuple[str, ...] = parameter(
-        "$smtp_sasl_tls_security_options", doc="The same when the server's certificate was verified."
+        "$smtp_sasl_tls_security_options",
+        words=SECURITY_OPTIONS,
+        doc="The same when the server's certificate was verified.",
     )
     smtp_sasl_mechanism_filter: tuple[str, ...] = parameter(
         "", doc="The only mechanisms that are used, or with ! before a name those that are not. Empty: all."

@@ -3,19 +3,19 @@
 from typing import Literal
 
 from pillarbox.config.parameter import parameter, settings_group
-from pillarbox.config.value_types import NetworkList, Seconds
+from pillarbox.config.value_types import NetworkList, Octets, Seconds
 
 
 @settings_group
 class SmtpServer:
     """SMTP conversation: offers, limits, timeouts, strictness, content after DATA."""
 
-    message_size_limit: int = parameter(
+    message_size_limit: Octets = parameter(
         "10240000",
         minimum=0,
         doc="Largest message in octets, with its envelope. Told to clients with SIZE. 0: no limit.",
     )
-    queue_minfree: int = parameter(
+    queue_minfree: Octets = parameter(
         "0",
         minimum=0,
         doc="Octets that must be free in the queue's file system for a message to be taken; in any case "
@@ -179,6 +179,7 @@ class SmtpServer:
     )
     smtputf8_autodetect_classes: tuple[str, ...] = parameter(
         "sendmail, verify",
+        words=("sendmail", "smtpd", "qmqpd", "forward", "bounce", "notify", "verify", "all"),
         doc="Sources of mail that needs SMTPUTF8 if an address or the header is not ASCII, though nobody said so: "
         "sendmail, smtpd, forward, bounce, notify, verify, all.",
     )

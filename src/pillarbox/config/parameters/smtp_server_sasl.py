@@ -1,9 +1,18 @@
 """Authentication of clients that send mail to us."""
 
-from typing import Literal
+from typing import Final, Literal
 
 from pillarbox.config.parameter import parameter, settings_group
 from pillarbox.config.value_types import NetworkList
+
+SECURITY_OPTIONS: Final = (
+    "noplaintext",
+    "noactive",
+    "nodictionary",
+    "noanonymous",
+    "mutual_auth",
+    "forward_secrecy",
+)
 
 
 @settings_group
@@ -27,11 +36,14 @@ class SmtpServerSasl:
     smtpd_sasl_local_domain: str = parameter("", doc="The realm of logins without one.")
     smtpd_sasl_security_options: tuple[str, ...] = parameter(
         "noanonymous",
+        words=SECURITY_OPTIONS,
         doc="Mechanisms that are not offered: noplaintext, noactive, nodictionary, noanonymous, "
         "forward_secrecy, mutual_auth.",
     )
     smtpd_sasl_tls_security_options: tuple[str, ...] = parameter(
-        "$smtpd_sasl_security_options", doc="The same, once TLS has begun."
+        "$smtpd_sasl_security_options",
+        words=SECURITY_OPTIONS,
+        doc="The same, once TLS has begun.",
     )
     smtpd_sasl_mechanism_filter: tuple[str, ...] = parameter(
         "!external, static:rest", doc="Mechanisms that may be offered; ! takes one out."
@@ -39,7 +51,7 @@ class SmtpServerSasl:
     smtpd_sasl_authenticated_header: bool = parameter("no", doc="Show the login in the Received: header.")
     smtpd_sasl_exceptions_networks: NetworkList = parameter("", doc="Clients to which AUTH is not offered.")
     smtpd_sasl_response_limit: int = parameter(
-        "12288", minimum=1, doc="Octets of one response in an AUTH exchange."
+        "12288", minimum=12288, doc="Octets of one response in an AUTH exchange."
     )
     broken_sasl_auth_clients: bool = parameter(
         "no", doc="Also offer AUTH=…, as very old clients of Microsoft expect."

@@ -1,7 +1,7 @@
 """Virtual domains: their aliases, their mailboxes, and whose files these are."""
 
 from pillarbox.config.parameter import parameter, settings_group
-from pillarbox.config.value_types import MatchList
+from pillarbox.config.value_types import MatchList, Octets
 
 
 @settings_group
@@ -32,7 +32,7 @@ class VirtualDelivery:
     virtual_minimum_uid: int = parameter(
         "100", minimum=1, doc="Smallest uid that may be used for virtual mailboxes."
     )
-    virtual_mailbox_limit: int = parameter(
+    virtual_mailbox_limit: Octets = parameter(
         "51200000",
         minimum=0,
         doc="Largest message that is written to a Maildir, and largest mbox file. 0: no limit. It may not be "
@@ -40,6 +40,7 @@ class VirtualDelivery:
     )
     virtual_mailbox_lock: tuple[str, ...] = parameter(
         "fcntl, dotlock",
+        words=("flock", "fcntl", "dotlock"),
         doc="How an mbox file of a virtual mailbox is locked: fcntl, flock, dotlock.",
     )
     virtual_alias_maps: tuple[str, ...] = parameter(
@@ -62,6 +63,7 @@ class VirtualDelivery:
     )
     propagate_unmatched_extensions: tuple[str, ...] = parameter(
         "canonical, virtual",
+        words=("canonical", "virtual", "alias", "forward", "include", "generic"),
         doc="Where an address extension that was not looked up is added to the result: canonical, "
         "virtual, alias, forward, include, generic.",
     )

@@ -69,7 +69,7 @@ def agent_settings(snapshot: Snapshot, service: AgentService) -> AgentSettings:
         else process_limit,
         commands_of_recipient=of_recipient,
         local=local,
-        locks=_locks(snapshot, "mailbox_delivery_lock", local.mailbox_delivery_lock, local),
+        locks=_locks(local.mailbox_delivery_lock, local),
         queue_directory=paths.queue_directory,
         propagate=frozenset(snapshot.group(VirtualDelivery).propagate_unmatched_extensions),
         environment=environment,
@@ -83,18 +83,13 @@ def mailbox_rules(snapshot: Snapshot) -> MailboxRules:
     virtual, local = snapshot.group(VirtualDelivery), snapshot.group(LocalDelivery)
     return MailboxRules(
         virtual.virtual_mailbox_limit,
-        _locks(snapshot, "virtual_mailbox_lock", virtual.virtual_mailbox_lock, local),
+        _locks(virtual.virtual_mailbox_lock, local),
         local.strict_mailbox_ownership,
         snapshot.group(QueueManager).enable_original_recipient,
     )
 
 
-def _locks(snapshot: Snapshot, parameter: str, styles: tuple[str, ...], local: LocalDelivery) -> MboxLocks:
-    for style in styles:
-        if style not in ("fcntl", "flock", "dotlock"):
-            raise ConfigurationFault(
-                snapshot.where(parameter), f"parameter {parameter}: unknown lock: {style}"
-            )
+def _locks(styles: tuple[str, ...], local: LocalDelivery) -> MboxLocks:
     return MboxLocks(
         frozenset(styles), local.deliver_lock_attempts, local.deliver_lock_delay, local.stale_lock_time
     )

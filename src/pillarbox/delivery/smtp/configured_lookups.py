@@ -7,7 +7,6 @@ FAULTS
 import random
 from collections.abc import Callable, Iterable
 from ipaddress import ip_interface
-from typing import Literal
 
 import msgspec
 
@@ -48,7 +47,7 @@ def open_resolvers(
             resolver = probed = ProbedResolver(proving, settings.exchange.dnssec_probe)
         except ValueError as error:
             raise ConfigurationFault(settings.where("dnssec_probe"), str(error)) from error
-    resolver = _searching(resolver, client, where=settings.where("smtp_dns_resolver_options"), search=search)
+    resolver = _searching(resolver, client, search=search)
     dns_filter: FilteredResolver | None = None
     if client.smtp_dns_reply_filter:
         tables = settings.tables("smtp_dns_reply_filter", client.smtp_dns_reply_filter)
@@ -70,7 +69,7 @@ def mail_exchangers(settings: ServiceSettings, resolver: Resolver) -> MailExchan
             clock=settings.clock,
             methods=("files",)
             if client.smtp_dns_support_level == "disabled"
-            else _methods(client.smtp_host_lookup, where=settings.where("smtp_host_lookup")),
+            else _methods(client.smtp_host_lookup),
             ipv4=bool(protocols & {"all", "ipv4"}),
             ipv6=bool(protocols & {"all", "ipv6"}),
         ),
@@ -91,14 +90,8 @@ def mail_exchangers(settings: ServiceSettings, resolver: Resolver) -> MailExchan
     )
 
 
-def _searching(
-    resolver: Resolver, client: SmtpClient, *, where: str, search: Callable[[], Iterable[str]]
-) -> Resolver:
+def _searching(resolver: Resolver, client: SmtpClient, *, search: Callable[[], Iterable[str]]) -> Resolver:
     options = set(client.smtp_dns_resolver_options)
-    if unknown := options - {"res_defnames", "res_dnsrch"}:
-        raise ConfigurationFault(
-            where, f'unknown DNS resolver option "{min(unknown)}"', mend="res_defnames or res_dnsrch"
-        )
     if not options:
         return resolver
     return SearchingResolver(
@@ -106,11 +99,6 @@ def _searching(
     )
 
 
-def _methods(words: tuple[str, ...], *, where: str) -> tuple[Lookup, ...]:
-    names: dict[str, Literal["dns", "native"]] = {"dns": "dns", "native": "native"}
-    found: list[Lookup] = []
-    for word in words:
-        if word not in names:
-            raise ConfigurationFault(where, f'"{word}" is no way to look up hosts', mend="dns or native")
-        found.append(names[word])
-    return tuple(found) or ("dns",)
+def _methods(words: tuple[str, ...]) -> tuple[Lookup, ...]:
+    names: dict[str, Lookup] = {"dns": "dns", "native": "native"}
+    return tuple(names[word] for word in words)

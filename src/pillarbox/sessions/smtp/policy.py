@@ -228,13 +228,6 @@ def _proxy_filter(snapshot: Snapshot) -> FilterSettings | None:
     name = settings.smtpd_proxy_filter
     if not name:
         return None
-    unknown = set(settings.smtpd_proxy_options) - {"speed_adjust"}
-    if unknown:
-        raise ConfigurationFault(
-            f"{snapshot.where('smtpd_proxy_options')}, parameter smtpd_proxy_options",
-            f'unknown value "{sorted(unknown)[0]}"',
-            mend="speed_adjust is the only one there is",
-        )
     directory = snapshot.group(Paths).queue_directory
     if name.lower().startswith("unix:"):
         place: tuple[str, int] | str = os.path.join(directory, name[5:])
