@@ -31,7 +31,6 @@ def test_fields() -> None:
             unprivileged=True,
             chroot=False,
             wakeup=60,
-            wakeup_if_used=True,
             process_limit=20,
             command="smtpd",
             overrides={},
@@ -49,12 +48,11 @@ def test_fields() -> None:
 def test_defaults() -> None:
     """`-` is private, unprivileged, no wakeup; chroot and process limit are left to main.cf."""
     service = one("foo unix - - - - - foo")
-    assert (True, True, None, 0, False, None) == (
+    assert (True, True, None, 0, None) == (
         service.private,
         service.unprivileged,
         service.chroot,
         service.wakeup,
-        service.wakeup_if_used,
         service.process_limit,
     )
 

@@ -1,6 +1,7 @@
 """doveadm(1): forms of output, passwords of every scheme, wrong use."""
 
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from pillarbox.auth.password_making import SCHEMES, make
 from pillarbox.auth.password_schemes import UnknownScheme, verify
 from pillarbox.tools import doveadm
-from pillarbox.tools.doveadm_commands.output import text_of
+from pillarbox.tools.doveadm_commands.output import RowWriter
 
 COLUMNS = ("mailbox", "messages", "vsize")
 ROWS = [["Sent", "0", "0"], ["Archive/2024", "1", "305"]]
@@ -23,15 +24,25 @@ FORMS = [
 ]
 
 
+def printed(form: str, *, hidden: Sequence[str] = ()) -> str:
+    """The rows."""
+    found: list[str] = []
+    writer = RowWriter(COLUMNS, form, hidden=hidden, write=found.append)
+    for row in ROWS:
+        writer.add(row)
+    writer.finish()
+    return "".join(found)
+
+
 @pytest.mark.parametrize(("form", "expected"), FORMS)
 def test_forms(form: str, expected: str) -> None:
     """As doveadm(1) prints the same rows."""
-    assert text_of(COLUMNS, ROWS, form, hidden=("mailbox",)) == expected
+    assert printed(form, hidden=("mailbox",)) == expected
 
 
 def test_table_has_columns_in_their_widths() -> None:
     """Names first."""
-    lines = text_of(COLUMNS, ROWS, "table").split("\n")
+    lines = printed("table").split("\n")
     assert [line.split() for line in lines] == [list(COLUMNS), *ROWS, []]
     assert len({len(line) for line in lines[:-1]}) == 1
 

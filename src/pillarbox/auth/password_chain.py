@@ -51,7 +51,6 @@ class Outcome(msgspec.Struct, frozen=True):
     message: str = ""
     """For the client, where the configuration says that it may hear it."""
     temporary: bool = False
-    disabled: bool = False
 
 
 class NoLookups(Exception):

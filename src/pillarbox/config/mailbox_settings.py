@@ -124,7 +124,6 @@ class MailboxSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     base_dir: str = "/run/dovecot"
     """Directory of the half's sockets and pid file."""
-    instance_name: str = "dovecot"
     hostname: str = "localhost"
     protocols: tuple[str, ...] = ("imap", "pop3")
     inet_sockets: tuple[InetSocket, ...] = ()

@@ -69,7 +69,6 @@ class Service(msgspec.Struct, frozen=True):
     unprivileged: bool
     chroot: bool | None
     wakeup: int
-    wakeup_if_used: bool
     process_limit: int | None
     command: str
     overrides: dict[str, Value]
@@ -150,7 +149,6 @@ def _service(line: LogicalLine, path: str) -> Service:
         unprivileged=_yes_or_no("unprivileged", unprivileged, default=True),
         chroot=None if chroot == "-" else _yes_or_no("chroot", chroot, default=False),
         wakeup=_wakeup(wakeup),
-        wakeup_if_used=wakeup.endswith("?"),
         process_limit=_process_limit(limit),
         command=command,
         arguments=options.read(rest),

@@ -122,9 +122,9 @@ class Internet:
         """All hosts of a scenario; None where nobody listens."""
         return [placed.host for placed in self._placed[scenario]]
 
-    def address(self, scenario: str, number: int = 0) -> str:
-        """Where a host is."""
-        return self._placed[scenario][number].address
+    def address(self, scenario: str) -> str:
+        """Where its first host is."""
+        return self._placed[scenario][0].address
 
     def addresses(self) -> list[str]:
         """Of all hosts, IPv4."""

@@ -43,16 +43,9 @@ def delivered(
     return Expected(fate="delivered", host=host, attempts=attempts, after=after, late=late, tls=tls)
 
 
-def returned(
-    status: str,
-    text: str = "",
-    *,
-    attempts: int | None = 1,
-    after: tuple[float, float] = (0.0, 0.0),
-    late: bool = False,
-) -> Expected:
-    """The sender gets a notice."""
-    return Expected(fate="returned", status=status, text=text, attempts=attempts, after=after, late=late)
+def returned(status: str, text: str = "") -> Expected:
+    """The sender gets a notice after one attempt."""
+    return Expected(fate="returned", status=status, text=text, attempts=1)
 
 
 def expired(status: str, text: str = "") -> Expected:

@@ -14,10 +14,10 @@ Not more without need: programs of others, which users' .forward files may start
 """
 
 
-def allow_descriptors(wanted: int = MANY) -> None:
-    """Raise the limit to `wanted`, or to what the process may have at the most; it is never lowered."""
+def allow_descriptors() -> None:
+    """Raise the limit to `MANY`, or to what the process may have at the most; it is never lowered."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    may = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    may = MANY if hard == resource.RLIM_INFINITY else min(MANY, hard)
     if soft != resource.RLIM_INFINITY and soft < may:
         resource.setrlimit(resource.RLIMIT_NOFILE, (may, hard))
 

@@ -9,12 +9,15 @@ DESCRIPTION
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 from pillarbox.net.connection import Connection
 from pillarbox.observability.events import EventSink, Warned
 from pillarbox.observability.mistakes import mistakes
 
 ServeConnection = Callable[[Connection], Awaitable[None]]
+_BACKLOG: Final = 1024
+"""Clients that the kernel keeps before they are accepted."""
 
 
 class Listener:
@@ -28,14 +31,14 @@ class Listener:
         self._sessions: set[asyncio.Task[None]] = set()
         self._cancelled = False
 
-    async def start(self, sock: socket.socket, *, backlog: int = 1024) -> None:
+    async def start(self, sock: socket.socket) -> None:
         """Begin to accept."""
         loop = asyncio.get_running_loop()
         factory = self._new_connection
         if sock.family == socket.AF_UNIX:
-            self._server = await loop.create_unix_server(factory, sock=sock, backlog=backlog)
+            self._server = await loop.create_unix_server(factory, sock=sock, backlog=_BACKLOG)
         else:
-            self._server = await loop.create_server(factory, sock=sock, backlog=backlog)
+            self._server = await loop.create_server(factory, sock=sock, backlog=_BACKLOG)
 
     def stop(self) -> None:
         """Accept no more; the sessions go on."""

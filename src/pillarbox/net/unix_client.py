@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     import socket
 
 
-def connect_below(directory: str, name: str, *, kind: int = _socket.SOCK_STREAM) -> "socket.socket":
+def connect_below(directory: str, name: str) -> "socket.socket":
     """A connection to the socket `name` (it may have slashes) below a directory.  OSError if nobody is there."""
     import socket
 
-    return socket.socket(fileno=bare_connection(directory, name, kind=kind).detach())
+    return socket.socket(fileno=bare_connection(directory, name).detach())
 
 
 def bare_connection(directory: str, name: str, *, kind: int = _socket.SOCK_STREAM) -> _socket.socket:

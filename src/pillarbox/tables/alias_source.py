@@ -16,7 +16,8 @@ from collections.abc import Iterator
 
 from pillarbox.message.address_tokens import Kind, joined, tokens_of
 from pillarbox.tables.pattern_sources import lines_of
-from pillarbox.tables.table import Opening, is_utf8
+from pillarbox.tables.table import Opening
+from pillarbox.vocabulary.utf8 import is_utf8
 
 
 def alias_entries(content: str, *, path: str, opening: Opening) -> Iterator[tuple[int, str, str]]:

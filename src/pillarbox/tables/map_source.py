@@ -15,7 +15,8 @@ from collections.abc import Iterator
 
 from pillarbox.config.logical_lines import BLANKS
 from pillarbox.tables.pattern_sources import lines_of
-from pillarbox.tables.table import Opening, is_utf8
+from pillarbox.tables.table import Opening
+from pillarbox.vocabulary.utf8 import is_utf8
 
 
 def map_entries(

@@ -55,10 +55,9 @@ def open_table(
     where: str,
     clock: Clock,
     warn: Warn = ignore_warning,
-    utf8: bool = True,
 ) -> LookupTable:
     """The table that `type:name` names.  ConfigurationFault (at `where`) if it cannot be opened."""
-    return open_with(name, Opening(where=where, clock=clock, warn=warn, utf8=utf8))
+    return open_with(name, Opening(where=where, clock=clock, warn=warn))
 
 
 def open_tables(

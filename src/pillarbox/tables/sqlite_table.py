@@ -23,7 +23,8 @@ from urllib.parse import quote
 
 from pillarbox.tables.lookup_parameters import LookupParameters
 from pillarbox.tables.lookup_template import TooManyValues
-from pillarbox.tables.table import Keys, LookupFault, LookupTable, Opening, is_utf8, text_of
+from pillarbox.tables.table import Keys, LookupFault, LookupTable, Opening, text_of
+from pillarbox.vocabulary.utf8 import is_utf8
 
 _PATIENCE: Final = 0.2
 """Seconds that a lock is waited for; Postfix does not wait."""

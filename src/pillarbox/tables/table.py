@@ -27,6 +27,7 @@ from pillarbox.tables.file_values import encoded_files
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.faults import ConfigurationFault, TemporaryFault
 from pillarbox.vocabulary.status import EnhancedStatus
+from pillarbox.vocabulary.utf8 import is_utf8
 
 
 class LookupFault(TemporaryFault):
@@ -95,17 +96,6 @@ class Opening(msgspec.Struct, frozen=True, kw_only=True):
     def value(self, text: str) -> str:
         """What a table gives for a value of its text.  FileValueFault."""
         return encoded_files(text, files=self.file_system) if self.files else text
-
-
-def is_utf8(text: str) -> bool:
-    """Whether the text was UTF-8 (surrogates stand for octets that were not)."""
-    if text.isascii():
-        return True
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def octets_of(text: str) -> bytes:

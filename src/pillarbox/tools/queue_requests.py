@@ -74,10 +74,10 @@ def _run(arguments: list[str]) -> None:
         flush_site(snapshot, value)
 
 
-def show_queue(snapshot: Snapshot, *, as_json: bool, program: str = _PROGRAM) -> None:
+def show_queue(snapshot: Snapshot, *, as_json: bool) -> None:
     """List the queue on standard output."""
     _check(snapshot, "authorized_mailq_users", "view the mail queue")
-    messages = _messages(snapshot, program)
+    messages = _messages(snapshot)
     try:
         if as_json:
             print_json(messages, write=sys.stdout.buffer.write)
@@ -89,7 +89,7 @@ def show_queue(snapshot: Snapshot, *, as_json: bool, program: str = _PROGRAM) ->
         raise Stop(f"malformed showq server response: {fault}", EX_SOFTWARE) from fault
 
 
-def _messages(snapshot: Snapshot, program: str) -> Iterator[ListedMessage]:
+def _messages(snapshot: Snapshot) -> Iterator[ListedMessage]:
     queue_directory = snapshot.group(Paths).queue_directory
     try:
         server = bare_connection(queue_directory, "public/showq")
@@ -97,7 +97,7 @@ def _messages(snapshot: Snapshot, program: str) -> Iterator[ListedMessage]:
         why = f"(Connect to the {_mail_name(snapshot)} showq service: {error.strerror})"
         if os.geteuid() != 0:
             raise Stop(f"Queue report unavailable - mail system is down {why}", EX_UNAVAILABLE) from error
-        tell(program, f"warning: Mail system is down -- accessing queue directly {why}")
+        tell(_PROGRAM, f"warning: Mail system is down -- accessing queue directly {why}")
         empty = snapshot.group(QueueManager).empty_address_recipient.encode()
         return list_queue(queue_of(snapshot), empty_address=empty)
     return messages_from(server)
@@ -107,7 +107,7 @@ def _mail_name(snapshot: Snapshot) -> str:
     return snapshot.value("mail_name")
 
 
-def flush_queue(snapshot: Snapshot, *, program: str = _PROGRAM) -> None:
+def flush_queue(snapshot: Snapshot) -> None:
     """Try all deferred mail now."""
     _check(snapshot, "authorized_flush_users", "flush the mail queue")
     queue_directory = snapshot.group(Paths).queue_directory
@@ -116,7 +116,7 @@ def flush_queue(snapshot: Snapshot, *, program: str = _PROGRAM) -> None:
             trigger(queue_directory, f"public/{service}", request)
         except OSError as error:
             if not isinstance(error, ConnectionError):
-                tell(program, f"warning: unable to look up public/{service}: {error.strerror}")
+                tell(_PROGRAM, f"warning: unable to look up public/{service}: {error.strerror}")
             raise Stop(_DOWN, EX_UNAVAILABLE) from error
 
 

@@ -22,6 +22,7 @@ from typing import Final
 import msgspec
 
 from pillarbox.vocabulary.digits import decimal
+from pillarbox.vocabulary.utf8 import is_utf8
 from pillarbox.wire.lmtp_original_recipient import original_recipient
 from pillarbox.wire.lmtp_paths import forward_path, reverse_path
 from pillarbox.wire.smtp.dot_stream import DataReader, LineEndReader
@@ -225,7 +226,7 @@ def parse(line: bytes) -> Command:
     if not line or line.startswith(b" "):
         return _UNKNOWN
     found = _COMMAND.fullmatch(line)
-    if found is None or not _is_utf8(line):
+    if found is None or not is_utf8(line):
         return Refused(b"500 5.5.2 Invalid command syntax")
     rest = (found[2] or b"").rstrip(b" \t")
     match found[1].upper():
@@ -250,14 +251,6 @@ def parse(line: bytes) -> Command:
         case b"QUIT":
             return Quit() if not rest else _PARAMETERS
     return _UNKNOWN
-
-
-def _is_utf8(line: bytes) -> bool:
-    try:
-        line.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _wrong_string(text: bytes) -> Refused | None:

@@ -89,7 +89,6 @@ def mailbox_settings(configuration: Configuration, *, hostname: str) -> MailboxS
     tls = value("ssl")
     settings = MailboxSettings(
         base_dir=value("base_dir"),
-        instance_name=value("instance_name"),
         hostname=value("hostname") or hostname,
         protocols=_protocols(configuration),
         inet_sockets=inet_sockets(configuration, _protocols(configuration), tls=tls != "no"),

@@ -44,10 +44,11 @@ CONFIGURATION_PROBLEM: Final = "client TLS configuration problem"
 class NoPolicy(Exception):
     """This server cannot be used under the policy."""
 
-    def __init__(self, text: str, status: str = "4.7.5") -> None:
+    status = "4.7.5"
+
+    def __init__(self, text: str) -> None:
         super().__init__(text)
         self.text = text
-        self.status = status
 
 
 class DaneRules(msgspec.Struct, frozen=True, kw_only=True):

@@ -93,7 +93,6 @@ class MemoryMailbox:
         uid_validity: int = 1_795_352_182,
         clock: Clock | None = None,
         journal_limit: int = 100_000,
-        size_limit: int | None = None,
     ) -> None:
         self.name = name
         self.uid_validity = UidValidity(uid_validity)
@@ -106,7 +105,7 @@ class MemoryMailbox:
         self.others_fields: dict[int, Pop3Fields] = {}
         self.deleted = False
         self.attributes: dict[str, bytes] = {}
-        self.size_limit = size_limit
+        self.size_limit: int | None = None
         self._clock = clock or ManualClock()
         self._contents: dict[int, bytes] = {}
         self._dates: dict[int, int] = {}

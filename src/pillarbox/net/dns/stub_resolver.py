@@ -38,13 +38,12 @@ class StubResolver:
         self,
         *,
         clock: Clock,
-        path: str = RESOLV_CONF,
         options: ResolverOptions | None = None,
         dnssec: bool = False,
     ) -> None:
-        """`options` instead of what a file at `path` says; `dnssec` asks for proofs."""
+        """`options` instead of what /etc/resolv.conf says; `dnssec` asks for proofs."""
         self._clock = clock
-        self._file = WatchedFile(path, read_resolver_options, clock=clock)
+        self._file = WatchedFile(RESOLV_CONF, read_resolver_options, clock=clock)
         self._options = options
         self._dnssec = dnssec
         self._turn = itertools.count()

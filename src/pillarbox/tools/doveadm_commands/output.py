@@ -32,43 +32,12 @@ def pieces(cell: Cell) -> Iterator[str]:
     return iter((cell,)) if isinstance(cell, str) else cell
 
 
-def show(
-    columns: Sequence[str],
-    rows: Iterable[Sequence[Cell]],
-    form: str,
-    *,
-    hidden: Sequence[str] = (),
-    texts: Sequence[str] = (),
-    titles: Sequence[str] = (),
-    right: Sequence[str] = (),
-    wide: str = "",
-) -> None:
+def show(columns: Sequence[str], rows: Iterable[Sequence[Cell]], form: str, *, wide: str = "") -> None:
     """Print rows, as `RowWriter` says."""
-    writer = RowWriter(columns, form, hidden=hidden, texts=texts, titles=titles, right=right, wide=wide)
+    writer = RowWriter(columns, form, wide=wide)
     for row in rows:
         writer.add(row)
     writer.finish()
-
-
-def text_of(
-    columns: Sequence[str],
-    rows: Iterable[Sequence[Cell]],
-    form: str,
-    *,
-    hidden: Sequence[str] = (),
-    texts: Sequence[str] = (),
-    titles: Sequence[str] = (),
-    right: Sequence[str] = (),
-) -> str:
-    """What `show` would print."""
-    found: list[str] = []
-    writer = RowWriter(
-        columns, form, hidden=hidden, texts=texts, titles=titles, right=right, write=found.append
-    )
-    for row in rows:
-        writer.add(row)
-    writer.finish()
-    return "".join(found)
 
 
 class RowWriter:

@@ -21,6 +21,7 @@ from pillarbox.vocabulary.address import Address
 from pillarbox.vocabulary.digits import decimal
 from pillarbox.vocabulary.envelope import Notify, Ret
 from pillarbox.vocabulary.reply import Reply
+from pillarbox.vocabulary.utf8 import is_utf8
 from pillarbox.wire.smtp.dsn_parameters import decode_xtext, parse_notify, parse_original_recipient
 from pillarbox.wire.smtp.paths import BLANKS, is_address_literal, is_host_name, parse_path, words
 
@@ -193,7 +194,7 @@ def parse_command(line: bytes, grammar: Grammar = LENIENT) -> Request | Refused:
     line = line.strip(BLANKS)
     verb, _, argument = line.partition(b" ")
     parser = _PARSERS.get(verb.upper())
-    if grammar.smtputf8 and not line.isascii() and not _is_utf8(line):
+    if grammar.smtputf8 and not is_utf8(line):
         return Refused(b"UNKNOWN", _BAD_UTF8)
     if parser is None:
         verb, argument = [*line.split(None, 1), b"", b""][:2]
@@ -206,14 +207,6 @@ def parse_command(line: bytes, grammar: Grammar = LENIENT) -> Request | Refused:
 def is_header(line: bytes) -> bool:
     """Whether a line that is no command begins like a message header: `Subject: x`."""
     return _HEADER.match(line) is not None
-
-
-def _is_utf8(text: bytes) -> bool:
-    try:
-        text.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _helo(argument: bytes, grammar: Grammar) -> Request | Refused:

@@ -141,7 +141,6 @@ class SmtpServer:
         max_line: int = 2048,
         max_response: int = 12288,
         max_message: int = 0,
-        grammar: Grammar = LENIENT,
         helo_required: bool = False,
         bare_newline: BareNewline = BareNewline.NORMALIZE,
     ) -> None:
@@ -158,7 +157,7 @@ class SmtpServer:
         self.max_line = max_line
         self.max_response = max_response
         self._host = host
-        self.grammar = grammar  # what this client may use
+        self.grammar: Grammar = LENIENT  # what this client may use
         self._bare_newline = bare_newline
         self._buffer = b""
         self._out: list[bytes] = []
