@@ -4,13 +4,22 @@ import tracemalloc
 from collections import Counter
 from typing import ClassVar
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
 from pillarbox.scheduling.concurrency import ConcurrencyRules
 from pillarbox.scheduling.scheduler import Scheduler
-from pillarbox.scheduling.transport_queue import GOOD, Entry, Suspended, TransportRules, Verdict
+from pillarbox.scheduling.transport_queue import (
+    GOOD,
+    Entry,
+    Suspended,
+    TransportQueue,
+    TransportRules,
+    Verdict,
+    _Job,
+)
 
 REFUSED = Verdict(("4.4.1", "connect to a.test[192.0.2.1]:25: Connection refused"))
 
@@ -265,7 +274,17 @@ class Machine(RuleBasedStateMachine):
         entry = self.scheduler.next(self.now)
         if entry is not None:
             self.running.append(entry)
+        else:
+            self.nobody_waits_who_has_room()
         return entry
+
+    def nobody_waits_who_has_room(self) -> None:
+        """Nothing may be delivered now, says the scheduler."""
+        for transport in self.scheduler._transports.values():
+            if transport._busy < self.chosen.process_limit and transport._dead_until <= self.now:
+                for destination in transport._destinations.values():
+                    room = destination.has_room(self.now, single=transport._single, unlimited=False)
+                    assert not (destination.waiting and room)
 
     @rule(entry=consumes(taken), fails=st.booleans())
     def finish(self, entry: Entry | None, fails: bool) -> None:
@@ -335,6 +354,31 @@ TestScheduler = Machine.TestCase
 TestScheduler.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)
 TestDelayedScheduler = DelayedMachine.TestCase
 TestDelayedScheduler.settings = settings(max_examples=100, stateful_step_count=60, deadline=None)
+
+
+def test_what_waits_for_room_is_told_of_it_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A destination with a full window: who looks at it finds room, or is the only one who does not."""
+    looks: list[str] = []
+    take = TransportQueue._take
+
+    def looked(queue: TransportQueue, job: _Job, now: float) -> Entry | None:
+        found = take(queue, job, now)
+        looks.append("taken" if found is not None else "full")
+        return found
+
+    monkeypatch.setattr(TransportQueue, "_take", looked)
+    one = scheduler(concurrency=ConcurrencyRules(initial=20, limit=20))
+    for number in range(400):
+        one.add([entry(f"m{number}")], 0.0)
+    running = drain(one)
+    assert Counter(taken=20, full=380) == Counter(looks)
+    looks.clear()
+    while running:
+        for ended in running:
+            one.done(ended, GOOD, 0.0)
+        running = drain(one)
+    assert looks.count("taken") == 380
+    assert looks.count("full") <= 19
 
 
 def test_what_waits_is_small() -> None:

@@ -84,9 +84,20 @@ GOOD = Verdict()
 class _Destination:
     """One destination of a transport."""
 
-    __slots__ = ("blocked_until", "busy", "dead_until", "fault", "parked", "waiting", "window")
+    __slots__ = (
+        "blocked_until",
+        "busy",
+        "dead_until",
+        "fault",
+        "name",
+        "parked",
+        "waiting",
+        "window",
+        "woken",
+    )
 
     def __init__(self, rules: ConcurrencyRules, name: str, tell: Callable[[str], None] | None) -> None:
+        self.name = name
         self.window = Window(rules, name=name, tell=tell)
         self.busy = 0
         self.waiting = 0  # entries
@@ -94,6 +105,7 @@ class _Destination:
         self.dead_until = 0.0
         self.fault = ("", "")
         self.parked: list[tuple[int, _Job]] = []  # heap of jobs that wait for room here
+        self.woken = 0  # jobs that were told of room and have not looked yet
 
     def has_room(self, now: float, *, single: bool, unlimited: bool) -> bool:
         if self.window.is_dead or self.blocked_until > now:
@@ -117,6 +129,7 @@ class _Job:
         "total",
         "unread",
         "waiting_since",
+        "woken_by",
     )
 
     def __init__(self, message: Hashable, number: int, now: float) -> None:
@@ -128,6 +141,7 @@ class _Job:
         self.unread = 0  # recipients for which entries may follow
         self.is_parked = False
         self.parked_at: set[str] | None = None  # destinations
+        self.woken_by: _Destination | None = None  # which has room
 
     def __lt__(self, other: "_Job") -> bool:
         return self.number < other.number
@@ -135,6 +149,12 @@ class _Job:
     @property
     def left(self) -> int:
         return self.total - self.selected
+
+    def has_looked(self) -> None:
+        """It was told of room, and takes it now, or cannot."""
+        if self.woken_by is not None:
+            self.woken_by.woken -= 1
+            self.woken_by = None
 
 
 class TransportQueue:
@@ -223,6 +243,9 @@ class TransportQueue:
             job = self._ready[0][1]
             if not job.left or job.is_parked:
                 heapq.heappop(self._ready)
+                if (destination := job.woken_by) is not None:  # another may have the room
+                    job.has_looked()
+                    self._make_room(destination, now)
                 continue
             overtaker = self._overtaker(job, now)
             entry = self._take(overtaker or job, now)
@@ -239,6 +262,7 @@ class TransportQueue:
 
     def _take(self, job: _Job, now: float) -> Entry | None:
         """An entry of a job whose destination has room; its destinations take turns."""
+        job.has_looked()
         for name in list(job.entries):
             destination = self._destinations[name]
             if not destination.has_room(now, single=self._single, unlimited=self._unlimited):
@@ -254,7 +278,7 @@ class TransportQueue:
             destination.busy += 1
             self._busy += 1
             if self._rules.destination_rate_delay or destination.parked:
-                self._make_room(name, now)
+                self._make_room(destination, now)
             return entry
         return None
 
@@ -269,12 +293,10 @@ class TransportQueue:
                 parked_at.add(name)
                 heapq.heappush(self._destinations[name].parked, (job.number, job))
 
-    def _make_room(self, name: str, now: float) -> None:
+    def _make_room(self, destination: _Destination, now: float) -> None:
         """Wake the jobs that wait for a destination, as many as it has room for."""
-        destination = self._destinations.get(name)
-        if destination is None:
-            return
-        room = 1 if self._single else max(1, destination.window.size - destination.busy)
+        name = destination.name
+        room = (1 if self._single else max(1, destination.window.size - destination.busy)) - destination.woken
         while destination.parked and room > 0:
             if not destination.has_room(now, single=self._single, unlimited=self._unlimited):
                 return
@@ -283,6 +305,8 @@ class TransportQueue:
                 job.parked_at.discard(name)
             if job.is_parked and job.left and name in job.entries:
                 job.is_parked = False
+                job.woken_by = destination
+                destination.woken += 1
                 heapq.heappush(self._ready, (job.number, job))
                 room -= 1
 
@@ -339,7 +363,7 @@ class TransportQueue:
             heapq.heappush(self._delayed, (destination.blocked_until, entry.destination))
         if rules.transport_rate_delay:
             self._blocked_until = now + rules.transport_rate_delay
-        self._make_room(entry.destination, now)
+        self._make_room(destination, now)
         self._forget_if_idle(entry.destination)
         return suspended
 
@@ -413,7 +437,7 @@ class TransportQueue:
         if destination.blocked_until <= now:
             destination.blocked_until = 0.0
         self._wake_from_death(destination, now)
-        self._make_room(name, now)
+        self._make_room(destination, now)
         self._forget_if_idle(name)
 
     def _wake_from_death(self, destination: _Destination, now: float) -> None:
