@@ -58,6 +58,8 @@ def render(event: e.Event, *, internal: bool = False, digits: int = DELAY_DIGITS
 def delay_text(seconds: float, digits: int = DELAY_DIGITS) -> str:
     """A delay as `delay=` has it: two significant digits, at most `digits` behind the point; 0.05, 1.2, 35."""
     microseconds = int(max(0.0, seconds) * _MICROSECONDS)
+    if microseconds < _MICROSECONDS and digits == DELAY_DIGITS:  # as nearly all are
+        return _HUNDREDTHS[(microseconds + 5_000) // 10_000]
     resolution = _MICROSECONDS // 10**digits
     if microseconds < min(100 * resolution, _MICROSECONDS):
         return _short_delay((microseconds + resolution // 2) // resolution * resolution)
@@ -75,14 +77,23 @@ def delay_text(seconds: float, digits: int = DELAY_DIGITS) -> str:
     return f"{whole}.{behind}" if behind else f"{whole}"
 
 
-@lru_cache(maxsize=1000)
 def _short_delay(microseconds: int) -> str:
-    """The same, rounded: nearly all lines have the same few."""
+    """The same, rounded."""
     whole, rest = divmod(microseconds, _MICROSECONDS)
     return f"{whole}.{rest:06d}".rstrip("0").rstrip(".")
 
 
 _MICROSECONDS: Final = 1_000_000
+_HUNDREDTHS: Final = tuple(_short_delay(10_000 * number) for number in range(101))
+
+
+@lru_cache(maxsize=4)
+def _delays_text(delays: tuple[float, ...], digits: int) -> str:
+    """`delay=` and `delays=`; all recipients of a delivery have the same."""
+    each = "/".join([delay_text(delay, digits) for delay in delays])
+    return f"delay={delay_text(sum(delays), digits)}, delays={each}"
+
+
 _ADDRESSES: Final[dict[type, tuple[str, ...]]] = {
     e.CommandRefused: ("sender", "recipient"),
     e.FilterAnswered: ("sender", "recipient"),
@@ -189,10 +200,9 @@ def _attempt(event: e.AttemptMade, digits: int = DELAY_DIGITS) -> tuple[str, str
     if event.original != event.recipient and event.original.lower() != event.recipient.lower():
         to += f", orig_to=<{_text(event.original)}>"
     uses = f", conn_use={event.uses}" if event.uses else ""
-    delays = "/".join(delay_text(delay, digits) for delay in event.delays)
     return event.agent, (
-        f"{event.queue_id}: {to}, relay={event.relay}{uses}, delay={delay_text(sum(event.delays), digits)}, "
-        f"delays={delays}, dsn={event.dsn}, status={event.status} ({event.text})"
+        f"{event.queue_id}: {to}, relay={event.relay}{uses}, {_delays_text(event.delays, digits)}, "
+        f"dsn={event.dsn}, status={event.status} ({event.text})"
     )
 
 

@@ -363,6 +363,7 @@ class Dispatcher:
             )
         )
         told = transport.tells_attempts if done.told is None else done.told
+        delays = _delays(active, started, self._clock.now())
         for routed, outcome in zip(members, done.outcomes, strict=True):
             recipient = routed.recipient
             if recipient.offset in known:
@@ -371,7 +372,7 @@ class Dispatcher:
             if done.transport_fault is not None and is_done(active.opened.descriptor, recipient.offset):
                 # The agent has delivered and told it, and died of something else.
                 outcome, is_told = _MARKED, True
-            self._settle(active, recipient, entry.transport, outcome, started=started, told=is_told)
+            self._settle(active, recipient, entry.transport, outcome, delays=delays, told=is_told)
         if active.parts is not None or not active.is_complete:
             rest = [routed.recipient for routed in members if routed.recipient.offset not in known]
             if active.parts is None:
@@ -414,10 +415,10 @@ class Dispatcher:
         transport: str,
         outcome: Outcome,
         *,
-        started: float | None = None,
+        delays: "_Delays | None" = None,
         told: bool = False,
     ) -> None:
-        """A recipient's fate is known."""
+        """A recipient's fate is known; without `delays` nobody has tried to deliver to it."""
         trace_only = active.message.is_trace_only
         if self._settings.soft_bounce and not trace_only:
             outcome = softened(outcome)
@@ -426,14 +427,8 @@ class Dispatcher:
             self._tell(events.Warned(f"{active.queue_id}: {line}"))
         if told:
             return
-        now = self._clock.now()
-        begun = now if started is None else started
-        delays = (
-            max(0.0, active.active_time - active.message.arrival_time),
-            max(0.0, begun - active.active_time),
-            0.0,
-            max(0.0, now - begun),
-        )
+        if delays is None:
+            delays = _delays(active, now := self._clock.now(), now)
         settings = self._rules.get(transport)
         # What no service delivers is deferred in the name of error(8).
         own = "qmgr" if transport == "qmgr" else "error"
@@ -453,6 +448,19 @@ class Dispatcher:
     def _complete_if_done(self, active: ActiveMessage) -> None:
         if active.is_complete and self._active.pop(active.queue_id, None) is not None:
             self._completed(active)
+
+
+_Delays = tuple[float, float, float, float]
+
+
+def _delays(active: ActiveMessage, begun: float, ended: float) -> _Delays:
+    """`delays=` of a delivery: seconds before the queue manager, in the active queue, and in the delivery."""
+    return (
+        max(0.0, active.active_time - active.message.arrival_time),
+        max(0.0, begun - active.active_time),
+        0.0,
+        max(0.0, ended - begun),
+    )
 
 
 def _sorted_by(routed: Routed) -> tuple[bool, bytes, bytes]:
