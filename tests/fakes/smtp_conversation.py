@@ -19,9 +19,10 @@ from pillarbox.net.dns.zones import ZoneResolver, Zones
 from pillarbox.net.tls_faults import TlsFault
 from pillarbox.observability.events import Event
 from pillarbox.observability.log_lines import render
+from pillarbox.queue.content_lines import read_content
 from pillarbox.queue.incoming import IncomingQueue
 from pillarbox.queue.queue_directories import QueueDirectories
-from pillarbox.queue.queue_file import QueueMessage, read_content, read_message
+from pillarbox.queue.queue_file import QueueMessage, read_message
 from pillarbox.queue.records import BytesSource
 from pillarbox.routing.configured_routes import configured_routes
 from pillarbox.routing.resolution import Resolver

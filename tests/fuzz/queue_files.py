@@ -1,7 +1,8 @@
 """Queue files: any octets are a message or a CorruptQueueFile."""
 
 from fakes import postfix_queue_files as golden
-from pillarbox.queue.queue_file import read_content, read_message
+from pillarbox.queue.content_lines import read_content
+from pillarbox.queue.queue_file import read_message
 from pillarbox.queue.recipient_log import read_entries
 from pillarbox.queue.records import BytesSource, CorruptQueueFile
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pillarbox.queue import content_blocks
 from pillarbox.queue.content_blocks import content_text, crlf_blocks, lf_blocks
-from pillarbox.queue.queue_file import read_content
+from pillarbox.queue.content_lines import read_content
 from pillarbox.queue.records import BytesSource, CorruptQueueFile, Source, encode_record
 
 EVERY_OCTET = bytes(octet for octet in range(256) if octet not in b"\r\n")

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes import postfix_queue_files as golden
-from pillarbox.queue import queue_file
+from pillarbox.queue import known_attributes
 from pillarbox.queue.content_blocks import content_text
+from pillarbox.queue.content_lines import read_content
 from pillarbox.queue.new_queue_file import (
     NewEnvelope,
     NewRecipient,
@@ -18,7 +19,7 @@ from pillarbox.queue.new_queue_file import (
     qmgr_flags,
     size_record,
 )
-from pillarbox.queue.queue_file import read_content, read_message
+from pillarbox.queue.queue_file import read_message
 from pillarbox.queue.records import (
     END,
     EXTRACTED,
@@ -300,4 +301,6 @@ def test_attributes_of_many_messages_are_held_once() -> None:
     for number in range(5000):
         content = golden.A_TWO_RECIPIENTS.replace(b"58206", b"%05d" % number)
         assert read_message(BytesSource(content)).attributes[b"client_port"] == b"%05d" % number
-    assert len(queue_file._SHARED) <= queue_file._MOST_SHARED
+    assert len(known_attributes._SHARED) <= known_attributes._MOST
+    assert len(known_attributes._KNOWN) <= known_attributes._MOST
+    assert len(known_attributes._RUNS) <= known_attributes._MOST_RUNS

@@ -17,10 +17,11 @@ from pillarbox.config.reading import read_configuration
 from pillarbox.filters.configured_checks import configured_content_tables
 from pillarbox.observability import events
 from pillarbox.queue.configured_rules import configured_rules
+from pillarbox.queue.content_lines import read_content
 from pillarbox.queue.incoming import IncomingQueue
 from pillarbox.queue.new_queue_file import NewEnvelope
 from pillarbox.queue.queue_directories import QueueDirectories
-from pillarbox.queue.queue_file import QueueMessage, read_content, read_message
+from pillarbox.queue.queue_file import QueueMessage, read_message
 from pillarbox.queue.records import (
     ATTRIBUTE,
     END,

@@ -28,16 +28,11 @@ import msgspec
 from pillarbox.bounce.notification import Kind, Original, Style, compose
 from pillarbox.bounce.templates import Template
 from pillarbox.observability.events import EventSink, MessageIdSeen, Noted, Warned
+from pillarbox.queue.content_lines import read_content
 from pillarbox.queue.incoming import IncomingQueue, QueueFileFault
 from pillarbox.queue.mail_date import mail_date
 from pillarbox.queue.new_queue_file import NewEnvelope, NewRecipient
-from pillarbox.queue.queue_file import (
-    SEND_REQUIRES_TLS,
-    SEND_SMTPUTF8,
-    SEND_TLS_OPTIONAL,
-    QueueMessage,
-    read_content,
-)
+from pillarbox.queue.queue_file import SEND_REQUIRES_TLS, SEND_SMTPUTF8, SEND_TLS_OPTIONAL, QueueMessage
 from pillarbox.queue.recipient_log import LogEntry
 from pillarbox.queue.records import Source
 from pillarbox.queue.submission import Rules, Submission

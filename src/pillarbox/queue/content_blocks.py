@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Final
 
-from pillarbox.queue.queue_file import read_content
+from pillarbox.queue.content_lines import read_content
 from pillarbox.queue.records import EXTRACTED, LINE, PARTIAL, Source
 
 _WINDOW: Final = 131072

@@ -2,7 +2,7 @@
 
 DESCRIPTION
     `read_message()` gives a `QueueMessage` from the records of a file: enough to schedule and deliver it.
-    `read_content()` gives the lines.  new_queue_file.py has the records of a file that is written.
+    content_lines.py reads the lines.  new_queue_file.py has the records of a file that is written.
 
     Order of a new file: size, arrival time, attributes of the client, sender, recipients, `M`, content, `X`,
     `E`.  The size record is 97 octets and comes first, so that it can be overwritten in place when the
@@ -14,12 +14,11 @@ FAULTS
 """
 
 import re
-from collections.abc import Iterator
-from itertools import islice
 from typing import Final
 
 import msgspec
 
+from pillarbox.queue.known_attributes import known_attribute, known_run, note_attribute, shared
 from pillarbox.queue.records import (
     ATTRIBUTE,
     CANCELED,
@@ -31,10 +30,10 @@ from pillarbox.queue.records import (
     EXTRACTED_TYPES,
     FILTER,
     FULL_NAME,
-    LINE,
     MESSAGE,
     ORIGINAL_RECIPIENT,
-    PARTIAL,
+    PADDING,
+    POINTER,
     RECIPIENT,
     REDIRECT,
     SENDER,
@@ -68,6 +67,7 @@ _MAX_ATTRIBUTES: Final = 100  # queue_file_attribute_count_limit
 _MIXED: Final = 1
 """Flag of the size record: recipients stand among other records."""
 _RECIPIENT_TYPES: Final = frozenset((RECIPIENT, DONE, CANCELED, ORIGINAL_RECIPIENT))
+_LEADING_ELSEWHERE: Final = frozenset((POINTER, PADDING))
 _ALL_NOTIFY: Final = Notify.NEVER | Notify.SUCCESS | Notify.FAILURE | Notify.DELAY
 _TRACE_ONLY: Final = Trace.PROBE | Trace.WHAT_IF
 
@@ -147,30 +147,12 @@ def read_message(
     `by_user` the records may be a user's own, who is believed nothing (`UsersRecordReader`).
     With a `limit` so many recipients are read that are not done, and `unread` leads to the others.
     """
-    attributes: dict[bytes, bytes] = {}
-    message = QueueMessage(recipients=[], attributes=attributes)
+    message = QueueMessage(recipients=[], attributes={})
     reader = UsersRecordReader(source) if by_user else RecordReader(source)
     seen = _EnvelopeFacts(limit)
-    for kind, offset, payload in reader.records():
-        if limit and len(message.recipients) >= limit and kind != MESSAGE:
-            message.unread = message.unread or offset
-            if message.data_offset and not message.flags & _MIXED:
-                seen.message_offset = message.data_offset  # nothing but recipients stands before it
-                break
-        if kind == ATTRIBUTE:
-            if (known := _KNOWN.get(payload)) is not None and len(attributes) < _MAX_ATTRIBUTES:
-                attributes[known[0]] = known[1]
-            else:
-                _take_attribute(message, seen.recipient, payload, offset)
-            continue
-        if kind not in ENVELOPE_TYPES:
-            raise CorruptQueueFile(f"unexpected record type {kind} in the envelope at {offset}")
-        if kind == MESSAGE:
-            seen.message_offset = offset + 2
-            break
-        _take_envelope(message, seen, kind, offset, payload)
-    else:
-        raise CorruptQueueFile("no message content")
+    start = 0 if by_user else _take_short_records(message, seen, reader.window_at(0))
+    if not seen.message_offset:
+        _take_records(message, seen, reader, start)
     if not seen.sender or (not maildrop and not (seen.size and seen.time)):
         raise CorruptQueueFile("no sender, arrival time or size record")
     if maildrop and not seen.size:
@@ -183,6 +165,56 @@ def read_message(
     if not message.unread:
         message.recipient_count = seen.recipient.count
     return message
+
+
+def _take_short_records(message: QueueMessage, seen: "_EnvelopeFacts", window: bytes) -> int:
+    """The beginning of an envelope, nearly always all of it; where `_take_records()` has to go on.
+
+    That is where a record is long or leads elsewhere, or as many recipients have been read as are wanted.
+    """
+    attributes, recipient, recipients = message.attributes, seen.recipient, message.recipients
+    limit = recipient.limit
+    at, size = 0, len(window)
+    while at + 2 <= size:
+        kind, length = window[at], window[at + 1]
+        following = at + 2 + length
+        if length > 0x7F or following > size or kind in _LEADING_ELSEWHERE:
+            break
+        if limit and len(recipients) >= limit:
+            break
+        if kind == ATTRIBUTE:
+            run = known_run(window, at)
+            if run is not None and len(attributes) + len(run.attributes) <= _MAX_ATTRIBUTES:
+                attributes.update(run.attributes)
+                at += len(run.records)
+                continue
+            _take_attribute(message, recipient, window[at + 2 : following], at)
+        elif kind == MESSAGE:
+            seen.message_offset = following
+            break
+        else:
+            _take_envelope(message, seen, kind, at, window[at + 2 : following])
+        at = following
+    return at
+
+
+def _take_records(message: QueueMessage, seen: "_EnvelopeFacts", reader: RecordReader, start: int) -> None:
+    """The envelope from there on, whatever stands in it."""
+    limit = seen.recipient.limit
+    for kind, offset, payload in reader.records(start):
+        if limit and len(message.recipients) >= limit and kind != MESSAGE:
+            message.unread = message.unread or offset
+            if message.data_offset and not message.flags & _MIXED:
+                seen.message_offset = message.data_offset  # nothing but recipients stands before it
+                return
+        if kind == ATTRIBUTE:
+            _take_attribute(message, seen.recipient, payload, offset)
+        elif kind == MESSAGE:
+            seen.message_offset = offset + 2
+            return
+        else:
+            _take_envelope(message, seen, kind, offset, payload)
+    raise CorruptQueueFile("no message content")
 
 
 def read_recipients(source: Source, message: QueueMessage, limit: int) -> list[QueueRecipient]:
@@ -264,9 +296,15 @@ def _take_envelope(
         message.redirect = payload
     elif kind == VERP:
         message.verp = payload
+    elif kind not in ENVELOPE_TYPES:
+        raise CorruptQueueFile(f"unexpected record type {kind} in the envelope at {offset}")
 
 
 def _take_attribute(message: QueueMessage, recipient: _RecipientFacts, payload: bytes, offset: int) -> None:
+    attributes = message.attributes
+    if (known := known_attribute(payload)) is not None and len(attributes) < _MAX_ATTRIBUTES:
+        attributes[known[0]] = known[1]
+        return
     name, equals, value = payload.partition(b"=")
     name, value = name.strip(b" "), value.strip(b" ")
     if not equals or not name:
@@ -280,35 +318,15 @@ def _take_attribute(message: QueueMessage, recipient: _RecipientFacts, payload: 
     elif name == b"create_time":
         message.create_time = float(_number(value, name))
     elif value:
-        if len(message.attributes) >= _MAX_ATTRIBUTES and name not in message.attributes:
+        if len(attributes) >= _MAX_ATTRIBUTES and name not in attributes:
             raise CorruptQueueFile("too many attributes")
-        name, value = _shared(name), _shared(value)
-        message.attributes[name] = value
+        name, value = shared(name), shared(value)
+        attributes[name] = value
         if name == b"trace_flags":
             message.trace = Trace(decimal(value)) if is_decimal(value, max_digits=9) else Trace.NONE
             message.trace_offset = offset
-        elif name not in _OWN_ATTRIBUTES and len(payload) <= _LONGEST_SHARED:
-            if len(_KNOWN) >= _MOST_SHARED:
-                _KNOWN.clear()
-            _KNOWN[payload] = name, value
-
-
-def _shared(text: bytes) -> bytes:
-    """The same octets, as messages before had them: most attributes of most messages are alike."""
-    if len(text) > _LONGEST_SHARED:
-        return text
-    if len(_SHARED) >= _MOST_SHARED:
-        _SHARED.clear()
-    return _SHARED.setdefault(text, text)
-
-
-_SHARED: Final[dict[bytes, bytes]] = {}
-_KNOWN: Final[dict[bytes, tuple[bytes, bytes]]] = {}
-"""Names and values of attributes that are nothing but kept, by their records, as messages before had them."""
-_OWN_ATTRIBUTES: Final = frozenset((b"log_ident", b"message_id"))
-"""No other message has the same."""
-_MOST_SHARED: Final = 2000
-_LONGEST_SHARED: Final = 60
+        else:
+            note_attribute(payload, name, value)
 
 
 def _take_recipient(
@@ -336,7 +354,7 @@ def _take_recipient(
 def _take_sizes(message: QueueMessage, payload: bytes) -> None:
     if _NUMBERS.fullmatch(payload) is None:
         raise CorruptQueueFile("malformed size record")
-    numbers = [int(word) for word in payload.split()]
+    numbers = list(map(int, payload.split()))
     if len(numbers) < 3 or not numbers[0] or not numbers[1]:
         raise CorruptQueueFile("malformed size record")
     if len(numbers) > 3 and numbers[3] & ~_QMGR_FLAGS:
@@ -397,84 +415,3 @@ def _end_of_content(reader: RecordReader, offset: int) -> int:
         if kind not in CONTENT_TYPES:
             break
     raise CorruptQueueFile("the content does not end")
-
-
-def read_content(source: Source, data_offset: int, *, pointers: bool = True) -> Iterator[bytes]:
-    """The lines of the message, without line ends.  CorruptQueueFile if anything but `X` follows them."""
-    for lines in _batches(source, data_offset, pointers=pointers):
-        yield from lines
-
-
-def _batches(source: Source, data_offset: int, *, pointers: bool) -> Iterator[list[bytes]]:
-    """Lines, 64 KiB of records at a time; single records from one on that is neither a line nor part of one."""
-    held: list[bytes] = []
-    offset = data_offset
-    while True:
-        window = source.read_at(offset, _WINDOW)
-        lines, used = _lines_in(window, held)
-        if used + 1 < len(window) and window[used] == EXTRACTED:
-            if held:
-                lines.append(b"".join(held))
-            yield lines
-            return
-        yield lines
-        if not used:
-            rest = _read_on(RecordReader(source, pointers=pointers), offset, held)
-            while some := [*islice(rest, _SOME)]:
-                yield some
-            return
-        offset += used
-
-
-def _lines_in(window: bytes, held: list[bytes]) -> tuple[list[bytes], int]:
-    """Lines whose records a window begins with, and the octets of those.  `held` has the parts of a line so far."""
-    lines: list[bytes] = []
-    at = used = 0
-    octets = len(window)
-    end = octets - 3
-    while at < end:
-        kind = window[at]
-        head, length = at + 2, window[at + 1]
-        if length >= 0x80:
-            if window[head] >= 0x80:
-                break
-            length = (length & 0x7F) | window[head] << 7
-            head += 1
-        at = head + length
-        if at > octets:
-            break
-        if kind != LINE or held:
-            if kind == PARTIAL:
-                held.append(window[head:at])
-            elif kind == LINE:
-                lines.append(b"".join([*held, window[head:at]]))
-                held.clear()
-            else:
-                break
-        else:
-            lines.append(window[head:at])
-        used = at
-    return lines, used
-
-
-def _read_on(reader: RecordReader, offset: int, held: list[bytes]) -> Iterator[bytes]:
-    for kind, at, payload in reader.records(offset):
-        if kind == LINE:
-            if held:
-                held.append(payload)
-                payload = b"".join(held)
-                held.clear()
-            yield payload
-        elif kind == PARTIAL:
-            held.append(payload)
-        elif kind == EXTRACTED:
-            if held:
-                yield b"".join(held)
-            return
-        else:
-            raise CorruptQueueFile(f"unexpected record type {kind} in the content at {at}")
-    raise CorruptQueueFile("the content does not end")
-
-
-_WINDOW: Final = 65536
-_SOME: Final = 500

@@ -295,6 +295,10 @@ class RecordReader:
                 raise CorruptQueueFile(f"record at {offset} is cut off")
         return kind, window[head : head + length], offset + size
 
+    def window_at(self, offset: int) -> bytes:
+        """The octets from there on, as many as are read at once."""
+        return self._load(offset, 0)
+
     def _load(self, offset: int, needed: int) -> bytes:
         self._window = self._source.read_at(offset, max(needed, _WINDOW))
         self._base = offset

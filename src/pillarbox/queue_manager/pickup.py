@@ -32,19 +32,14 @@ from pillarbox.bounce.unqueued import HOPCOUNT_EXCEEDED, refusal_of, return_unqu
 from pillarbox.filters.content_checks import ContentTables, Inspector
 from pillarbox.observability import events
 from pillarbox.observability.mistakes import mistakes
+from pillarbox.queue.content_lines import read_content
 from pillarbox.queue.file_source import FileSource
 from pillarbox.queue.incoming import IncomingQueue, QueueFileFault
 from pillarbox.queue.mail_date import mail_date
 from pillarbox.queue.maildrop import is_put_back, largest_file
 from pillarbox.queue.new_queue_file import NewEnvelope, NewRecipient
 from pillarbox.queue.queue_directories import READY, QueueDirectories
-from pillarbox.queue.queue_file import (
-    SEND_REQUIRES_TLS,
-    SEND_SMTPUTF8,
-    QueueMessage,
-    read_content,
-    read_message,
-)
+from pillarbox.queue.queue_file import SEND_REQUIRES_TLS, SEND_SMTPUTF8, QueueMessage, read_message
 from pillarbox.queue.receive_options import ReceiveOptions
 from pillarbox.queue.records import CorruptQueueFile, Source
 from pillarbox.queue.submission import MessageTooBig, Rules, Submission, TooManyHops

@@ -8,8 +8,8 @@ import re
 from typing import Final
 
 from pillarbox.files.file_system import DISK, FileSystem
+from pillarbox.queue.content_lines import read_content
 from pillarbox.queue.file_source import FileSource
-from pillarbox.queue.queue_file import read_content
 
 _FIELD: Final = b"delivered-to:"
 _VALUE: Final = re.compile(rb"(?m)^delivered-to:([^\n]*)")
