@@ -1,0 +1,1 @@
+"""Which delivery is next, and when something is tried again: pure functions of state and time."""

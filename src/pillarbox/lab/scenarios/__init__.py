@@ -1,0 +1,1 @@
+"""The scenarios of the lab, by subject; lab/catalogue.py lists them."""

@@ -1,0 +1,1 @@
+"""What a message's file holds: packed or not, small or huge; message_files.py opens any."""

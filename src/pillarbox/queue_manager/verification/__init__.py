@@ -1,0 +1,1 @@
+"""verify(8): whether addresses exist, by probes; service.py answers, cache.py remembers."""

@@ -1,0 +1,1 @@
+"""`pillarbox install` and `uninstall`: installer.py, and what it knows of packages and files."""
