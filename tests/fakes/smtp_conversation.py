@@ -132,7 +132,8 @@ def converse(
     pause: float = 0.0,
 ) -> Conversation:
     """Serve a client that sends these chunks, one for each time that it is listened to, after a pause (seconds)."""
-    values = {**SETTINGS, "queue_directory": str(root), **(settings or {})}
+    level = {"smtpd_tls_security_level": "may"} if tls else {}
+    values = {**SETTINGS, "queue_directory": str(root), **level, **(settings or {})}
     snapshot = Snapshot.of(values, facts=HostFacts(hostname="mx.test"))
     clock = ManualClock()
     directories = QueueDirectories(str(root))

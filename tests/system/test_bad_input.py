@@ -268,11 +268,6 @@ MISTAKES = [
         id="table",
     ),
     pytest.param(
-        "smtpd_tls_cert_file = /nonexistent.pem",
-        "parameter smtpd_tls_cert_file: cannot load certificate /nonexistent.pem: ",
-        id="certificate",
-    ),
-    pytest.param(
         "myhostname",
         "missing '=' after attribute name: \"myhostname\" (expected: name = value)",
         id="grammar",

@@ -1,6 +1,7 @@
 """What is logged of clients whose TLS handshake fails: as Postfix and Dovecot log it, for those who ban by it."""
 
 import re
+import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -77,6 +78,55 @@ def test_the_smtp_servers_lines(certificate: Path) -> None:
             ):
                 told = _told(theirs.log, program, port, begin)
                 assert _told(ours.log, program, our_port, begin) == told
+    finally:
+        ours.end()
+
+
+def _without_certificate(port: int, wrapped_port: int) -> list[bytes]:
+    """What clients hear."""
+    with socket.create_connection(("127.0.0.1", port), 30) as sock, sock.makefile("rb") as replies:
+        heard = [replies.readline()[:4]]
+        for command in (b"EHLO c.test", b"STARTTLS", b"MAIL FROM:<a@c.test>", b"NOOP", b"QUIT"):
+            sock.sendall(command + b"\r\n")
+            heard.append(replies.readline())
+            while heard[-1][3:4] == b"-":
+                heard.append(replies.readline())
+    with socket.create_connection(("127.0.0.1", wrapped_port), 30) as sock:
+        heard.append(sock.recv(100))
+    return heard
+
+
+def _of_clients(log: str) -> list[str]:
+    return [line for line in _lines(log, r"\S*smtpd") if "from localhost" in line]
+
+
+@pytest.mark.peer("postfix")
+def test_without_a_certificate(certificate: Path) -> None:
+    """Where TLS must be and the certificate is gone: mail waits at 454; a port that begins with TLS hangs up."""
+    tls = {
+        "smtpd_tls_security_level": "encrypt",
+        "smtpd_tls_cert_file": "/nonexistent.pem",
+        "smtpd_tls_key_file": "",
+    }
+    tls |= {"smtpd_discard_ehlo_keywords": "etrn, vrfy, dsn, size, requiretls"}
+    ours: MailSystem = new_system("root")
+    try:
+        ours.make_home()
+        ours.configure(**tls)
+        ours.start()
+        base = certificate.parent / "postfix"
+        base.mkdir()
+        with DebianPostfix(base, settings=tls, services=_WRAPPED_SERVICE) as theirs:
+            heard = _without_certificate(PORT, WRAPPED)
+            assert b"454 4.7.0 TLS not available due to local problem\r\n" in heard
+            assert _without_certificate(ours.port("smtp"), ours.port("submissions")) == heard
+            until(lambda: sum("disconnect" in line for line in _of_clients(theirs.log())) == 2, what="both")
+            told = sorted(_of_clients(theirs.log()))
+            assert any("Wrapper-mode request dropped" in line for line in told)
+            # Of the service, Postfix says what stands in the first column of master.cf.
+            told = [line.replace(f"127.0.0.1:{WRAPPED}", "submissions") for line in told]
+            until(lambda: sorted(_of_clients(ours.log())) == told, what=lambda: f"{told}: {ours.log()}")
+            assert "/nonexistent.pem: No such file or directory: disabling TLS support" in ours.log()
     finally:
         ours.end()
 

@@ -163,6 +163,10 @@ def test_debians_internet_site_starts(stock_files: Host) -> None:
     path.write_text(path.read_text() + INTERNET_SITE)
     host.output("postfix start")
     until_logged(host, "ssl-cert-snakeoil.pem: No such file or directory: disabling TLS support")
+    assert re.search(
+        r"(?m)^smtp +\S+:25   \(without TLS: .*snakeoil.pem: No such file",
+        run_pillarbox(host, "status", status=69),
+    )
     session = Session(host)
     assert session.banner == f"220 {MAIL_HOST} ESMTP Postfix (Debian/GNU)"
     assert session.recipient(f"alice+extension@{DOMAIN}") == "250 2.1.5 Ok"
@@ -176,6 +180,12 @@ def test_debians_internet_site_starts(stock_files: Host) -> None:
         return client("STARTTLS") == "220 2.0.0 Ready to start TLS"
 
     until(offers_tls, what="the certificate is there, so TLS is offered")
+    host.write("/etc/ssl/certs/ssl-cert-snakeoil.pem", "half of a certifi")
+    reload(host)
+    until_logged(
+        host, "reload of smtpd failed: .* cannot load certificate /etc/ssl/certs/ssl-cert-snakeoil.pem"
+    )
+    assert offers_tls(), "the one of before is still in use"
 
 
 def test_bare_main_cf_starts_and_relays_for_nobody(stock_files: Host) -> None:

@@ -97,7 +97,8 @@ class SmtpdRole:
             listeners = [await self._listen(service, tasks) for service in self._services]
             for note in dict.fromkeys(note for service in self._services for note in service.policy.notes):
                 self._log.named(self._services[0].syslog_name)(Warned(note))
-            await serve_until_ordered(control, listeners)
+            lacks = {service.name: service.tls_fault for service in self._services if service.tls_fault}
+            await serve_until_ordered(control, listeners, lacks=lacks)
             for auth in self._auth.values():
                 auth.close()
             taking.cancel()

@@ -27,6 +27,7 @@ from pillarbox.sessions.smtp.policy import SmtpPolicy, configured_policy
 from pillarbox.tables.opening import open_tables, shared_openings
 from pillarbox.tables.table import LookupTable
 from pillarbox.vocabulary.clock import Clock
+from pillarbox.vocabulary.faults import ConfigurationFault
 
 
 class Service(msgspec.Struct):
@@ -47,6 +48,8 @@ class Service(msgspec.Struct):
     is set by nobody is no limit here, because a process serves thousands."""
     under_stress: "Service | None" = None
     """The same service with the settings that it has under stress."""
+    tls_fault: str = ""
+    """Why it has no TLS, though it is to have it."""
 
 
 def open_services(
@@ -94,6 +97,14 @@ def _open_service(
     """
     resolver = Resolver(configured_routes(snapshot, clock=clock))
     policy = configured_policy(snapshot, cleanup=cleanup, service=name, resolver=resolver, clock=clock)
+    tls_fault = ""
+    if tls_context is None:
+        try:
+            tls_context = server_context(snapshot, policy, warnings, clock)
+        except ConfigurationFault as fault:
+            # As in Postfix: mail goes on, and whoever is to use TLS waits until it is mended.
+            tls_fault = str(fault)
+            warnings.append(f"{fault}: disabling TLS support")
     service = Service(
         name,
         policy,
@@ -104,12 +115,13 @@ def _open_service(
             where=f"{snapshot.where('smtpd_dns_reply_filter')}, parameter smtpd_dns_reply_filter",
             clock=clock,
         ),
-        tls_context or server_context(snapshot, policy, warnings, clock),
+        tls_context,
         sock,
         _authentication_socket(snapshot, policy),
         snapshot.value("syslog_name"),
         cleanup.value("syslog_name"),
         load,
+        tls_fault=tls_fault,
     )
     if load is not None and load.may_have_stress and "stress" not in snapshot.overrides:
         strained = snapshot.with_overrides({"stress": "yes"})

@@ -1,7 +1,7 @@
 """TLS of an smtpd service: its certificates, protocols and ciphers, whom it asks for a certificate, names by SNI.
 
 FAULTS
-    ConfigurationFault   a certificate, table or digest that a service cannot do without
+    ConfigurationFault   a certificate, table or digest that TLS cannot do without
 """
 
 import ssl
@@ -23,14 +23,9 @@ from pillarbox.vocabulary.faults import ConfigurationFault
 def server_context(
     snapshot: Snapshot, policy: SmtpPolicy, warnings: list[str], clock: Clock
 ) -> ssl.SSLContext | None:
-    """The service's TLS.
-
-    A certificate that cannot be read leaves a service that merely offers TLS without it, as Postfix does, with a
-    warning; one that demands TLS is not served without.
-    """
+    """The service's TLS; None where it has none.  ConfigurationFault where it cannot have what it is to have."""
     tls = policy.tls
-    level = policy.tls_level
-    if level == "none" and not tls.smtpd_tls_wrappermode:
+    if not policy.may_use_tls:
         return None
     if policy.asks_for_certificates and not known_digest(tls.smtpd_tls_fingerprint_digest):
         digest = "smtpd_tls_fingerprint_digest"
@@ -48,29 +43,25 @@ def server_context(
         if pair[0] not in ("", "none")
     ]
     if not chains:
+        if "none" not in (tls.smtpd_tls_cert_file, tls.smtpd_tls_eccert_file):
+            warnings.append("No server certs available. TLS won't be enabled")
         return None
     parameter = "smtpd_tls_chain_files" if tls.smtpd_tls_chain_files else "smtpd_tls_cert_file"
-    is_must = level == "encrypt"
-    try:
-        context = smtp_server_context(
-            chains,
-            protocols=tls.smtpd_tls_mandatory_protocols if is_must else tls.smtpd_tls_protocols,
-            ciphers=_ciphers(tls, is_must=is_must),
-            prefers_own_order=tls.tls_preempt_cipherlist,
-            where=f"{snapshot.where(parameter)}, parameter {parameter}",
-        )
-        apply_options(context, snapshot.group(TlsLibrary))
-        _take_dh_parameters(context, tls.smtpd_tls_dh1024_param_file, warnings)
-        _ask_for_certificates(context, snapshot, policy)
-        if tls.tls_server_sni_maps:
-            ciphers = _ciphers(tls, is_must=is_must)
-            context.sni_callback = _server_names(snapshot, policy, clock, ciphers=ciphers)
-        return context
-    except ConfigurationFault as fault:
-        if level != "may" or tls.smtpd_tls_wrappermode:
-            raise
-        warnings.append(f"{fault}: disabling TLS support")
-        return None
+    is_must = policy.needs_tls
+    context = smtp_server_context(
+        chains,
+        protocols=tls.smtpd_tls_mandatory_protocols if is_must else tls.smtpd_tls_protocols,
+        ciphers=_ciphers(tls, is_must=is_must),
+        prefers_own_order=tls.tls_preempt_cipherlist,
+        where=f"{snapshot.where(parameter)}, parameter {parameter}",
+    )
+    apply_options(context, snapshot.group(TlsLibrary))
+    _take_dh_parameters(context, tls.smtpd_tls_dh1024_param_file, warnings)
+    _ask_for_certificates(context, snapshot, policy)
+    if tls.tls_server_sni_maps:
+        ciphers = _ciphers(tls, is_must=is_must)
+        context.sni_callback = _server_names(snapshot, policy, clock, ciphers=ciphers)
+    return context
 
 
 def has_same_context(one: Snapshot, other: Snapshot) -> bool:

@@ -175,9 +175,9 @@ class Control:
         self._channel = channel
         self._log = log
 
-    def ready(self) -> None:
-        """Tell the supervisor that the role serves."""
-        self._say(Ready(os.getpid()))
+    def ready(self, lacks: Mapping[str, str] | None = None) -> None:
+        """Tell the supervisor that the role serves, and what its services lack."""
+        self._say(Ready(os.getpid(), dict(lacks or {})))
 
     def draining(self) -> None:
         """Answer Drain: no connection is taken any more."""
@@ -211,13 +211,17 @@ class Control:
 
 
 async def serve_until_ordered(
-    control: Control, listeners: Sequence[Listener], *, draining: Callable[[], None] | None = None
+    control: Control,
+    listeners: Sequence[Listener],
+    *,
+    lacks: Mapping[str, str] | None = None,
+    draining: Callable[[], None] | None = None,
 ) -> None:
-    """Say that we are ready; take connections until an order comes.
+    """Say that we are ready, and what the services lack; take connections until an order comes.
 
     Drain: after `draining` was called, the sessions go on to their end.
     """
-    control.ready()
+    control.ready(lacks)
     order = await control.order()
     for listener in listeners:
         listener.stop()

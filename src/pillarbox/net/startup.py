@@ -77,9 +77,14 @@ class Fork(msgspec.Struct, frozen=True):
 
 
 class Ready(msgspec.Struct, tag=True):
-    """Role → supervisor: the role serves."""
+    """Role → supervisor: the role serves.
+
+    `lacks` says of which of its services something is missing, and why: a generation that lacks more than the one
+    before is not taken.
+    """
 
     pid: int
+    lacks: dict[str, str] = {}
 
 
 class Failed(msgspec.Struct, tag=True):

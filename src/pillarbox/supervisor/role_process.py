@@ -46,6 +46,7 @@ class RoleProcess:
         self.control = control
         self.end = end
         self.is_ready = False
+        self.lacks: dict[str, str] = {}  # what is missing of its services, and why
         self.failure = ""  # why it could not start, in its own words
         self.is_draining = False  # it takes no more connections
         self.retiring = False  # a newer generation takes over: its end is expected
@@ -65,6 +66,7 @@ class RoleProcess:
         for frame, _ in frames:
             if isinstance(frame, Ready):
                 self.is_ready = True
+                self.lacks = frame.lacks
             elif isinstance(frame, Failed):
                 self.failure = frame.reason
             elif isinstance(frame, Draining):

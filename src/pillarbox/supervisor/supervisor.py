@@ -17,7 +17,7 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -311,6 +311,7 @@ class Supervisor:
         new = [self._start(role) for _ in range(role.processes)]
         try:
             await self._until_ready(role)
+            _check_completeness(new, old)
         except StartFault as fault:
             self._tell(Warned(f"reload of {role.name} failed: {fault}"))
             for running in new:
@@ -381,6 +382,7 @@ class Supervisor:
 
     def _status(self) -> dict[str, object]:
         running = list(self._running.values())
+        lacks = {name: reason for one in running for name, reason in one.process.lacks.items()}
         return {
             "half": self._half.name,
             "pid": os.getpid(),
@@ -389,7 +391,12 @@ class Supervisor:
             "healthy": all(one.process.is_ready for one in running)
             and {one.role.name for one in running} == {role.name for role in self._half.roles},
             "listeners": [
-                {"name": listener.name, "address": listener.address, "port": listener.port}
+                {
+                    "name": listener.name,
+                    "address": listener.address,
+                    "port": listener.port,
+                    "lacks": lacks.get(listener.name, ""),
+                }
                 for listener in self._half.listeners
                 if isinstance(listener, InetListener)
             ],
@@ -399,6 +406,15 @@ class Supervisor:
             ],
             **self._half.facts,
         }
+
+
+def _check_completeness(new: Sequence[_Running], old: Sequence[_Running]) -> None:
+    """StartFault if a service lacks what it has in the generation before: a certificate that was renewed badly."""
+    lacked = {name for running in old for name in running.process.lacks}
+    for running in new if old else ():
+        for name, reason in running.process.lacks.items():
+            if name not in lacked:
+                raise StartFault(reason)
 
 
 def _unlink(path: str) -> None:

@@ -166,4 +166,5 @@ def _listeners(answer: Answer | None) -> list[dict[str, object]]:
 def _print_listeners(answer: Answer | None) -> None:
     for entry in _listeners(answer):
         address = f"[{entry['address']}]" if ":" in str(entry["address"]) else entry["address"]
-        print(f"{entry['name']:<12} {address}:{entry['port']}")
+        lacks = f"   (without TLS: {entry['lacks']})" if entry["lacks"] else ""
+        print(f"{entry['name']:<12} {address}:{entry['port']}{lacks}")

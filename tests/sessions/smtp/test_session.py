@@ -362,6 +362,26 @@ def test_tls_that_is_required(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("settings", "offered", "reply"),
+    [
+        ({"smtpd_tls_security_level": "none"}, False, "502 5.5.1 Error: command not implemented"),
+        ({"smtpd_tls_security_level": "may"}, False, "454 4.7.0 TLS not available due to local problem"),
+        ({"smtpd_tls_security_level": "encrypt"}, True, "454 4.7.0 TLS not available due to local problem"),
+        (
+            {"smtpd_tls_security_level": "encrypt", "smtpd_discard_ehlo_keywords": "starttls"},
+            False,
+            "502 5.5.1 Error: command not implemented",
+        ),
+    ],
+)
+def test_without_a_certificate(tmp_path: Path, settings: dict[str, str], offered: bool, reply: str) -> None:
+    """STARTTLS gets 454 (RFC 3207 §4); it is offered only where the client can do nothing without it."""
+    done = converse(tmp_path / "q", [HELLO, b"STARTTLS\r\n", QUIT], settings=settings)
+    assert after_hello(done.replies) == [reply, "221 2.0.0 Bye"]
+    assert ("250-STARTTLS" in done.replies) is offered
+
+
 def test_a_handshake_that_fails(tmp_path: Path) -> None:
     """It is logged, and the session is over."""
     done = converse(tmp_path / "q", [HELLO, b"STARTTLS\r\n", QUIT], tls=True, tls_fails=True)

@@ -58,7 +58,7 @@ def _keywords(session: SessionState) -> list[bytes]:
     if not policy.server.disable_vrfy_command:
         words.append(b"VRFY")
     words.append(b"ETRN")
-    if session.tls_context is not None and not secured:
+    if not secured and (session.tls_context is not None or policy.tls_level == "encrypt"):
         words.append(b"STARTTLS")
     if mechanisms := offered_mechanisms(session):
         words.append(b"AUTH " + b" ".join(mechanisms))

@@ -115,10 +115,19 @@ class SmtpPolicy(msgspec.Struct, frozen=True, kw_only=True):
         return "may" if tls.smtpd_use_tls else "none"
 
     @property
+    def may_use_tls(self) -> bool:
+        """Whether clients are to be offered TLS, or to begin with it."""
+        return self.tls_level != "none" or self.tls.smtpd_tls_wrappermode
+
+    @property
+    def needs_tls(self) -> bool:
+        """Whether TLS is mandatory."""
+        return self.tls_level == "encrypt" or self.tls.smtpd_tls_wrappermode
+
+    @property
     def needs_certificate(self) -> bool:
         """smtpd_tls_req_ccert, where TLS is mandatory."""
-        must = self.tls_level == "encrypt" or self.tls.smtpd_tls_wrappermode
-        return self.tls.smtpd_tls_req_ccert and must
+        return self.tls.smtpd_tls_req_ccert and self.needs_tls
 
     @property
     def asks_for_certificates(self) -> bool:

@@ -50,7 +50,7 @@ from pillarbox.sessions.smtp.session_state import (
     SmtpTransport,
     greeting,
 )
-from pillarbox.sessions.smtp.tls_command import begin_tls, finish_starttls, starttls
+from pillarbox.sessions.smtp.tls_command import begin_with_tls, finish_starttls, starttls
 from pillarbox.sessions.smtp.transaction import NewSubmission
 from pillarbox.sessions.smtp.trouble import ReportTo, Trouble
 from pillarbox.tables.table import LookupFault
@@ -192,7 +192,8 @@ class SmtpSession:
     async def _converse(self) -> None:
         state = self._state
         if state.policy.tls.smtpd_tls_wrappermode:
-            await begin_tls(state)
+            if not await begin_with_tls(state):
+                return
             state.tell_engine()
         await self._greet()
         engine, transport = state.engine, state.transport

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import ssl
 from typing import NoReturn
 
 from pillarbox.access.client_rates import Event
@@ -17,11 +18,16 @@ from pillarbox.wire.smtp.commands import StartTls
 
 
 async def starttls(session: SessionState, command: StartTls) -> Reply:
-    """220 if there is a certificate; the handshake follows the reply (`finish_starttls`)."""
+    """220 if there is a certificate; the handshake follows the reply (`finish_starttls`).
+
+    Where a certificate should be and is not, 454 (RFC 3207 §4).
+    """
     if session.client.uses_tls:
         return Reply(554, (b"5.5.1 Error: TLS already active",))
-    if session.tls_context is None:
+    if not session.policy.may_use_tls or "STARTTLS" in session.discarded_keywords:
         return Reply(502, (b"5.5.1 Error: command not implemented",))
+    if session.tls_context is None:
+        return Reply(454, (b"4.7.0 TLS not available due to local problem",))
     if session.too_often(Event.NEW_TLS, b"many new TLS sessions") is not None:
         text = b"4.7.0 Error: too many new TLS sessions from %s" % session.client.address_text.encode()
         return Reply(454, (text,))
@@ -31,8 +37,10 @@ async def starttls(session: SessionState, command: StartTls) -> Reply:
 async def finish_starttls(session: SessionState) -> None:
     """The handshake behind the 220.  Gone if it fails: STARTTLS has not succeeded then."""
     await session.flush()
+    if session.tls_context is None:
+        return  # to which the reply was 454
     try:
-        await begin_tls(session)
+        await _begin_tls(session, session.tls_context)
     except Gone:
         session.counts.take_back("starttls")
         raise
@@ -45,13 +53,11 @@ async def finish_starttls(session: SessionState) -> None:
     session.tell_engine()
 
 
-async def _handshake(session: SessionState) -> None:
+async def _handshake(session: SessionState, context: ssl.SSLContext) -> None:
     transport = session.transport
     limit, transport.idle_limit = transport.idle_limit, session.policy.tls.smtpd_starttls_timeout
     try:
-        if session.tls_context is None:
-            raise TlsFault("no certificate is configured")
-        await transport.start_tls(session.tls_context)
+        await transport.start_tls(context)
     except TlsFault as fault:
         _name_asked_for(session)
         _failed(session, "-1" if fault.openssl else str(fault), fault.openssl)
@@ -80,9 +86,23 @@ def _failed(session: SessionState, reason: str, library: str = "") -> NoReturn:
     raise Gone
 
 
-async def begin_tls(session: SessionState) -> None:
+async def begin_with_tls(session: SessionState) -> bool:
+    """smtpd_tls_wrappermode: TLS before anything is said; False without a certificate.  Gone if it fails."""
+    if session.tls_context is None:
+        session.tell(
+            events.Warned(
+                f"Wrapper-mode request dropped from {session.client.label} for service {session.policy.service}."
+                " TLS context initialization failed. For details see earlier warnings in your logs."
+            )
+        )
+        return False
+    await _begin_tls(session, session.tls_context)
+    return True
+
+
+async def _begin_tls(session: SessionState, context: ssl.SSLContext) -> None:
     """Put TLS on the connection, and say in the log how it went.  Gone if it fails."""
-    await _handshake(session)
+    await _handshake(session, context)
     session.client.uses_tls = True
     tls, client = session.transport.tls, session.client
     if tls is None:
