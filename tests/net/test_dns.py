@@ -369,6 +369,26 @@ def test_host_lookup(
     assert (addresses, outcome) == (found.addresses, found.outcome)
 
 
+@pytest.mark.parametrize(
+    ("host", "trouble"),
+    [
+        ("nobody.test", "Name or service not known"),
+        ("example.test", "No address associated with hostname"),
+        ("broken.test", "Temporary failure in name resolution"),
+    ],
+)
+def test_what_other_programs_would_say(host: str, trouble: str, tmp_path: Path) -> None:
+    """smtp_host_lookup = native, and disable_dns_lookups: in the words of getaddrinfo(3)."""
+    lookup = HostLookup(
+        ZoneResolver(ZONES, failing=FAILING),
+        clock=ManualClock(),
+        methods=("dns", "native"),
+        hosts_path=str(tmp_path / "none"),
+    )
+    found = asyncio.run(lookup.addresses(host))
+    assert (found.addresses, found.trouble) == ((), trouble)
+
+
 def test_host_lookup_of_one_protocol() -> None:
     """inet_protocols; and a fault when nothing else is known."""
     lookup = HostLookup(ZoneResolver(ZONES, failing=FAILING), clock=ManualClock(), ipv4=False)

@@ -13,6 +13,7 @@ from pillarbox.bounce.configured import configured_bounces
 from pillarbox.bounce.submission import Notifier
 from pillarbox.config.host_facts import host_facts
 from pillarbox.config.parameters.cleanup import Cleanup
+from pillarbox.config.parameters.queue_manager import QueueManager
 from pillarbox.config.reading import read_configuration
 from pillarbox.filters.configured_checks import configured_content_tables
 from pillarbox.observability import events
@@ -88,6 +89,7 @@ class Mail:
                 content_tables=configured_content_tables(snapshot, clock=clock),
                 remote_rewriting=remote_rewriting(mappings.rewriting, snapshot),
                 always_add_missing_headers=snapshot.group(Cleanup).always_add_missing_headers,
+                soft_bounce=snapshot.group(QueueManager).soft_bounce,
             ),
             notifier=Notifier(
                 queue,
@@ -209,6 +211,14 @@ def test_requeued_mail(mail: Mail) -> None:
     assert queued.create_time > queued.arrival_time
     picked_up = next(event for event in mail.told if isinstance(event, events.MessagePickedUp))
     assert picked_up.original_id == "10F512301A4"
+
+
+def test_what_is_refused_waits_with_soft_bounce(mail: Mail) -> None:
+    """As with Postfix: in maildrop, for who tries out the configuration."""
+    mail.configure("hopcount_limit = 1\nsoft_bounce = yes\n")
+    mail.drop(message())
+    assert mail.pick_up() == []
+    assert mail.names() == ["A0000000001"]
 
 
 REMOTE = [

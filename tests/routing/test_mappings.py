@@ -5,6 +5,7 @@ import pytest
 from pillarbox.config.computed_defaults import HostFacts
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.queue.new_queue_file import NewRecipient
+from pillarbox.routing.address_maps import MapFault
 from pillarbox.routing.configured_mappings import configured_mappings
 from pillarbox.routing.configured_routes import configured_routes
 from pillarbox.routing.mappings import Mappings
@@ -61,6 +62,18 @@ def test_senders(given: str, mapped: str) -> None:
     """Of the envelope."""
     found = mappings().sender(Address.from_internal(given.encode()), warn=pytest.fail)
     assert found.internal.decode() == mapped
+
+
+@pytest.mark.parametrize("given", [b"", b"MAILER-DAEMON"])
+def test_the_null_sender_is_looked_up(given: bytes) -> None:
+    """As `""`, which only a table of patterns or of everything has; one that cannot answer is in the log."""
+    null = Address.from_internal(given)
+    found = mappings(canonical_maps='regexp:{ {/^""$$/ nobody@out.test} }').sender(null, warn=pytest.fail)
+    assert found.internal == b"nobody@out.test"
+    with pytest.raises(MapFault) as caught:
+        mappings(canonical_maps="fail:x").sender(null, warn=pytest.fail)
+    assert caught.value.reason.startswith('canonical_maps map lookup problem for "" -- message not accepted')
+    assert caught.value.cause == 'fail:x lookup error for """"'
 
 
 def test_a_circle_of_canonical_addresses_is_told_of() -> None:

@@ -174,7 +174,10 @@ class AccessResults:
             _prepend(text, question, f"access table {source}", entry)
             return None
         if verb in _NOTES:
-            return _note(verb, text, question, name, about)
+            outcome = _note(verb, text, question, name, about)
+            if outcome is PERMIT:
+                self._permits.note(word, question, name=name, about=about, source=source)
+            return outcome
         return self._others(value, question, about, source)
 
     @staticmethod

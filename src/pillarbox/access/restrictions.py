@@ -59,8 +59,10 @@ class RestrictionList(msgspec.Struct, frozen=True):
     restrictions: tuple[Restriction, ...]
 
     async def evaluate(self, question: Question) -> Outcome:
-        """The first word that decides."""
+        """The first word that decides; of a message that is thrown away nothing is asked any more."""
         for restriction in self.restrictions:
+            if question.actions.discard:
+                return None
             try:
                 outcome = restriction(question, self.subject)
                 if outcome is not None and outcome is not PERMIT and isinstance(outcome, Awaitable):

@@ -5,6 +5,7 @@ FAULTS
 """
 
 from collections.abc import Callable
+from typing import Final
 
 from pillarbox.bounce.notification import Style
 from pillarbox.bounce.submission import BounceRules
@@ -16,6 +17,9 @@ from pillarbox.config.parameters.require_tls import RequireTls
 from pillarbox.config.parameters.smtp_server import SmtpServer
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.vocabulary.faults import ConfigurationFault
+
+_NO_TOKENS: Final = str.maketrans(dict.fromkeys(' \t\r\n()<>@,;:\\".[]', "-"))
+"""What a name of a type or field may not have (RFC 2045 §5.1; RFC 5322 §3.6.8)."""
 
 
 def configured_bounces(snapshot: Snapshot, *, warn: Callable[[str], None]) -> BounceRules:
@@ -32,6 +36,7 @@ def configured_bounces(snapshot: Snapshot, *, warn: Callable[[str], None]) -> Bo
         style=Style(
             host=identity.myhostname.encode(),
             mail_name=identity.mail_name.encode(),
+            type_name=identity.mail_name.translate(_NO_TOKENS).encode(),
             names_in_comments=snapshot.group(Cleanup).header_from_format == "obsolete",
             value=snapshot.value,
         ),

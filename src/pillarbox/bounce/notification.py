@@ -42,6 +42,7 @@ class Style(msgspec.Struct, frozen=True, kw_only=True):
 
     host: bytes  # myhostname
     mail_name: bytes
+    type_name: bytes  # the same as a part of names of fields and types: `Some-Mail`
     names_in_comments: bool = False  # header_from_format = obsolete
     value: Callable[[str], str]  # of a parameter, for templates
 
@@ -139,8 +140,8 @@ def _message_fields(original: Original, style: Style) -> bytes:
         (
             b"\nReporting-MTA: dns; %s\n" % style.host,
             envelope_id,
-            b"X-%s-Queue-ID: %s\n" % (style.mail_name, original.queue_id.encode()),
-            b"X-%s-Sender: %s; %s\n" % (style.mail_name, kind, original.sender),
+            b"X-%s-Queue-ID: %s\n" % (style.type_name, original.queue_id.encode()),
+            b"X-%s-Sender: %s; %s\n" % (style.type_name, kind, original.sender),
             b"Arrival-Date: %s\n" % mail_date(original.arrival_time),
         )
     )
@@ -152,7 +153,7 @@ def _recipient_fields(kind: Kind, original: Original, entry: LogEntry, style: St
     utf8_given = b"utf-8" if original.smtputf8 and not entry.original_recipient.isascii() else b"rfc822"
     given = entry.dsn_original or (entry.original_recipient and utf8_given + b";" + entry.original_recipient)
     mta_kind, _, mta = entry.remote_mta.partition("; ")
-    diagnostic = entry.diagnostic or f"X-{style.mail_name.decode()}; {entry.reason}"
+    diagnostic = entry.diagnostic or f"X-{style.type_name.decode()}; {entry.reason}"
     lines = [
         b"\nFinal-Recipient: %s; %s\n" % (utf8, entry.recipient),
         b"Original-Recipient: %s\n" % given if given else b"",

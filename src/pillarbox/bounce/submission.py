@@ -15,6 +15,7 @@ DESCRIPTION
 
 FAULTS
     QueueFileFault  a notice cannot be queued: the caller tries the message again later
+    NotMapped       a kind of that, of which the log has been told
 """
 
 import errno
@@ -37,7 +38,7 @@ from pillarbox.queue.recipient_log import LogEntry
 from pillarbox.queue.records import Source
 from pillarbox.queue.submission import Rules, Submission
 from pillarbox.queue.verp import verp_sender
-from pillarbox.routing.address_maps import ExpansionFault
+from pillarbox.routing.address_maps import ExpansionFault, MapFault
 from pillarbox.routing.mappings import Mappings
 from pillarbox.tables.table import LookupFault
 from pillarbox.vocabulary.address import NULL_ADDRESS, Address
@@ -52,6 +53,13 @@ _WORDS: Final[dict[Kind, str]] = {
     "success": "delivery status notification",
     "verify": "delivery status notification",
 }
+
+
+class NotMapped(QueueFileFault):
+    """The addresses of a notice cannot be mapped; the log knows why."""
+
+    def __init__(self) -> None:
+        super().__init__(OSError(errno.EAGAIN, "addresses cannot be mapped"))
 
 
 class BounceRules(msgspec.Struct, frozen=True, kw_only=True):
@@ -255,7 +263,7 @@ class Notifier:
             own_id = submission.queue_id
 
             def warn(text: str) -> None:
-                self._tell(Warned(f"{own_id}: {text}"))
+                self._tell(Warned(f"{own_id}: {text}", "cleanup"))
 
             double_bounce = Address.from_internal(rules.double_bounce)
             sender = self._mappings.sender(double_bounce, warn=warn) if for_postmaster else NULL_ADDRESS
@@ -284,7 +292,12 @@ class Notifier:
             await submission.feed(fields + b"Date: %s\r\n" % mail_date(now) + content(own_id, now))
         except (LookupFault, ExpansionFault) as fault:
             submission.abort()
-            raise QueueFileFault(OSError(errno.EAGAIN, str(fault))) from fault
+            if isinstance(fault, MapFault):
+                self._tell(Warned(fault.cause, "cleanup"))
+                warn(fault.reason)
+            else:
+                warn(f"{fault} -- message not accepted, try again later")
+            raise NotMapped from fault
         except BaseException:
             submission.abort()
             raise

@@ -27,7 +27,7 @@ from typing import Final
 
 import msgspec
 
-from pillarbox.filters.mime_lines import MAX_BOUNDARY, MAX_NESTING, MIME_HEADERS, MimeLines, Place
+from pillarbox.message.mime_lines import MAX_BOUNDARY, MAX_NESTING, MIME_HEADERS, MimeLines, Place
 from pillarbox.tables.table import LookupFault, LookupTable
 from pillarbox.vocabulary.reply import Reply
 

@@ -22,6 +22,7 @@ import msgspec
 
 from pillarbox.message.address_rewriting import VISIBLE_RECIPIENTS, HeaderRewriting
 from pillarbox.queue.incoming import IncomingQueue, NewFile, QueueFileFault
+from pillarbox.queue.inner_headers import InnerHeaders
 from pillarbox.queue.mail_date import mail_date, message_id
 from pillarbox.queue.message_header import HeaderCleaner, cut_fields
 from pillarbox.queue.new_queue_file import (
@@ -98,6 +99,7 @@ class Submission:
         "_file",
         "_handed_over",
         "_held",
+        "_inner",
         "_made_id",
         "_parts",
         "_queue",
@@ -130,6 +132,7 @@ class Submission:
         self.message_ids: list[tuple[bytes, bool]] = []
         self._made_id: list[tuple[bytes, bool]] = []
         self._detects_utf8 = False
+        self._inner: InnerHeaders | None = None  # of a message for which SMTPUTF8 counts
         self.send_options = 0
         self.content_filter = b""  # transport:destination that it goes through
         self.redirect = b""  # who gets it in the place of all recipients
@@ -158,6 +161,8 @@ class Submission:
         self._detects_utf8 = bool({source, "all"} & self._rules.detects_utf8)
         envelope = self._without_expanded(envelope)
         self.send_options = send_options
+        if self._detects_utf8 or send_options & SEND_SMTPUTF8:
+            self._inner = InnerHeaders()
         head = encode_envelope(envelope)
         self._data_offset = SIZE_RECORD + len(head)
         self._cleaner = HeaderCleaner(
@@ -208,6 +213,8 @@ class Submission:
             self._too_big = True
             self._parts.clear()
             raise MessageTooBig
+        if self._inner is not None:
+            self._inner.feed(content)
         cleaner = self._cleaner
         if not cleaner.in_body:
             content = cleaner.feed(content)
@@ -262,7 +269,8 @@ class Submission:
 
     def utf8_options(self) -> int:
         """Whether SMTPUTF8 is needed, and whether for the header (RFC 6531 §3.6)."""
-        envelope, header = self._envelope, SEND_UTF8_HEADER if self._cleaner.has_utf8 else 0
+        has_utf8 = self._cleaner.has_utf8 or (self._inner is not None and self._inner.has_utf8)
+        envelope, header = self._envelope, SEND_UTF8_HEADER if has_utf8 else 0
         sender = 0 if envelope.sender.isascii() else SEND_UTF8_SENDER
         if self.send_options & SEND_SMTPUTF8:
             return header | sender

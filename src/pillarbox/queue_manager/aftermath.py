@@ -23,7 +23,7 @@ from typing import Final
 import msgspec
 
 from pillarbox.bounce.notification import Kind
-from pillarbox.bounce.submission import Notifier
+from pillarbox.bounce.submission import Notifier, NotMapped
 from pillarbox.config.parameters.queue_manager import QueueManager as QueueSettings
 from pillarbox.delivery.request import Outcome
 from pillarbox.observability import events
@@ -317,7 +317,8 @@ class Aftermath:
         try:
             notices = await self._notifier.report(kind, queue_id, message, entries, source, verp=verp)
         except (QueueFileFault, CorruptQueueFile, OSError) as fault:
-            self._tell(events.Warned(f"{queue_id}: cannot queue a notification: {fault}"))
+            if not isinstance(fault, NotMapped):
+                self._tell(events.Warned(f"{queue_id}: cannot queue a notification: {fault}"))
             what = "verp" if verp else _ASKED_OF_BOUNCE.get(kind, "whatever")
             self._tell(events.Noted(f"{queue_id}: status=deferred ({what} failed)"))
             return False

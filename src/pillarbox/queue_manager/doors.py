@@ -15,6 +15,7 @@ from typing import Final
 from pillarbox.bounce.submission import Notifier
 from pillarbox.config.parameters.cleanup import Cleanup
 from pillarbox.config.parameters.identity import Identity
+from pillarbox.config.parameters.queue_manager import QueueManager as QueueSettings
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.files.inotify import open_inotify
 from pillarbox.filters.configured_checks import configured_content_tables
@@ -172,4 +173,5 @@ def _pickup_rules(
         receive=receive,
         remote_rewriting=remote_rewriting(mappings.rewriting, cleanup),
         always_add_missing_headers=cleanup.group(Cleanup).always_add_missing_headers,
+        soft_bounce=cleanup.group(QueueSettings).soft_bounce,
     )

@@ -6,7 +6,7 @@ FAULTS
 
 from collections.abc import Callable, Iterable, Sequence
 
-from pillarbox.bounce.submission import Notifier
+from pillarbox.bounce.submission import Notifier, NotMapped
 from pillarbox.delivery.smtp.request import Oddity
 from pillarbox.observability.events import EventSink, Warned
 from pillarbox.queue.incoming import QueueFileFault
@@ -40,6 +40,7 @@ class OddSessions:
                     ["", "For other details, see the local mail logfile"],
                 )
             except (QueueFileFault, OSError) as fault:
-                self._tell(Warned(f"postmaster notify: {fault}"))
+                if not isinstance(fault, NotMapped):
+                    self._tell(Warned(f"postmaster notify: {fault}"))
             else:
                 self._queued([queue_id])

@@ -74,6 +74,7 @@ class PickupRules(msgspec.Struct, frozen=True, kw_only=True):
         None  # of headers of mail that comes from elsewhere (sendmail -G)
     )
     always_add_missing_headers: bool = False
+    soft_bounce: bool = False
 
 
 class _Rejected(Exception):
@@ -378,6 +379,8 @@ class Pickup:
         """A message that cannot be queued at all goes back to its sender; its addresses are mapped already."""
         if isinstance(fault, TooManyHops):
             self._tell(events.Warned(f"{queue_id}: {HOPCOUNT_EXCEEDED}", "cleanup"))
+        if self._rules.soft_bounce:  # it waits in maildrop, as with Postfix
+            return CleanupStatus.DEFER
         if isinstance(fault, MessageTooBig | TooManyHops):
             refusal = refusal_of(fault)
         else:

@@ -42,6 +42,11 @@ class ExpansionFault(Exception):
     """Addresses that do not come to an end."""
 
 
+def _shown(address: Address) -> str:
+    """In external form, in which the null sender is something, too."""
+    return external_form(address) or '""'
+
+
 class AddressMaps(msgspec.Struct, frozen=True, kw_only=True):
     """The tables of one parameter."""
 
@@ -89,7 +94,7 @@ class AddressMaps(msgspec.Struct, frozen=True, kw_only=True):
         try:
             found = self._find(address, quoted_only=True)
         except LookupFault as fault:
-            raise MapFault(self.title, f" for {external_form(address)}", fault) from fault
+            raise MapFault(self.title, f" for {_shown(address)}", fault) from fault
         if found is None:
             return None
         value, extension = found

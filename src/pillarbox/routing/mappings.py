@@ -73,15 +73,16 @@ class Mappings(msgspec.Struct, frozen=True, kw_only=True):
     # -- envelope --------------------------------------------------------------------------------------
 
     def sender(self, address: Address, *, warn: Warn, mapped: bool = True) -> Address:
-        """The envelope sender; `mapped` is False with receive_override_options = no_address_mappings."""
+        """The envelope sender; `mapped` is False with receive_override_options = no_address_mappings.
+
+        The null sender is looked up, too, as `""`: tables of patterns, and those of all addresses, may have it.
+        """
         address = self.rewriting.rewrite(address)
         if address.local_part.lower() == _MAILER_DAEMON and (
             address.domain.lower() == self.rewriting.myorigin.lower()
         ):
-            return NULL_ADDRESS
-        if not mapped or address.is_null:
-            return address
-        return self._mapped(address, self.sender_canonical, "envelope_sender", warn)
+            address = NULL_ADDRESS
+        return self._mapped(address, self.sender_canonical, "envelope_sender", warn) if mapped else address
 
     def recipients(
         self,

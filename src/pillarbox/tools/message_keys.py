@@ -3,7 +3,7 @@
 DESCRIPTION
     A header field is one key, its continuation lines joined by line feeds; a line of the body is one key.
     With MIME, the header fields of body parts and of attached messages count as headers, too; without it, they
-    are lines of the body.  What is what is decided as for header_checks themselves (filters/mime_lines.py).
+    are lines of the body.  What is what is decided as for header_checks themselves (message/mime_lines.py).
 
 STANDARDS
     postmap(1) -b, -h, -m; header_checks(5); RFC 2045, RFC 2046 §5.1
@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from pillarbox.filters.mime_lines import MimeLines
+from pillarbox.message.mime_lines import MimeLines
 
 _FIELD: Final = re.compile(r"[!-9;-~]+[ \t]*:")
 

@@ -14,9 +14,11 @@ CHECKS = {"header_checks": "regexp:{ {/^X-Check/ INFO seen} }"}
 def test_nobody_looks_at_what_is_thrown_away(tmp_path: Path) -> None:
     """DISCARD before the content comes: neither checks nor the log have it, and its recipient need not exist."""
     table = "check_sender_access inline:{ {b.test=DISCARD} }"
-    done = converse(tmp_path / "q", TALK, settings={**CHECKS, "smtpd_sender_restrictions": table})
+    talk = [*TALK[:3], b"RCPT TO:<other@x.test>\r\n", *TALK[3:]]  # for whom nobody is asked any more
+    done = converse(tmp_path / "q", talk, settings={**CHECKS, "smtpd_sender_restrictions": table})
     assert after_hello(done.replies)[-2].startswith("250 2.0.0 Ok: queued as ")
     assert done.queued == []
+    assert sum("discard: RCPT" in line for line in done.lines) == 1
     assert not any("message-id=" in line or "X-Check" in line for line in done.lines)
 
 

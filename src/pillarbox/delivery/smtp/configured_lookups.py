@@ -69,6 +69,8 @@ def mail_exchangers(settings: ServiceSettings, resolver: Resolver) -> MailExchan
             clock=settings.clock,
             methods=("files",)
             if client.smtp_dns_support_level == "disabled"
+            else ("native",)
+            if exchange.disable_dns_lookups and not client.smtp_dns_support_level
             else _methods(client.smtp_host_lookup),
             ipv4=bool(protocols & {"all", "ipv4"}),
             ipv6=bool(protocols & {"all", "ipv6"}),

@@ -26,7 +26,7 @@ from typing import Literal
 import msgspec
 
 from pillarbox.delivery.smtp.destination import Destination
-from pillarbox.net.dns.host_lookup import HostLookup
+from pillarbox.net.dns.host_lookup import TEMPORARY, HostLookup
 from pillarbox.net.dns.records import Answer, DnsFault, Outcome, RecordType, Resolver, Srv
 from pillarbox.observability.events import EventSink, Noted
 
@@ -218,6 +218,9 @@ class MailExchangers:
             answer = await self._hosts.addresses(host)
         except DnsFault as fault:
             raise Unreachable(str(fault.status), fault.public, reason=fault.reason) from fault
+        if answer.trouble:
+            status = "4.3.0" if answer.trouble == TEMPORARY else "5.3.0"
+            raise Unreachable(status, f"unable to look up host {host}: {answer.trouble}")
         if not answer.addresses:
             raise Unreachable("5.4.4", _not_found(host, answer.kind, answer.outcome))
         if self._rules.canonical_names and answer.canonical:

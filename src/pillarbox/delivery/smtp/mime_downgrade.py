@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from pillarbox.filters.mime_lines import MimeLines, Place
+from pillarbox.message.mime_lines import MimeLines, Place
 
 _NAME: Final = re.compile(rb"([!-9;-~]+)[ \t]*:")
 _PLAIN: Final = re.compile(rb"[\t !-<>-~]{0,72}(?<![ \t])")

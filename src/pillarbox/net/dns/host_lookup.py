@@ -5,7 +5,8 @@ DESCRIPTION
     Both, in the order given: `dns, native`.  `files` looks into /etc/hosts alone.
 
 FAULTS
-    DnsFault  one of the questions has no answer and the others found nothing: there may be addresses
+    DnsFault  one of the questions has no answer and the others found nothing: there may be addresses.  If the last
+              way is `native`, `HostAddresses.trouble` says so instead.
 """
 
 from collections.abc import Sequence
@@ -22,6 +23,13 @@ HOSTS: Final = "/etc/hosts"
 Lookup = Literal["dns", "native", "files"]
 
 
+TEMPORARY: Final = "Temporary failure in name resolution"
+_TROUBLES: Final = {
+    Outcome.NO_NAME: "Name or service not known",
+    Outcome.NO_DATA: "No address associated with hostname",
+}
+
+
 class HostAddresses(msgspec.Struct, frozen=True):
     """What is known of a host."""
 
@@ -30,6 +38,9 @@ class HostAddresses(msgspec.Struct, frozen=True):
     kind: RecordType = RecordType.A  # the type that was asked for last, for the log
     authentic: bool = False  # DNSSEC proves them
     canonical: str = ""  # the host's name behind its aliases; empty: not known
+    trouble: str = (
+        ""  # why there are none, in the words of getaddrinfo(3), if it was asked as other programs do
+    )
 
 
 class HostLookup:
@@ -69,9 +80,12 @@ class HostLookup:
                 fault = error
             if last.addresses:
                 return last
+        native = "native" in self._methods[-1:]
         if fault is not None:
+            if native:
+                return HostAddresses((), Outcome.NO_NAME, trouble=TEMPORARY)
             raise fault
-        return last
+        return msgspec.structs.replace(last, trouble=_TROUBLES.get(last.outcome, "")) if native else last
 
     def _is_wanted(self, address: str) -> bool:
         return (RecordType.AAAA if ":" in address else RecordType.A) in self._kinds

@@ -30,12 +30,16 @@ def _attributes(
     address = client.address_text.encode()
     log_name, log_address = forwarded.get(b"NAME", name), forwarded.get(b"ADDR", address)
     log_helo = forwarded.get(b"HELO", helo)
-    is_placeless = forwarded.get(b"ADDR") == b"unknown"
+    origin = log_name
+    if forwarded.get(b"ADDR") != b"unknown":
+        origin = b"%s[%s]" % (log_name, log_address)
+        if client.shows_port:
+            origin += b":" + forwarded.get(b"PORT", port)
     return [
         (b"log_client_name", log_name),
         (b"log_client_address", forwarded.get(b"ADDR", client.literal.encode())),
         (b"log_client_port", forwarded.get(b"PORT", port)),
-        (b"log_message_origin", log_name if is_placeless else b"%s[%s]" % (log_name, log_address)),
+        (b"log_message_origin", origin),
         *([(b"log_helo_name", log_helo)] if log_helo else []),
         (b"log_protocol_name", forwarded.get(b"PROTO", protocol)),
         (b"client_name", name),

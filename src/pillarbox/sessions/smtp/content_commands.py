@@ -18,6 +18,7 @@ from pillarbox.sessions.smtp.session_state import SessionState
 from pillarbox.sessions.smtp.trace import comment_text
 from pillarbox.sessions.smtp.transaction import Transaction
 from pillarbox.tables.table import LookupFault, Warn
+from pillarbox.vocabulary.identifiers import QueueId
 from pillarbox.vocabulary.reply import Reply
 from pillarbox.wire.smtp.command_order import State
 from pillarbox.wire.smtp.commands import Data
@@ -147,8 +148,7 @@ async def _commit(session: SessionState, transaction: Transaction, command: EndO
         if transaction.actions.discard:
             if not transaction.is_thrown_away:
                 _tell_ids(session, submission)
-            discarded = submission.queue_id
-            return Reply(250, (b"2.0.0 Ok: queued as %s" % discarded.encode(),))
+            return _taken(command, submission.queue_id)
         if transaction.actions.hold:
             submission.hold()
         submission.content_filter = transaction.actions.filter or submission.content_filter
@@ -167,6 +167,10 @@ async def _commit(session: SessionState, transaction: Transaction, command: EndO
     if not transaction.actions.hold:
         session.queued(queue_id)
     session.counts.forgive()
+    return _taken(command, queue_id)
+
+
+def _taken(command: EndOfContent, queue_id: QueueId) -> Reply:
     size = b"%d bytes " % command.total if command.chunked else b""
     return Reply(250, (b"2.0.0 Ok: %squeued as %s" % (size, queue_id.encode()),))
 

@@ -6,7 +6,7 @@ FAULTS
 
 from collections.abc import Callable
 
-from pillarbox.bounce.submission import Notifier
+from pillarbox.bounce.submission import Notifier, NotMapped
 from pillarbox.observability.events import EventSink, Warned
 from pillarbox.queue.incoming import QueueFileFault
 from pillarbox.sessions.smtp.trouble import Report
@@ -36,6 +36,7 @@ class SessionReports:
                 kind="bounce" if report.to_bounce_recipient else "error",
             )
         except (QueueFileFault, OSError) as fault:
-            self._tell(Warned(f"postmaster notify: {fault}"))
+            if not isinstance(fault, NotMapped):
+                self._tell(Warned(f"postmaster notify: {fault}"))
         else:
             self._queued(queue_id)

@@ -200,11 +200,14 @@ class SessionState:
 
     @property
     def origin(self) -> str:
-        """`name[address]` of the client that the message came from first: XFORWARD may have told."""
+        """`name[address]`, and the port if it is logged, of where a message came from first (XFORWARD)."""
         client, told = self.client, self.forwarded
         name = told.get(b"NAME", client.name.encode()).decode("utf-8", "replace")
         address = told.get(b"ADDR", client.address_text.encode()).decode("utf-8", "replace")
-        return name if told.get(b"ADDR") == b"unknown" else f"{name}[{address}]"
+        if told.get(b"ADDR") == b"unknown":
+            return name
+        port = told.get(b"PORT", str(client.port or "unknown").encode()).decode("utf-8", "replace")
+        return f"{name}[{address}]:{port}" if client.shows_port else f"{name}[{address}]"
 
     @property
     def filter(self) -> FilterSettings | None:

@@ -384,10 +384,10 @@ class SmtpServer:
             refused: Refused | None = refusal(
                 b"BDAT", 551, b"5.0.0 Discarded %d bytes after earlier error" % command.size
             )
-        elif self.max_message and so_far + command.size > self.max_message:
-            refused = refusal(b"BDAT", 552, b"5.3.4 Chunk exceeds message size limit")
         else:
             refused = without_recipients(b"BDAT", self.state)
+            if refused is None and self.max_message and so_far + command.size > self.max_message:
+                refused = refusal(b"BDAT", 552, b"5.3.4 Chunk exceeds message size limit")
         if refused is None:
             return command
         self._discarding = command.size

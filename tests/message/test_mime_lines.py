@@ -2,7 +2,7 @@
 
 import pytest
 
-from pillarbox.filters.mime_lines import MimeLines, Place, encoding_of
+from pillarbox.message.mime_lines import MimeLines, Place, encoding_of
 
 PARTS = [  # name, value of Content-Type, line, whether a part's header begins
     ("plain", "multipart/mixed; boundary=b", "--b", True),

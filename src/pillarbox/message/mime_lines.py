@@ -93,6 +93,11 @@ class MimeLines:
         """Whether lines are text, and not header."""
         return self.place is Place.BODY
 
+    @property
+    def is_rest_body(self) -> bool:
+        """Whether no header can come any more."""
+        return self.place is Place.BODY and not self._boundaries
+
     def field(self, name: bytes, value: bytes) -> None:
         """A header field of the place where we are; `value` with its line ends."""
         if name == b"content-transfer-encoding" and (encoding := encoding_of(value)) in ENCODINGS:

@@ -1,0 +1,42 @@
+"""Headers within a message that are not ASCII."""
+
+import pytest
+
+from pillarbox.queue.inner_headers import InnerHeaders
+
+MIXED = "Content-Type: multipart/mixed; boundary=b\n\n"
+NESTED = "--b\nContent-Type: message/rfc822\n\n"
+CASES = [
+    ("its own header is another's business", "Subject: gr\u00fcn\n\nbody\n", False),
+    ("a body", "A: b\n\nSubject: gr\u00fcn\n", False),
+    ("a part's header", MIXED + "--b\nX: gr\u00fcn\n\nbody\n--b--\n", True),
+    ("a part's body", MIXED + "--b\nX: y\n\ngr\u00fcn\n--b--\n", False),
+    ("an attached message's", MIXED + NESTED + "Subject: x\n gr\u00fcn\n\nbody\n--b--\n", True),
+    ("an attached message's body", MIXED + NESTED + "Subject: x\n\ngr\u00fcn\n--b--\n", False),
+    ("a message that is all of it", "Content-Type: message/global\n\nX: gr\u00fcn\n\nb\n", True),
+    ("headers alone are text", MIXED + "--b\nContent-Type: text/rfc822-headers\n\nX: gr\u00fcn\n", False),
+    ("behind the end", MIXED + "--b\n\nx\n--b--\nX: gr\u00fcn\n\n", False),
+    ("no field", MIXED + "--b\nno field\nX: gr\u00fcn\n\n", False),
+    ("no field, but a boundary", MIXED + "--b\n--b\nX: gr\u00fcn\n\n", True),
+]
+
+
+@pytest.mark.parametrize(("message", "found"), [row[1:] for row in CASES], ids=[row[0] for row in CASES])
+def test_what_is_header(message: str, found: bool) -> None:
+    """In whatever pieces it comes."""
+    octets = message.replace("\n", "\r\n").encode()
+    for step in (len(octets), 1, 7):
+        inner = InnerHeaders()
+        for at in range(0, len(octets), step):
+            inner.feed(octets[at : at + step])
+        assert inner.has_utf8 == found, step
+
+
+def test_a_line_without_end_is_not_kept() -> None:
+    """It is no header that anybody could read."""
+    inner = InnerHeaders()
+    inner.feed(b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nX: ")
+    for _ in range(100):
+        inner.feed(b"y" * 1000)
+    inner.feed(b"\r\nZ: \xc3\xbc\r\n\r\n")
+    assert inner.has_utf8
