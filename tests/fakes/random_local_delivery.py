@@ -249,6 +249,8 @@ class _More:
             for name in ("mailbox_size_limit", "virtual_mailbox_limit"):
                 if self._maybe(0.5):
                     chosen[name] = "9000"
+        if "verp_delimiter_filter" in chosen:  # Postfix does not start with others
+            chosen["default_verp_delimiters"] = (chosen["verp_delimiter_filter"] * 2)[:2]
         if self._maybe(0.5):
             chosen["alias_maps"] = self._aliases()
         for name in ("client", "helo", "sender", "recipient", "data", "end_of_data"):

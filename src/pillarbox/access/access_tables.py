@@ -358,10 +358,15 @@ def _keys(question: Question, about: Subject, keys: AccessKeys) -> Iterator[tupl
         return keys.of_domain(text_of(client.helo)) if client.helo else None
     if about is Subject.ETRN:
         return keys.of_domain(text_of(question.etrn_domain)) if question.etrn_domain else None
-    address = client.sender if about is Subject.SENDER else question.recipient
+    address, other = client.sender, question.recipient
+    if about is not Subject.SENDER:
+        address, other = other, address
     if address is None:
         return None
     resolver = question.resolver
-    # As from trivial-rewrite(8): a route has led on, and a domain's final dot is gone.
-    found = address if address.is_null else resolver.destination(address)
+    try:  # as from trivial-rewrite(8): a route has led on, and a domain's final dot is gone
+        found = address if address.is_null else resolver.resolve(address, other).recipient
+    except LookupFault as fault:
+        fault.about = address.internal
+        raise
     return keys.of_address(found, resolver.routes.recipient_delimiter)

@@ -13,7 +13,7 @@ from pillarbox.access.question import PERMIT, Outcome, Question, Restriction, Su
 from pillarbox.net.dns.records import DnsFault, RecordType, host_name
 from pillarbox.net.dns.records import Outcome as Found
 from pillarbox.routing.address_lookup import find_first, text_of, virtual_patterns
-from pillarbox.routing.resolution import UNKNOWN_ALIAS, AddressClass, Resolution
+from pillarbox.routing.resolution import AddressClass, Resolution
 from pillarbox.tables.dns_filter import FilteredOut
 from pillarbox.tables.table import LookupFault, LookupTable
 from pillarbox.vocabulary.address import Address
@@ -51,7 +51,7 @@ def _relay_denied(question: Question, code: int) -> Reply:
 
 def is_auth_destination(question: Question) -> bool:
     """Whether we are a final or relay destination for the recipient."""
-    resolution = question.resolution
+    resolution = question.resolved
     if resolution is None:
         return True
     if resolution.address_class is AddressClass.DEFAULT:
@@ -67,7 +67,7 @@ def is_auth_destination(question: Question) -> bool:
 
 
 def reject_unlisted_recipient(question: Question, subject: Subject) -> Outcome:
-    resolution, resolver = question.resolution, question.resolver
+    resolution, resolver = question.resolved, question.resolver
     if resolution is None or question.recipient is None:
         return None
     if resolver.is_mapped(resolution.recipient):
@@ -90,7 +90,10 @@ def reject_unlisted_sender(question: Question, subject: Subject) -> Outcome:
 
 
 def _unlisted(question: Question, resolution: Resolution, subject: Subject, status: str) -> Outcome:
-    is_refused = resolution.transport in ("error", "retry") and resolution.nexthop != UNKNOWN_ALIAS
+    is_refused = (
+        resolution.transport in ("error", "retry")
+        and resolution.nexthop != question.resolver.routes.unknown_alias
+    )
     if not is_refused and question.resolver.is_known(resolution):
         return None
     name, codes = question.name_of(subject), question.codes

@@ -38,7 +38,7 @@ class MxBackup(msgspec.Struct, frozen=True):
 
     async def check(self, question: Question, subject: Subject) -> Outcome:
         """Permit, or say nothing."""
-        recipient, resolution = question.recipient, question.resolution
+        recipient, resolution = question.recipient, question.resolved
         if recipient is None or resolution is None:
             return None
         if permit_auth_destination(question, subject) is PERMIT or not resolution.recipient.domain:

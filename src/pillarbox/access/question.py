@@ -16,6 +16,7 @@ import msgspec
 from pillarbox.access.client import ClientFacts
 from pillarbox.net.dns.records import Resolver as DnsResolver
 from pillarbox.routing.resolution import Resolution, Resolver
+from pillarbox.tables.table import LookupFault
 from pillarbox.vocabulary.address import Address
 from pillarbox.vocabulary.reply import Reply
 
@@ -92,6 +93,7 @@ class Question(msgspec.Struct, kw_only=True):
     stage: str = "RCPT"
     recipient: Address | None = None
     resolution: Resolution | None = None  # of the recipient
+    unresolved: LookupFault | None = None  # why there is none
     recipient_count: int = 0
     etrn_domain: bytes = b""
     queue_id: str = ""
@@ -103,6 +105,13 @@ class Question(msgspec.Struct, kw_only=True):
     if_permitted: Reply | None = None  # defer_if_permit
     if_refused: Reply | None = None  # defer_if_reject
     remarks: list[str] = []  # warnings that the log has behind the refusal
+
+    @property
+    def resolved(self) -> Resolution | None:
+        """The resolution of the recipient, if there is one.  LookupFault if it cannot be had now."""
+        if self.unresolved is not None:
+            raise self.unresolved
+        return self.resolution
 
     def defer_if_permitted(self, reply: Reply) -> None:
         """Nothing may be permitted any more: at the end the client is told to come again."""

@@ -14,6 +14,7 @@ from pillarbox.config.parameters.identity import Identity
 from pillarbox.config.parameters.local_recipients import LocalRecipients
 from pillarbox.config.parameters.queue_manager import QueueManager
 from pillarbox.config.parameters.routing import Routing
+from pillarbox.config.parameters.smtp_access import SmtpAccess
 from pillarbox.config.parameters.smtp_server import SmtpServer
 from pillarbox.config.parameters.virtual_delivery import VirtualDelivery
 from pillarbox.config.snapshot import Snapshot
@@ -132,6 +133,8 @@ def configured_routes(snapshot: Snapshot, *, clock: Clock, warn: Warn = ignore_w
             (b"postmaster", b"mailer-daemon", identity.double_bounce_sender.lower().encode())
         ),
         relays_routes=identity.allow_untrusted_routing,
+        unknown_alias="5.1.1 User unknown"
+        + (" in virtual alias table" if snapshot.group(SmtpAccess).show_user_unknown_table_name else ""),
         syntax=AddressSyntax(
             rewriting=configured_rewriting(snapshot),
             host=identity.myhostname.encode(),

@@ -39,9 +39,6 @@ from pillarbox.routing.own_addresses import is_own_literal
 from pillarbox.tables.table import LookupFault, LookupTable, Warn, ignore_warning, is_fixed
 from pillarbox.vocabulary.address import NULL_ADDRESS, Address
 
-UNKNOWN_ALIAS: Final = "5.1.1 User unknown in virtual alias table"
-"""What is said of an address in an alias domain that is no alias."""
-
 
 class AddressClass(Enum):
     """ADDRESS_CLASS_README's classes."""
@@ -161,6 +158,8 @@ class Routes(msgspec.Struct, frozen=True, kw_only=True):
     always_local: frozenset[bytes] = frozenset()  # local parts, in lower case: what we write to ourselves
     syntax: AddressSyntax = AddressSyntax()
     relays_routes: bool = False  # allow_untrusted_routing
+    unknown_alias: str = "5.1.1 User unknown in virtual alias table"
+    """What is said of an address in an alias domain that is no alias."""
     prefix: str = ""  # of the names of parameters that are others for address probes
 
 
@@ -365,7 +364,7 @@ class Resolver:
             return routes.virtual_transport, domain
         if address_class is AddressClass.VIRTUAL_ALIAS:
             # Only aliases live there: what alias expansion left over has no mailbox.
-            return f"error:{UNKNOWN_ALIAS}", domain
+            return f"error:{routes.unknown_alias}", domain
         route = routes.relay_transport if address_class is AddressClass.RELAY else routes.default_transport
         relay = ""
         if sender is not None:

@@ -43,11 +43,12 @@ class LookupFault(TemporaryFault):
         self.detail = reason
         self.about = b""  # the address that it is about, if not that of the command
         self.program = ""  # whose log line it is, if not that of the program that runs
+        self.is_told = False  # the log has it
 
     @property
     def lines(self) -> list[str]:
         """What the log is to have of it."""
-        return self.reason.split("\n") if self.reason else []
+        return self.reason.split("\n") if self.reason and not self.is_told else []
 
 
 class LookupTable(Protocol):

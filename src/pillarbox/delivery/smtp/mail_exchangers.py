@@ -21,14 +21,17 @@ STANDARDS
 
 import random
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
 from pillarbox.delivery.smtp.destination import Destination
-from pillarbox.net.dns.host_lookup import TEMPORARY, HostLookup
+from pillarbox.net.dns.host_lookup import TEMPORARY, UNKNOWN, HostLookup
 from pillarbox.net.dns.records import Answer, DnsFault, Outcome, RecordType, Resolver, Srv
 from pillarbox.observability.events import EventSink, Noted
+
+_STATUSES: Final = {TEMPORARY: "4.4.3", UNKNOWN: "5.4.4"}
+"""What getaddrinfo(3) says, as enhanced codes."""
 
 
 class Unreachable(Exception):
@@ -219,7 +222,7 @@ class MailExchangers:
         except DnsFault as fault:
             raise Unreachable(str(fault.status), fault.public, reason=fault.reason) from fault
         if answer.trouble:
-            status = "4.3.0" if answer.trouble == TEMPORARY else "5.3.0"
+            status = _STATUSES.get(answer.trouble, "5.3.0")
             raise Unreachable(status, f"unable to look up host {host}: {answer.trouble}")
         if not answer.addresses:
             raise Unreachable("5.4.4", _not_found(host, answer.kind, answer.outcome))

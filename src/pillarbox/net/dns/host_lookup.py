@@ -24,8 +24,9 @@ Lookup = Literal["dns", "native", "files"]
 
 
 TEMPORARY: Final = "Temporary failure in name resolution"
+UNKNOWN: Final = "Name or service not known"
 _TROUBLES: Final = {
-    Outcome.NO_NAME: "Name or service not known",
+    Outcome.NO_NAME: UNKNOWN,
     Outcome.NO_DATA: "No address associated with hostname",
 }
 

@@ -314,6 +314,13 @@ class SessionState:
         `standing`: what was to be deferred at an earlier stage is to be deferred now.
         """
         transaction = self.transaction
+        resolution, unresolved = None, None
+        if recipient is not None:
+            try:  # with the sender, on whom its route may depend
+                resolution = self.resolver.resolve(recipient, self.client.sender)
+            except LookupFault as fault:  # of which the client hears if a restriction wants to know
+                self.tell_fault(fault)
+                unresolved = fault
         return Question(
             client=self.client,
             resolver=self.resolver,
@@ -325,10 +332,8 @@ class SessionState:
             actions=transaction.actions if transaction is not None else Actions(),
             stage=stage,
             recipient=recipient,
-            # With the sender, on whom its route may depend: what cannot be resolved now would wait in the queue.
-            resolution=self.resolver.resolve(recipient, self.client.sender)
-            if recipient is not None
-            else None,
+            resolution=resolution,
+            unresolved=unresolved,
             recipient_count=transaction.recipient_count if transaction is not None else 0,
             queue_id=self.queue_id,
             size=(transaction.mail.size or 0) if transaction is not None else 0,
@@ -353,6 +358,7 @@ class SessionState:
         """The log knows of a table that cannot answer."""
         for line in fault.lines:
             self.tell(events.Warned(line, fault.program))
+        fault.is_told = True
 
     def lookup_failed(self, fault: LookupFault, what: bytes) -> Reply:
         """A table that cannot answer: the client is to come again, the log knows why."""
