@@ -24,7 +24,7 @@ def adopt_arrivals(folder: FolderFiles, cache: Cache, number: int) -> None:
     if not bases or not number:
         return
     with folder.mutex:
-        listed = folder.uidlist.uids
+        listed = folder.uidlist.known(bases)
         uids = {base: uid for base in bases if (uid := listed.get(base, 0)) and folder.row(uid) >= 0}
     arrivals = folder.arrivals.find(bases)
     rows = [row_of_arrival(uid, arrivals[base]) for base, uid in uids.items() if base in arrivals]

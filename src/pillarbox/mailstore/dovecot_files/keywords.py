@@ -26,7 +26,7 @@ STANDARDS
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from pillarbox.files.file_system import FileSystem
@@ -85,6 +85,23 @@ class KeywordTable:
     def has_surplus(self) -> bool:
         """Whether there is such a file."""
         return self._surplus_size >= 0
+
+    @property
+    def letter_bits(self) -> tuple[int, ...]:
+        """The bit of each letter of file names, -1 for those that have none."""
+        return tuple(self._letter_bits)
+
+    def means_the_same(self, names: Sequence[bytes], letter_bits: Sequence[int]) -> bool:
+        """Whether bits that meant these keywords, and letters with these bits, still do; there may be more."""
+        return tuple(self.names[: len(names)]) == tuple(names) and all(
+            before in (-1, now) for before, now in zip(letter_bits, self._letter_bits, strict=False)
+        )
+
+    def is_as_in_files(self) -> bool:
+        """Whether who reads the files now gives the same bits to the same keywords."""
+        fresh = KeywordTable(self._directory, self._files)
+        fresh.refresh()
+        return fresh.names == self.names and fresh.letter_bits == self.letter_bits
 
     def refresh(self) -> None:
         """Read the files if they have changed."""

@@ -16,6 +16,7 @@ STANDARDS
 
 from collections import Counter
 
+from pillarbox.files.file_system import FileSystem
 from pillarbox.mailstore.dovecot_files.dovecot_index import IndexState, NotAnIndex, read_state
 from pillarbox.mailstore.mailbox import MAX_KEYWORDS
 from pillarbox.mailstore.maildir.folder_files import FolderFiles
@@ -28,7 +29,7 @@ def read_index(folder: FolderFiles) -> IndexState | None:
     """Dovecot's knowledge of the mailbox, its keywords taken over; None if there is none that is new."""
     directory = folder.index_directory
     with folder.mutex:
-        stamp = _stamp(folder, directory)
+        stamp = index_stamp(folder.files, directory)
         folder.keywords.refresh()
         if not stamp or stamp == folder.keywords.index_stamp:
             return None
@@ -60,12 +61,12 @@ def seed_history(history: ModSeqHistory, number: int, folder: FolderFiles, state
     return state.highest_modseq
 
 
-def _stamp(folder: FolderFiles, directory: bytes) -> bytes:
+def index_stamp(files: FileSystem, directory: bytes) -> bytes:
     """Times and sizes of the index's files; empty if there are none."""
     words = []
     for name in FILES:
         try:
-            status = folder.files.stat(directory + b"/" + name)
+            status = files.stat(directory + b"/" + name)
         except (FileNotFoundError, NotADirectoryError):
             continue
         words.append(b"%d:%d" % (status.st_mtime_ns, status.st_size))

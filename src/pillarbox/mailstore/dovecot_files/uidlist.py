@@ -16,6 +16,10 @@ DESCRIPTION
     repairs a torn last line first.  `rewrite` makes a new file beside the old one and renames it over.  Both
     need the lock (mailstore/dovecot_files/dotlock.py) and a `refresh` under it.
 
+    What has been read can be written down without the lines (`UidListState`), and another `UidList` can go on from
+    there while the file is the same, or has only grown.  Lines are read when somebody asks for them: a few are
+    looked for in the file's octets, for many all are parsed.
+
     Dovecot throws the whole file away for one malformed line, and with it all UIDs.  So what we write is
     whole, and a line that we find broken is left out of the next rewrite, which `damaged` asks for.
 
@@ -28,7 +32,7 @@ STANDARDS
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -39,6 +43,12 @@ from pillarbox.vocabulary.digits import decimal, is_decimal
 from pillarbox.vocabulary.number_set import MAX_NUMBER
 
 FILE_NAME: Final = b"dovecot-uidlist"
+FEW: Final = 16
+"""Lines that are looked for in the file's octets at once, a millisecond each in 100,000."""
+MANY: Final = 64
+"""Lines that were looked for so, from which on all are parsed."""
+_TAIL: Final = 64
+"""Octets at the end by which a file is told to have grown and not to be another one, besides its header."""
 
 _LINE: Final = re.compile(rb"(\d{1,10}) ((?:[A-Z][^ \n]* )*):([^\n/]+)\n")
 _LINE_V1: Final = re.compile(rb"(\d{1,10}) ([^\n/]+)\n")
@@ -69,6 +79,22 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
     """`G… W… `, each with a blank behind it; empty for most."""
 
 
+class UidListState(msgspec.Struct, frozen=True, array_like=True):
+    """What is known of a file that was read, without its lines."""
+
+    device: int
+    inode: int
+    size: int
+    modified: int  # mtime in ns
+    changed: int  # ctime in ns
+    header: bytes
+    tail: bytes  # the last octets
+    next_uid: int
+    last_uid: int
+    count: int
+    has_fields: bool
+
+
 class UidList:
     """The uidlist of one mailbox."""
 
@@ -80,10 +106,12 @@ class UidList:
         self.guid = b""
         self.other_fields = b""
         """Header fields that we only keep: ` P%v.%u`."""
-        self.uids: dict[bytes, int] = {}
-        """base → UID, of every line."""
-        self.fields: dict[int, bytes] = {}
-        """UID → fields, where a line has any."""
+        self._uids: dict[bytes, int] | None = {}  # None: the lines have not been read
+        self._fields: dict[int, bytes] = {}
+        self._count = 0  # of lines, while they have not been read
+        self._has_fields = False  # the same
+        self._octets = bytearray()  # of the file, for who looks for a line; may be empty
+        self._looked_for = 0
         self.damaged = False
         """The file must be rewritten: an old version, a broken line, no GUID."""
         self._identity: tuple[int, int] | None = None  # device and inode
@@ -97,6 +125,112 @@ class UidList:
     def exists(self) -> bool:
         """Whether the file has been found with a header."""
         return self.uid_validity != 0
+
+    @property
+    def uids(self) -> dict[bytes, int]:
+        """base → UID, of every line.  OSError."""
+        if self._uids is None:
+            self._read_lines()
+        assert self._uids is not None
+        return self._uids
+
+    @uids.setter
+    def uids(self, uids: dict[bytes, int]) -> None:
+        if self._uids is None:
+            self._read_lines()  # for their fields
+        self._uids = uids
+
+    @property
+    def fields(self) -> dict[int, bytes]:
+        """UID → fields, where a line has any.  OSError."""
+        if self._uids is None and self._has_fields:
+            self._read_lines()
+        return self._fields
+
+    @fields.setter
+    def fields(self, fields: dict[int, bytes]) -> None:
+        self._fields = fields
+
+    @property
+    def count(self) -> int:
+        """Lines."""
+        return self._count if self._uids is None else len(self._uids)
+
+    def known(self, bases: Collection[bytes]) -> Mapping[bytes, int]:
+        """base → UID of those that have a line, and perhaps of others.  OSError."""
+        if self._uids is not None:
+            return self._uids
+        self._looked_for += len(bases)
+        if len(bases) > FEW or self._looked_for > MANY or not self._has_octets():
+            return self.uids
+        found = {base: self._look_for(base) for base in bases}
+        return {base: uid for base, uid in found.items() if uid}
+
+    def state(self) -> UidListState | None:
+        """What is known, if that is all that the file holds now.  OSError."""
+        if self.damaged or not self.exists or self._size != self._file_size or self.has_changed():
+            return None
+        fd = self._files.open(self.path, os.O_RDONLY)
+        try:
+            status = self._files.fstat(fd)
+            tail = self._files.pread(fd, _TAIL, max(0, self._size - _TAIL))
+        finally:
+            self._files.close(fd)
+        known = (*(self._identity or (0, 0)), self._size, self._modified)
+        if (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns) != known:
+            return None
+        return UidListState(
+            *known,
+            status.st_ctime_ns,
+            header=self._header,
+            tail=tail,
+            next_uid=self.next_uid,
+            last_uid=self._last_uid,
+            count=self.count,
+            has_fields=self._has_fields if self._uids is None else bool(self._fields),
+        )
+
+    def go_on_from(self, state: UidListState) -> bool:
+        """Know what another has known; False if the file is another one by now.  OSError.
+
+        What has been appended since is read by the next `refresh`.
+        """
+        try:
+            fd = self._files.open(self.path, os.O_RDONLY)
+        except FileNotFoundError:
+            return False
+        try:
+            status = self._files.fstat(fd)
+            if (status.st_dev, status.st_ino) != (state.device, state.inode) or status.st_size < state.size:
+                return False
+            if status.st_size == state.size:
+                if (status.st_mtime_ns, status.st_ctime_ns) != (state.modified, state.changed):
+                    return False
+            elif self._files.pread(fd, len(state.header), 0) != state.header or (
+                self._files.pread(fd, len(state.tail), state.size - len(state.tail)) != state.tail
+            ):
+                return False
+        finally:
+            self._files.close(fd)
+        self._forget()
+        if not self._parse_header(state.header) or self.damaged:
+            self._forget()
+            return False
+        self._identity, self._modified = (state.device, state.inode), state.modified
+        self._header = state.header
+        self._size = self._file_size = state.size
+        self.next_uid, self._last_uid = max(self.next_uid, state.next_uid), state.last_uid
+        self._uids, self._count, self._has_fields = None, state.count, state.has_fields
+        return True
+
+    def forget_lines(self) -> None:
+        """Read the lines again when somebody asks for them."""
+        if self._uids is None or self.damaged or not self.exists or self._identity is None:
+            self._octets = bytearray()
+            return
+        self._count, self._has_fields = len(self._uids), bool(self._fields)
+        self._uids, self._fields = None, {}
+        self._looked_for = 0
 
     def has_changed(self) -> bool:
         """Whether the file is not as it was read, or gone: one stat."""
@@ -186,6 +320,8 @@ class UidList:
             self._modified = self._files.fstat(fd).st_mtime_ns
         finally:
             self._files.close(fd)
+        if len(self._octets) == self._size:
+            self._octets += lines
         self._size += len(lines)
         self._file_size = self._size
         self._add(entries)
@@ -193,7 +329,8 @@ class UidList:
 
     def rewrite(self, alive: Iterable[bytes]) -> None:
         """Write a new file with the lines of `alive` only.  The lock is held."""
-        entries = sorted((self.uids[base], base) for base in alive if base in self.uids)
+        uids = self.uids
+        entries = sorted((uids[base], base) for base in alive if base in uids)
         header = b"3 V%d N%d G%s%s\n" % (self.uid_validity, self.next_uid, self.guid, self.other_fields)
         lines = [b"%d %s:%s\n" % (uid, self.fields.get(uid, b""), base) for uid, base in entries]
         content = header + b"".join(lines)
@@ -211,8 +348,9 @@ class UidList:
         self._identity, self._modified = (status.st_dev, status.st_ino), status.st_mtime_ns
         self._header = header
         self._size = self._file_size = len(content)
-        self.uids = {base: uid for uid, base in entries}
-        self.fields = {uid: self.fields[uid] for uid, _ in entries if uid in self.fields}
+        self._octets = bytearray()
+        self._uids = {base: uid for uid, base in entries}
+        self._fields = {uid: self._fields[uid] for uid, _ in entries if uid in self._fields}
         self.damaged = False
 
     def _sync_with(self, directory: bytes, fd: int) -> Steps[None]:
@@ -224,10 +362,15 @@ class UidList:
             self._files.close(names)
 
     def _add(self, entries: Iterable[Entry]) -> None:
+        uids = self._uids
         for entry in entries:
-            self.uids[entry.base] = entry.uid
-            if entry.fields:
-                self.fields[entry.uid] = entry.fields
+            if uids is not None:
+                uids[entry.base] = entry.uid
+                if entry.fields:
+                    self._fields[entry.uid] = entry.fields
+            else:
+                self._count += 1
+                self._has_fields = self._has_fields or bool(entry.fields)
             self._last_uid = entry.uid
             self.next_uid = entry.uid + 1
 
@@ -238,9 +381,49 @@ class UidList:
         self.uid_validity = 0
         self.next_uid = 1
         self.guid = self.other_fields = b""
-        self.uids = {}
-        self.fields = {}
+        self._uids = {}
+        self._fields = {}
+        self._octets = bytearray()
+        self._looked_for = 0
         self.damaged = False
+
+    def _read_lines(self) -> None:
+        """Parse the lines that were not needed before."""
+        now = UidList(os.path.dirname(self.path), self._files)
+        now.refresh()
+        self._uids, self._fields = now._uids, now._fields
+        self._octets = bytearray()
+        if now._what_was_read() != self._what_was_read():
+            self._modified = -1  # the next `refresh` finds out what has happened, as it would have
+            if now.uid_validity != self.uid_validity:
+                self._uids, self._fields = {}, {}
+        self.damaged = self.damaged or now.damaged
+
+    def _what_was_read(self) -> tuple[object, ...]:
+        return self._identity, self._modified, self._size, self._header
+
+    def _has_octets(self) -> bool:
+        """Whether those of the file as it was read are there, or can be had."""
+        if len(self._octets) == self._size:
+            return True
+        if self.has_changed():
+            return False
+        fd = self._files.open(self.path, os.O_RDONLY)
+        try:
+            self._octets = bytearray(self._read(fd, 0)[: self._size])  # without a torn line
+        finally:
+            self._files.close(fd)
+        return len(self._octets) == self._size and self._octets.startswith(self._header)
+
+    def _look_for(self, base: bytes) -> int:
+        """The UID of the last line with that base; 0 if there is none."""
+        octets, end = self._octets, len(self._octets)
+        while (at := octets.rfind(b" :%b\n" % base, 0, end)) >= 0:
+            line = _LINE.match(octets, octets.rfind(b"\n", 0, at) + 1)
+            if line is not None and line[3] == base:
+                return decimal(bytes(line[1]))
+            end = at + 1
+        return 0
 
     def _read(self, fd: int, offset: int) -> bytes:
         parts = []
@@ -267,7 +450,9 @@ class UidList:
                 content = content[:position] + _LINE_V1.sub(rb"\1 :\2\n", content[position:])
                 whole = content.rfind(b"\n") + 1
         last = self._last_uid
-        uids = self.uids
+        # Where the lines before have not been read, nothing is kept of these either.
+        uids: dict[bytes, int] = {} if self._uids is None else self._uids
+        texts: dict[int, bytes] = {} if self._uids is None else self._fields
         while position < whole:
             match = pattern.match(content, position)
             if match is None:
@@ -283,7 +468,11 @@ class UidList:
             last = uid
             uids[base] = uid
             if fields:
-                self.fields[uid] = fields
+                texts[uid] = fields
+        if self._uids is None:
+            self._count += len(uids)
+            self._has_fields = self._has_fields or bool(texts)
+            self._octets = bytearray()
         self._last_uid = last
         self.next_uid = max(self.next_uid, last + 1)
 

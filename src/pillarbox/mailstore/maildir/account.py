@@ -25,6 +25,7 @@ import asyncio
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
+from contextlib import suppress
 from functools import partial
 from typing import Final, Literal, TypeVar
 
@@ -60,12 +61,14 @@ from pillarbox.mailstore.maildir import folder_changes
 from pillarbox.mailstore.maildir.default_mailboxes import DefaultMailboxes
 from pillarbox.mailstore.maildir.file_names import NameMaker
 from pillarbox.mailstore.maildir.folder_files import FolderFiles
+from pillarbox.mailstore.maildir.folder_snapshots import path_in
 from pillarbox.mailstore.maildir.group_commit import CommonCommits
 from pillarbox.mailstore.maildir.known_statuses import KnownStatuses
 from pillarbox.mailstore.maildir.mailbox import ExpungeKeeper, MaildirMailbox
 from pillarbox.mailstore.maildir.mailbox_listing import MailboxListing
 from pillarbox.mailstore.maildir.mailbox_tree import MailboxTree
 from pillarbox.mailstore.maildir.prompt_work import promptly
+from pillarbox.mailstore.maildir.written_statuses import WrittenStatus, written_status
 from pillarbox.mailstore.name_watch import NameWatch
 from pillarbox.mailstore.quota.quotas import AccountQuota, FolderQuota
 from pillarbox.net.system_clock import SystemClock
@@ -403,6 +406,12 @@ class MaildirAccount:
             known = self._statuses.find(name, with_size=with_size)
             if known is not None:
                 return known
+        if not is_loaded:
+            written = await self._run(self._written_status, name)
+            if written is not None and written.tells(with_size=with_size, with_modseq=with_modseq):
+                if written.stamp is not None:
+                    self._statuses.note(name, written.stamp, written.status, written.has_size)
+                return written.status
         mailbox = await self._loaded(name)
         if with_modseq:
             await mailbox.track_modseqs()
@@ -426,6 +435,7 @@ class MaildirAccount:
         """Give back all files."""
         for mailbox in self._open.values():
             await mailbox.finish()
+            await self._run(mailbox.writing_down())
         self._open.clear()
         if self.lazy_expunge is not None:
             await self.lazy_expunge.close()
@@ -524,6 +534,7 @@ class MaildirAccount:
     def _give_back(self, mailbox: MaildirMailbox) -> None:
         mailbox.stop_filling()
         self._statuses.keep(self._open.pop(mailbox.name))
+        self._leisure.add(mailbox.writing_down())
 
     async def _run(self, function: Callable[..., _T], *arguments: object) -> _T:
         loop = asyncio.get_running_loop()
@@ -531,6 +542,17 @@ class MaildirAccount:
             return await loop.run_in_executor(self._executor, partial(function, *arguments))
         except OSError as error:
             raise fault_of(error, self._root) from error
+
+    def _written_status(self, name: str) -> WrittenStatus | None:
+        """What the last worker has written down, if it is still true."""
+        tree, name = self._tree, normalise(name)
+        return written_status(
+            self._files,
+            self._cache,
+            directory=tree.existing(name),
+            control=tree.control_directory(name),
+            index=tree.index_directory(name),
+        )
 
     def _delete(self, name: str) -> bytes:
         """Remove the mailbox; its GUID, if it was known."""
@@ -541,6 +563,8 @@ class MaildirAccount:
         if self._quota is not None and self._tree.is_mailbox(name):
             freed = folder_changes.all_sizes(self._folder(name))
         self._tree.delete(name)
+        with suppress(OSError):
+            self._files.unlink(path_in(self._tree.index_directory(name)))
         if self._quota is not None:
             self._quota.changed(name, freed, came=False)
             self._quota.mailboxes_changed()

@@ -66,6 +66,17 @@ class DirectoryState:
         """Whether the mtime alone tells whether the directory has changed since it was listed."""
         return self._mtime != -1 and not self._same_tick and self._recheck_at == 0
 
+    @property
+    def mtime(self) -> int:
+        """That of the directory as it is known; -1 if it has to be listed."""
+        return self._mtime
+
+    def go_on_from(self, mtime: int) -> None:
+        """Another process has listed the directory, and its mtime has told all since."""
+        self._mtime = mtime
+        self._same_tick = False
+        self._recheck_at = 0
+
     def forget(self) -> None:
         """List it next time, whatever its mtime."""
         self._mtime = -1

@@ -203,7 +203,8 @@ def _give_uids(folder: FolderFiles, paths: Sequence[bytes], files: Sequence[int]
     folder.refresh_uidlist()
     folder.ensure_header()
     # A program that does not heed the lock may have given them UIDs already.
-    given = {name: folder.uidlist.uids[name] for name in names if name in folder.uidlist.uids}
+    known = folder.uidlist.known(names)
+    given = {name: known[name] for name in names if name in known}
     missing = [name for name in names if name not in given]
     entries = yield from folder.uidlist.append_steps(
         missing, directory=folder.directory + b"/cur", files=files

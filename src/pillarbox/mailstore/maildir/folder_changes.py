@@ -23,7 +23,7 @@ STANDARDS
 import errno
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Final
@@ -81,21 +81,24 @@ def change_flags(
         in_new = folder.in_new
         keywords, events = folder.keywords, folder.events
         row = -1
-        with _OpenFolder(folder) as opened:
-            for uid in uids:
-                row = folder.row_after(row, uid)
-                if row < 0:
-                    continue
-                before = folder.meaning(uid, folder.paths[row])
-                if change.expected is not None and change.expected.get(uid) != before:
-                    continue
-                after = change.applied(before, flags, wanted)
-                if after == before or not opened.rename(row, uid, after):
-                    continue
-                if (before[1] or after[1]) and keywords.surplus_of(before[1] ^ after[1]):
-                    surplus[uid] = keywords.surplus_of(after[1])
-                changed.append(Uid(uid))
-                events.append(Event(ChangeKind.FLAGS, uid, after[0], after[1], origin))
+        try:
+            with _OpenFolder(folder) as opened:
+                for uid in uids:
+                    row = folder.row_after(row, uid)
+                    if row < 0:
+                        continue
+                    before = folder.meaning(uid, folder.paths[row])
+                    if change.expected is not None and change.expected.get(uid) != before:
+                        continue
+                    after = change.applied(before, flags, wanted)
+                    if after == before or not opened.rename(row, uid, after):
+                        continue
+                    if (before[1] or after[1]) and keywords.surplus_of(before[1] ^ after[1]):
+                        surplus[uid] = keywords.surplus_of(after[1])
+                    changed.append(Uid(uid))
+                    events.append(Event(ChangeKind.FLAGS, uid, after[0], after[1], origin))
+        finally:
+            folder.change_number += 1
         if surplus:
             folder.keywords.set_surplus(surplus)
         if changed:
@@ -216,11 +219,12 @@ def _copy_all(
         target.refresh_uidlist()
         target.ensure_header()
         foreign = target.uidlist.next_uid != before
+        taken = target.uidlist.known([identity(original.path) for original in originals])
         try:
             with _OpenFolder(source) as opened, _OpenFolder(target) as opened_target:
                 for original, bits in zip(originals, masks, strict=True):
                     letters = change_letters(b"", original.flags, target.keywords.to_letters(bits))
-                    path = opened.copy(original, opened_target, letters)
+                    path = opened.copy(original, opened_target, letters, taken)
                     paths.append(path)
                     if (name := identity(path)) != original.guid:
                         fields[name] = b"G%s " % original.guid
@@ -353,11 +357,13 @@ class _OpenFolder:
             return True
         return False
 
-    def copy(self, original: _Original, opened_target: "_OpenFolder", letters: bytes) -> bytes:
+    def copy(
+        self, original: _Original, opened_target: "_OpenFolder", letters: bytes, taken: Container[bytes]
+    ) -> bytes:
         """Link or copy one file into the target's cur/; its path there."""
         target = opened_target._folder
         name = identity(original.path)
-        if name in target.uidlist.uids:  # the name is taken there: a new one, with the old as GUID
+        if name in taken:  # the name is taken there: a new one, with the old as GUID
             _, comma, sizes = name.partition(b",")
             name = target.new_names.take() + comma + sizes
         new = b"%s%s:2,%s" % (CUR, name, letters)

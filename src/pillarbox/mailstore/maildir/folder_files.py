@@ -54,6 +54,7 @@ from pillarbox.mailstore.maildir.directory_state import RECHECK_NS, DirectorySta
 from pillarbox.mailstore.maildir.file_names import NameMaker, delivery_order, parse_letters, split
 from pillarbox.mailstore.maildir.folder_stamp import FolderStamp
 from pillarbox.mailstore.maildir.message_directories import CUR, NEW, MessageDirectories, base_at
+from pillarbox.mailstore.maildir.message_paths import MessagePaths
 from pillarbox.mailstore.quota.quotas import FolderQuota
 from pillarbox.vocabulary.clock import Clock
 
@@ -61,6 +62,8 @@ TMP_AGE: Final = 36 * 3600
 """Seconds after which a file in tmp/ was left by a program that died."""
 ALIVE_SHARE: Final = 0.75
 """The uidlist is rewritten when fewer of its lines have files."""
+FEW: Final = 32
+"""Rows that are taken out of the table one by one."""
 
 
 class Event(msgspec.Struct, frozen=True, array_like=True):
@@ -93,7 +96,7 @@ class FolderFiles:
         self._lock_file = lock_file
         self.index_directory = index or directory
         self.directory = directory
-        self._directories = MessageDirectories(directory, files)
+        self.directories = MessageDirectories(directory, files)
         self.root = root
         self.files = files
         self.clock = clock
@@ -105,8 +108,10 @@ class FolderFiles:
         self.mutex = threading.RLock()
         self.events: deque[Event] = deque()
         self.uids = array("I")
-        self.paths: list[bytes] = []
+        self.paths = MessagePaths()
         """Of each message, in UID order: `cur/<name>` or `new/<name>`."""
+        self.change_number = 0
+        """Grows after events have been put."""
         self.uidlist = UidList(control or directory, files)
         self.keywords = KeywordTable(control or directory, files)
         self.arrivals = Arrivals(directory, files)
@@ -117,8 +122,9 @@ class FolderFiles:
         self.guid = b""
         self.in_new = 0
         """How many of them are in new/."""
-        self._highest_uid = 0  # of the messages that were ever told of
-        self._control = control or directory
+        self.highest_uid = 0
+        """Of the messages that were ever told of."""
+        self.control = control or directory
         self._control_state = DirectoryState()  # as it was when uidlist and keywords were found unchanged
         self._control_recheck_at = (
             0  # who heeds no lock writes them in place, which the directory does not tell
@@ -128,8 +134,8 @@ class FolderFiles:
         """The folder has been renamed."""
         with self.mutex:
             self.directory = directory
-            self._directories.relocate(directory)
-            self._control = control or directory
+            self.directories.relocate(directory)
+            self.control = control or directory
             self._control_state.forget()
             self.arrivals = Arrivals(directory, self.files)
             self.uidlist = UidList(control or directory, self.files)
@@ -219,9 +225,9 @@ class FolderFiles:
     def sync(self, *, move_new: bool = True) -> None:
         """Take in what other programs did; events tell of it."""
         with self.mutex:
-            look = self._directories.look(self.now_ns())
+            look = self.directories.look(self.now_ns())
             self.keywords.refresh()
-            appeared, vanished = self._directories.changes(look, self.paths, any_new=self.in_new > 0)
+            appeared, vanished = self.directories.changes(look, self.paths, any_new=self.in_new > 0)
             if appeared or vanished:
                 self._take_in(appeared, vanished)
             if self.uid_validity == 0 and not self._knows_header():
@@ -239,9 +245,9 @@ class FolderFiles:
             if self.uid_validity == 0 or (move_new and self.in_new) or self.uidlist.damaged:
                 return False
             now = self.now_ns()
-            if self._directories.are_stale(now):
+            if self.directories.are_stale(now):
                 return False
-            control_mtime = self.files.stat(self._control).st_mtime_ns
+            control_mtime = self.files.stat(self.control).st_mtime_ns
             if not self._control_state.is_stale(control_mtime, now) and now < self._control_recheck_at:
                 return not self.keywords.surplus_has_changed()
             if self.keywords.has_changed() or self.uidlist.has_changed():
@@ -255,13 +261,13 @@ class FolderFiles:
     def stamp(self) -> FolderStamp | None:
         """What holds until something happens here; None where more has to be looked at, or at another time."""
         try:
-            control = (self._control, self.uidlist.path)
-            stamp = FolderStamp.of(self._directories.places, control, self.files)
+            control = (self.control, self.uidlist.path)
+            stamp = FolderStamp.of(self.directories.places, control, self.files)
             if self.keywords.has_surplus or not self.is_current(move_new=False):
                 return None
         except (OSError, NoSuchMailbox):
             return None
-        is_settled = self._directories.are_settled and self._control_state.is_settled
+        is_settled = self.directories.are_settled and self._control_state.is_settled
         return stamp if is_settled and stamp.holds(self.files) else None
 
     def rescan(self) -> None:
@@ -273,20 +279,20 @@ class FolderFiles:
     def forget_listing(self) -> None:
         """List both directories at the next look, whatever their mtimes."""
         with self.mutex:
-            self._directories.forget()
+            self.directories.forget()
 
     @property
     def next_uid(self) -> int:
         """No message will get a lower UID."""
-        return max(self.uidlist.next_uid, self._highest_uid + 1)
+        return max(self.uidlist.next_uid, self.highest_uid + 1)
 
     def is_quiet(self) -> bool:
         """Whether nobody else has changed new/ or cur/, as far as their mtimes tell."""
-        return not self._directories.have_changed()
+        return not self.directories.have_changed()
 
     def note_own_change(self, *, new: bool) -> None:
         """We changed cur/, and new/ if so: that is listed again at once, for it holds little and deliveries."""
-        self._directories.note_own_change(self.now_ns(), new=new)
+        self.directories.note_own_change(self.now_ns(), new=new)
 
     def now_ns(self) -> int:
         """Wall-clock time as file systems stamp it."""
@@ -317,19 +323,32 @@ class FolderFiles:
         self.uids.append(uid)
         self.paths.append(path)
         self.in_new += path.startswith(NEW)
-        self._highest_uid = max(self._highest_uid, uid)
-        self.events.append(Event(ChangeKind.ADDED, uid, flags, keywords))
+        self.highest_uid = max(self.highest_uid, uid)
+        self.note([Event(ChangeKind.ADDED, uid, flags, keywords)])
+
+    def note(self, events: Iterable[Event]) -> None:
+        """Tell of what has happened.  The mutex is held."""
+        self.events.extend(events)
+        self.change_number += 1
 
     def remove(self, uids: Iterable[int], *, origin: object | None = None) -> None:
         """Messages are gone."""
         gone = set(uids)
-        stays = [uid not in gone for uid in self.uids]
-        self.events.extend(
-            [Event(ChangeKind.EXPUNGED, uid, origin=origin) for uid in self.uids if uid in gone]
-        )
-        self.uids = array("I", compress(self.uids, stays))
-        self.paths = list(compress(self.paths, stays))
-        self._count_new()
+        rows = sorted([row for uid in gone if (row := self.row(uid)) >= 0])
+        self.note([Event(ChangeKind.EXPUNGED, self.uids[row], origin=origin) for row in rows])
+        if self.in_new:
+            self.in_new -= sum([self.paths[row].startswith(NEW) for row in rows])
+        if len(rows) <= FEW:
+            rows.reverse()
+            self.paths.drop(rows)
+            for row in rows:
+                del self.uids[row]
+        else:
+            stays = bytearray(b"\1") * len(self.uids)
+            for row in rows:
+                stays[row] = 0
+            self.uids = array("I", compress(self.uids, stays))
+            self.paths.keep(stays)
         self.keywords.forget(gone)
 
     def meaning(self, uid: int, path: bytes) -> tuple[int, int]:
@@ -354,9 +373,10 @@ class FolderFiles:
         self.refresh_uidlist()
         fresh: dict[bytes, bytes] = {}  # base → path, of files without a message
         moved: set[int] = set()
+        known = self.uidlist.known([base_at(path) for path in appeared])
         for path in sorted(appeared):
             identity = base_at(path)
-            uid = self.uidlist.uids.get(identity, 0)
+            uid = known.get(identity, 0)
             row = self.row(uid)
             if row < 0:
                 if identity in fresh:
@@ -368,16 +388,13 @@ class FolderFiles:
                 self._follow(row, path)
             else:
                 self._settle_double(path, self.paths[row])
-        gone = [
-            uid
-            for uid, path in zip(self.uids, self.paths, strict=True)
-            if path in vanished and uid not in moved
-        ]
+        paths = zip(self.uids, self.paths, strict=True) if vanished else ()
+        gone = [uid for uid, path in paths if path in vanished and uid not in moved]
         if gone:
             self.remove(gone)
         if fresh:
             self._take_in_fresh(fresh)
-        if len(self.uids) < ALIVE_SHARE * len(self.uidlist.uids) - 10 and gone:
+        if len(self.uids) < ALIVE_SHARE * self.uidlist.count - 10 and gone:
             self.compact_uidlist()
 
     def _follow(self, row: int, path: bytes) -> None:
@@ -387,13 +404,13 @@ class FolderFiles:
         self.place(row, path)
         after = self.meaning(uid, path)
         if after != before:
-            self.events.append(Event(ChangeKind.FLAGS, uid, *after))
+            self.note([Event(ChangeKind.FLAGS, uid, *after)])
 
     def _take_in_fresh(self, fresh: dict[bytes, bytes]) -> None:
         """Files without a message: their UIDs are in the uidlist already, or they get some."""
-        listed = self.uidlist.uids
+        listed = self.uidlist.known(fresh)
         known = {
-            identity: listed[identity] for identity in fresh if listed.get(identity, 0) > self._highest_uid
+            identity: listed[identity] for identity in fresh if listed.get(identity, 0) > self.highest_uid
         }
         unknown = [identity for identity in fresh if identity not in known]
         if unknown:
@@ -414,8 +431,8 @@ class FolderFiles:
         with self.lock():
             self.refresh_uidlist()
             self.ensure_header()
-            listed = self.uidlist.uids
-            given = {name: listed[name] for name in identities if listed.get(name, 0) > self._highest_uid}
+            listed = self.uidlist.known(identities)
+            given = {name: listed[name] for name in identities if listed.get(name, 0) > self.highest_uid}
             missing = sorted((name for name in identities if name not in given), key=delivery_order)
             for entry in self.uidlist.append(missing):
                 given[entry.base] = entry.uid
@@ -426,6 +443,7 @@ class FolderFiles:
 
         Raises NoSuchMailbox if it is another mailbox's by now: UIDVALIDITY has changed.
         """
+        next_uid = self.next_uid
         self.uidlist.refresh()
         if self.uid_validity == 0:
             return
@@ -433,7 +451,7 @@ class FolderFiles:
             self.uidlist.uid_validity = self.uid_validity
             self.uidlist.guid = self.guid
             self.uidlist.uids = {base_at(path): uid for uid, path in zip(self.uids, self.paths, strict=True)}
-            self.uidlist.next_uid = self._highest_uid + 1
+            self.uidlist.next_uid = next_uid
             self.uidlist.damaged = True
         elif self.uidlist.uid_validity != self.uid_validity:
             raise NoSuchMailbox(f"{os.fsdecode(self.directory)}: UIDVALIDITY changed")
@@ -443,7 +461,7 @@ class FolderFiles:
         if not self.uidlist.exists:
             now = self.clock.now()
             self.uidlist.uid_validity = next_uid_validity(self.root, now=now, files=self.files)
-            self.uidlist.next_uid = max(self.uidlist.next_uid, self._highest_uid + 1)
+            self.uidlist.next_uid = max(self.uidlist.next_uid, self.highest_uid + 1)
             self.uidlist.damaged = True
         if not self.uidlist.guid:
             self.uidlist.guid = os.urandom(16).hex().encode("ascii")
@@ -467,7 +485,7 @@ class FolderFiles:
         with self.lock():
             self.refresh_uidlist()
             self.ensure_header()
-            highest = self._highest_uid
+            highest = self.highest_uid
             alive = {base_at(path) for path in self.paths}
             self.uidlist.rewrite(
                 [name for name, uid in self.uidlist.uids.items() if uid > highest or name in alive]
@@ -485,7 +503,7 @@ class FolderFiles:
                 try:
                     self.files.rename(self.directory + b"/" + path, self.directory + b"/" + target)
                 except FileNotFoundError:
-                    self._directories.forget(cur=False)
+                    self.directories.forget(cur=False)
                     continue
                 self.place(row, target)
         self.note_own_change(new=True)
@@ -496,14 +514,11 @@ class FolderFiles:
             second = self.files.stat(self.directory + b"/" + path)
             first = self.files.stat(self.directory + b"/" + other)
         except FileNotFoundError:
-            self._directories.forget(new=False)  # one was being renamed while we listed; look again
+            self.directories.forget(new=False)  # one was being renamed while we listed; look again
             return
         if first.st_ino == second.st_ino:
             if self.clock.now() - second.st_ctime > 30:
                 self.files.unlink(self.directory + b"/" + path)
             return
         self.files.rename(self.directory + b"/" + path, self.directory + b"/" + NEW + self.new_names.take())
-        self._directories.forget(cur=False)
-
-    def _count_new(self) -> None:
-        self.in_new = sum(path.startswith(NEW) for path in self.paths)
+        self.directories.forget(cur=False)

@@ -51,9 +51,13 @@ class KnownStatuses:
         stamp = mailbox.folder.stamp() if told is not None else None
         if told is None or stamp is None:
             return
+        self.note(mailbox.name, stamp, *told)
+
+    def note(self, name: str, stamp: FolderStamp, status: MailboxStatus, has_size: bool) -> None:
+        """This is true as long as the stamp holds."""
         if len(self._known) >= MAX_KNOWN:
             self._known.pop(next(iter(self._known)))
-        self._known[mailbox.name] = _Known(stamp, *told, looked_at=self._clock.monotonic())
+        self._known[name] = _Known(stamp, status, has_size, looked_at=self._clock.monotonic())
 
     def find(self, name: str, *, with_size: bool) -> MailboxStatus | None:
         """What STATUS would tell, if it is known: two stat calls, or four."""

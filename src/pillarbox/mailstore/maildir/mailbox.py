@@ -19,7 +19,8 @@ STANDARDS
 """
 
 import asyncio
-from bisect import bisect_left
+from array import array
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Executor
 from functools import partial
@@ -36,6 +37,7 @@ from pillarbox.mailstore.cache.indexers import Indexers
 from pillarbox.mailstore.cache.leisure import Leisure
 from pillarbox.mailstore.cache.message_cache import Cache
 from pillarbox.mailstore.cache.message_summaries import total_size
+from pillarbox.mailstore.cache.snapshot_format import Snapshot, SnapshotHeader
 from pillarbox.mailstore.cache.sort_key_cache import read_sort_columns
 from pillarbox.mailstore.cache.summary_reading import SummaryReading
 from pillarbox.mailstore.cache.text_index import TextIndex
@@ -66,6 +68,13 @@ from pillarbox.mailstore.mailbox import (
 from pillarbox.mailstore.maildir import folder_changes, pop3_fields
 from pillarbox.mailstore.maildir.file_names import short_guid
 from pillarbox.mailstore.maildir.folder_files import Event, FolderFiles
+from pillarbox.mailstore.maildir.folder_snapshots import (
+    Known,
+    go_on_from,
+    path_in,
+    read_snapshot,
+    write_snapshot,
+)
 from pillarbox.mailstore.maildir.folder_watch import FolderWatch
 from pillarbox.mailstore.maildir.group_commit import CommonCommits, GroupCommit
 from pillarbox.mailstore.maildir.mailbox_faults import mailbox_faults
@@ -155,6 +164,8 @@ class MaildirMailbox:
         self._contents = MessageContents(folder, executor)
         self._leisure = leisure
         self._copied_rows = CopiedRows(cache, leisure, folder.clock)
+        self._snapshot: SnapshotHeader | None = None  # as it was read
+        self._filled_to = 0  # UIDs up to it have their rows in the cache
 
     # --- what is known without asking ---------------------------------------------------------------
 
@@ -258,11 +269,13 @@ class MaildirMailbox:
             self._is_filling = True
             self._later(self.folder.arrivals.prepare)
             self._adopt_arrivals()
-            self.filling.want(self.messages.uids)
+            self.filling.want(self.messages.uids[bisect_right(self.messages.uids, self._filled_to) :])
             self.texts.fill()
 
     def stop_filling(self) -> None:
         """Fill neither cache nor index any more, but with what is in memory."""
+        if self._is_filling and self.filling.finished.is_set() and self._cache_number:
+            self._filled_to = self.messages.uids[-1] if self.messages.uids else 0
         self._is_filling = False
         if self.folder.fresh.uids:
             self._later(self._reading.keep_fresh)
@@ -435,6 +448,28 @@ class MaildirMailbox:
             self._status = (state, await self._count(with_size=with_size))
         return self._status[1]
 
+    def writing_down(self) -> Callable[[], None]:
+        """What is known now, to be written down for the next worker by a thread, when nobody uses the mailbox."""
+        change_number = self.folder.change_number
+        self.take_events()
+        table, told = self.messages, self.told_status()
+        status = told[0] if told is not None and told[1] else None
+        known = Known(
+            change_number=change_number,
+            uids=array("I", table.uids),
+            flags=bytearray(table.flags),
+            keyword_bits=array("Q", table.keywords),
+            modseqs=array("Q", table.modseqs) if self._modseqs.is_tracking else None,
+            highest_modseq=self.highest_modseq,
+            first_recent=self._first_recent,
+            recent=len(table) - bisect_left(table.uids, self._first_recent),
+            size=None if status is None else status.size,
+            deleted_size=0 if status is None else status.deleted_size,
+            cache_number=self._cache_number,
+            filled_to=self._filled_to,
+        )
+        return partial(write_snapshot, self.folder, known, before=self._snapshot)
+
     def told_status(self) -> tuple[MailboxStatus, bool] | None:
         """What STATUS told last and whether with the size, if nothing that is known has changed it since."""
         if self._status is None:
@@ -512,7 +547,8 @@ class MaildirMailbox:
         queue = self.folder.events
         if not queue:
             return
-        modseq = self._modseqs.next() if self.uid_validity else self._modseqs.begin()
+        is_known = self.uid_validity or self._modseqs.is_tracking
+        modseq = self._modseqs.next() if is_known else self._modseqs.begin()
         events = [queue.popleft() for _ in range(len(queue))]
         for kind, group in groupby(events, key=attrgetter("kind")):
             if kind is ChangeKind.ADDED:
@@ -545,6 +581,9 @@ class MaildirMailbox:
     def _load(self) -> None:
         folder = self.folder
         dovecots = read_index(folder)
+        snapshot = read_snapshot(folder.files, path_in(folder.index_directory)) if dovecots is None else None
+        if snapshot is not None and not go_on_from(folder, snapshot):
+            snapshot = None
         folder.sync(move_new=False)
         folder.remove_old_temporaries()
         first_recent = dovecots.first_recent if dovecots is not None else 0
@@ -556,7 +595,22 @@ class MaildirMailbox:
         self._first_recent = max(self._first_recent, first_recent)
         self._reading.number = self._copied_rows.number = self._cache_number
         self._modseqs.has_history = self._kept_modseq != 0
+        if snapshot is not None:
+            self._go_on_from(snapshot)
         self.texts.load()
+
+    def _go_on_from(self, snapshot: Snapshot) -> None:
+        """The table as it was; what has happened since is still to come as events."""
+        table, header = self.messages, snapshot.header
+        self._snapshot = header
+        table.uids, table.flags, table.keywords = snapshot.uids, snapshot.flags, snapshot.keyword_bits
+        is_same_cache = self._cache_number == header.cache_number != 0
+        if is_same_cache and snapshot.modseqs is not None and header.highest_modseq == self._kept_modseq:
+            table.modseqs = snapshot.modseqs
+            self._modseqs.go_on_from(header.highest_modseq)
+        else:
+            table.modseqs = array("Q", [self._modseqs.begin()]) * len(table.uids)
+        self._filled_to = header.filled_to if is_same_cache else 0
 
     def _keep_modseqs(self, rows: dict[int, ModSeqRow], gone: list[int]) -> None:
         """Write mod-sequences down, in the background: a crash loses none that `adopt` would not replace."""

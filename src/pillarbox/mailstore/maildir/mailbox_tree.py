@@ -58,6 +58,7 @@ _CONTROL_FILES: Final = (
     b"dovecot-keywords",
     b"pillarbox-keywords",
     b"pillarbox.arrivals",
+    b"pillarbox.snapshot",
     b"dovecot-acl",
     b"dovecot.index",
     b"dovecot.index.log",

@@ -83,6 +83,24 @@ class MessageDirectories:
         """Whether their mtimes alone tell whether they have changed since they were listed."""
         return self._new.is_settled and self._cur.is_settled
 
+    def only_wait(self, now: int) -> bool:
+        """Whether one has to be listed for nothing but what a change of our own may have hidden."""
+        return not self.have_changed() and self.are_stale(now)
+
+    @property
+    def states(self) -> tuple[tuple[DirectoryState, bytes], tuple[DirectoryState, bytes]]:
+        """What is known of new/ and cur/, and where they are."""
+        new, cur = self.places
+        return (self._new, new), (self._cur, cur)
+
+    def go_on_from(self, new_mtime: int | None, cur_mtime: int | None) -> None:
+        """Another process has listed those of which there is a mtime, and they are as they were."""
+        for state, mtime in ((self._new, new_mtime), (self._cur, cur_mtime)):
+            if mtime is None:
+                state.forget()
+            else:
+                state.go_on_from(mtime)
+
     def changes(self, look: Look, paths: Sequence[bytes], *, any_new: bool) -> tuple[set[bytes], set[bytes]]:
         """Paths that are not among the known `paths`, and those that are no longer there.
 

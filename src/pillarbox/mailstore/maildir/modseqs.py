@@ -36,7 +36,7 @@ class ModSeqs:
         """Whether those in the table are those of the history."""
         self.begins_now = False
         """Whether there was no history before."""
-        self._first = self.highest  # of the messages that were there when the mailbox was opened
+        self._first = 0  # of the messages that were there when the mailbox was opened
 
     def next(self) -> ModSeq:
         """For the next batch of changes."""
@@ -45,8 +45,13 @@ class ModSeqs:
 
     def begin(self) -> ModSeq:
         """For the messages that are there when the mailbox is opened."""
-        self._first = self.next()
-        return self._first
+        self._first = self._first or self.next()
+        return ModSeq(self._first)
+
+    def go_on_from(self, highest: int) -> None:
+        """The mod-sequences in the table are those of the history, of which this is the highest."""
+        self.is_tracking = self.has_history = True
+        self.highest = ModSeq(highest)
 
     def adopt(
         self, table: MessageTable, history: Mapping[int, ModSeqRow], highest: int
