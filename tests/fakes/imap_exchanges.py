@@ -70,9 +70,10 @@ _TOKEN: Final = re.compile(rb"(:internal:01)[0-9a-f]{40}")
 _MAILBOXID: Final = re.compile(rb"\* OK \[MAILBOXID [^\r]*\r\n|\[MAILBOXID \([^)]*\)\] ")
 MARKED: Final = re.compile(rb" \\(?:Un)?Marked|(?<=\()\\(?:Un)?Marked ?")
 """Hints of LIST that Dovecot gives of mailboxes it has looked at, unless they had changed just before."""
-_ANSWERED: Final = re.compile(rb"(?:\A|\r\n)(?:[^*+ ]+ (?:OK|NO|BAD) |\+ |\* BYE |\* BAD )[^\r\n]*\r\n\Z")
+_ANSWERED: Final = re.compile(rb"(?:\A|\r\n)(?:[^*+ ]+ (?:OK|NO|BAD) |\+ |\* BYE |\* BAD )[^\r]*\r\n\Z")
+"""Dovecot writes a newline in a mailbox's name as it is."""
 SILENCE: Final = 2.0
-"""Seconds after which a server that says nothing waits for more."""
+"""Seconds after which a server that says nothing, and does nothing, waits for more."""
 PATIENCE: Final = 30.0
 """Seconds for a greeting, which always comes."""
 SECOND: Final = b"2> "
@@ -186,14 +187,25 @@ class DovecotImap:
         assert session.stdout is not None
         said = b""
         deadline = time.monotonic() + patience
-        while until.search(said[-4096:]) is None and time.monotonic() < deadline:
-            ready, _, _ = select.select([session.stdout], [], [], 1)
+        latest = deadline + PATIENCE
+        while until.search(said[-4096:]) is None and time.monotonic() < latest:
+            if time.monotonic() >= deadline and _waits_for_input(session.pid):
+                break
+            ready, _, _ = select.select([session.stdout], [], [], 0.5)
             if ready:
                 data = os.read(session.stdout.fileno(), 1 << 16)
                 if not data:
                     break
                 said += data
         return said
+
+
+def _waits_for_input(pid: int) -> bool:
+    """Whether a process that says nothing is not just waiting for the disk or the processor."""
+    try:
+        return "poll" in Path(f"/proc/{pid}/wchan").read_text("ascii")
+    except OSError:  # not ours to see, or it has gone
+        return True
 
 
 class PillarboxImap:
