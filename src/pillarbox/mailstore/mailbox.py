@@ -7,8 +7,10 @@ DESCRIPTION
     (`mailstore/view.py`) learns what to tell its client.
 
     Names are Unicode with `/` between levels (mailstore/namespaces/namespaced_account.py knows other separators);
-    `INBOX` is spelled so.  Message content is given with CRLF
-    line ends, as RFC822.SIZE counts it, whatever the files hold.
+    `INBOX` is spelled so.  Message content is given with CRLF line ends, as RFC822.SIZE counts it, whatever the
+    files hold.
+
+    What goes in and comes out is in mailbox_values.py, message_table.py and faults.py.
 
 PROMISES
     append    when it returns, the messages survive a crash: file and directory fsynced, UID assigned.
@@ -19,14 +21,8 @@ PROMISES
     Two implementations, one contract test: `maildir` (files) and `memory` (tests).
 """
 
-from array import array
-from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection, Mapping, Sequence
-from enum import Enum, IntEnum, auto
-from enum import Flag as EnumFlag
-from typing import Final, Protocol
-
-import msgspec
+from typing import Protocol
 
 from pillarbox.mailstore.content.large_content import LargeContent
 from pillarbox.mailstore.faults import AttributesFull as AttributesFull
@@ -42,247 +38,27 @@ from pillarbox.mailstore.faults import QuotaExceeded as QuotaExceeded
 from pillarbox.mailstore.faults import StoreBusy as StoreBusy
 from pillarbox.mailstore.faults import StoreUnavailable as StoreUnavailable
 from pillarbox.mailstore.mailbox_list import MailboxList
-from pillarbox.vocabulary.flags import Flag
+from pillarbox.mailstore.mailbox_values import KEEP_ALL as KEEP_ALL
+from pillarbox.mailstore.mailbox_values import MAX_KEYWORDS as MAX_KEYWORDS
+from pillarbox.mailstore.mailbox_values import SPOOL_AT as SPOOL_AT
+from pillarbox.mailstore.mailbox_values import Change as Change
+from pillarbox.mailstore.mailbox_values import ChangeKind as ChangeKind
+from pillarbox.mailstore.mailbox_values import Fields as Fields
+from pillarbox.mailstore.mailbox_values import FlagAction as FlagAction
+from pillarbox.mailstore.mailbox_values import FlagChange as FlagChange
+from pillarbox.mailstore.mailbox_values import KeptFlags as KeptFlags
+from pillarbox.mailstore.mailbox_values import MailboxStatus as MailboxStatus
+from pillarbox.mailstore.mailbox_values import MessageSummary as MessageSummary
+from pillarbox.mailstore.mailbox_values import NewMessage as NewMessage
+from pillarbox.mailstore.mailbox_values import Pop3Fields as Pop3Fields
+from pillarbox.mailstore.mailbox_values import QuotaState as QuotaState
+from pillarbox.mailstore.mailbox_values import SortColumn as SortColumn
+from pillarbox.mailstore.mailbox_values import SortValue as SortValue
+from pillarbox.mailstore.mailbox_values import Spool as Spool
+from pillarbox.mailstore.mailbox_values import TextPlace as TextPlace
+from pillarbox.mailstore.message_table import SPARSE as SPARSE
+from pillarbox.mailstore.message_table import MessageTable as MessageTable
 from pillarbox.vocabulary.identifiers import ModSeq, Uid, UidValidity
-
-MAX_KEYWORDS: Final = 64
-"""Keywords of one mailbox: 26 have letters in Maildir file names, the rest live in a file of ours."""
-
-
-class QuotaState(msgspec.Struct, frozen=True, array_like=True):
-    """One quota of an account.  A limit of 0 is none."""
-
-    root: str
-    octets: int
-    max_octets: int
-    messages: int
-    max_messages: int
-    is_hidden: bool = False  # told to those only who know its name
-
-
-SPARSE: Final = 8
-"""Of so many messages one is wanted where each is looked for on its own."""
-
-
-class MessageTable:
-    """The messages of a mailbox in UID order, one array per column, so that 100,000 of them stay small.
-
-    The row of a UID is found by bisection; rows move when messages are expunged, UIDs never do.
-    """
-
-    __slots__ = ("flags", "keywords", "modseqs", "uids")
-
-    def __init__(self) -> None:
-        self.uids: array[int] = array("I")
-        self.flags = bytearray()  # system flags, vocabulary.flags.Flag without RECENT
-        self.keywords: array[int] = array("Q")  # bit i = Mailbox.keywords[i]
-        self.modseqs: array[int] = array("Q")
-
-    def __len__(self) -> int:
-        return len(self.uids)
-
-    def row(self, uid: int) -> int | None:
-        """The row of a message, or None if there is none."""
-        row = bisect_left(self.uids, uid)
-        return row if row < len(self.uids) and self.uids[row] == uid else None
-
-    def rows(self, uids: Sequence[int]) -> Sequence[int]:
-        """The rows of messages (rising), -1 for those that are gone; a range if they are side by side."""
-        if not uids:
-            return range(0)
-        known = self.uids
-        start, end = bisect_left(known, uids[0]), bisect_right(known, uids[-1])
-        if end - start > SPARSE * len(uids):
-            return [-1 if (row := self.row(uid)) is None else row for uid in uids]
-        between = known[start:end]
-        if end - start == len(uids) and between == array("I", uids):
-            return range(start, end)
-        if end - start == uids[-1] - uids[0] + 1:  # there is a message for every UID between them
-            before = uids[0] - start
-            return [uid - before for uid in uids]
-        row_of = dict(zip(between, range(start, end), strict=True))
-        return [row_of.get(uid, -1) for uid in uids]
-
-
-class ChangeKind(Enum):
-    """What the journal of a mailbox tells."""
-
-    ADDED = auto()
-    FLAGS = auto()
-    EXPUNGED = auto()
-
-
-class Change(msgspec.Struct, frozen=True, array_like=True):
-    """One thing that happened to one message.
-
-    `origin` is the view that asked for it (so that STORE .SILENT can be silent to its own session only),
-    or None when another program or the delivery did it.
-    """
-
-    kind: ChangeKind
-    uid: Uid
-    modseq: ModSeq
-    origin: object | None = None
-
-
-class KeptFlags(msgspec.Struct, frozen=True):
-    """Which of their flags copies keep."""
-
-    flags: Flag
-    keywords: bool
-
-
-KEEP_ALL: Final = KeptFlags(
-    Flag.SEEN | Flag.ANSWERED | Flag.FLAGGED | Flag.DELETED | Flag.DRAFT, keywords=True
-)
-
-
-class MailboxStatus(msgspec.Struct, frozen=True):
-    """What STATUS can tell without selecting."""
-
-    messages: int
-    recent: int
-    unseen: int
-    uid_next: Uid
-    uid_validity: UidValidity
-    highest_modseq: ModSeq
-    size: int  # sum of RFC822.SIZE
-    guid: bytes  # 32 hex digits
-    deleted: int = 0  # messages with \Deleted
-    deleted_size: int = 0  # sum of their RFC822.SIZE
-
-
-SPOOL_AT: Final = 1 << 19
-"""Octets of a message from which on it is written as it comes."""
-
-
-class Spool(Protocol):
-    """A message that is coming."""
-
-    size: int
-    """Octets with LF line ends, so far."""
-
-    async def add(self, data: bytes) -> None:
-        """Take octets with any line ends."""
-        ...
-
-    async def finish(self) -> None:
-        """All has come, and is on the disk.  OverQuota, StoreUnavailable."""
-        ...
-
-    async def content(self) -> bytes | LargeContent:
-        """What has come, with CRLF line ends, once it is finished.  StoreUnavailable."""
-        ...
-
-    async def discard(self) -> None:
-        """It is not needed, or has been taken."""
-        ...
-
-
-class NewMessage(msgspec.Struct, frozen=True):
-    """A message to append: content with any line ends, flags, keywords and INTERNALDATE."""
-
-    content: bytes | Spool  # a spool is one of the mailbox's own
-    flags: Flag = Flag.NONE
-    keywords: tuple[bytes, ...] = ()
-    internal_date: float | None = None  # seconds since 1970; None: now
-
-
-class FlagAction(Enum):
-    """FLAGS, +FLAGS, -FLAGS of STORE."""
-
-    REPLACE = auto()
-    ADD = auto()
-    REMOVE = auto()
-
-
-class FlagChange(msgspec.Struct, frozen=True):
-    """What STORE asks for.
-
-    With `expected`, UID → flags and keyword bits as the table had them, a message that has others by now is
-    left as it is (STORE UNCHANGEDSINCE).
-    """
-
-    action: FlagAction
-    flags: Flag = Flag.NONE
-    keywords: tuple[bytes, ...] = ()
-    expected: Mapping[int, tuple[int, int]] | None = None
-    scope: KeptFlags = KEEP_ALL
-    """What REPLACE replaces; other flags stay."""
-
-    def applied(self, before: tuple[int, int], flags: int, keywords: int) -> tuple[int, int]:
-        """What becomes of flags and keyword bits; `flags`, `keywords`: this change's, as bits."""
-        if self.action is FlagAction.ADD:
-            return before[0] | flags, before[1] | keywords
-        if self.action is FlagAction.REMOVE:
-            return before[0] & ~flags, before[1] & ~keywords
-        if self.scope is KEEP_ALL:
-            return flags, keywords
-        kept_flags = before[0] & ~int(self.scope.flags)
-        return kept_flags | flags, keywords if self.scope.keywords else before[1] | keywords
-
-
-class Fields(EnumFlag):
-    """Which columns of a `MessageSummary` are wanted; the rest may come empty."""
-
-    DATE = auto()
-    SIZE = auto()
-    ENVELOPE = auto()
-    BODY = auto()  # BODY, the non-extensible form of BODYSTRUCTURE
-    BODYSTRUCTURE = auto()
-    HEADER = auto()
-    SAVED = auto()  # when it came into this mailbox  RFC 8514
-    PREVIEW = auto()  # RFC 8970
-
-
-class TextPlace(IntEnum):
-    """Where SEARCH looks for a text."""
-
-    HEADER = 0
-    BODY = 1
-
-
-class MessageSummary(msgspec.Struct, frozen=True, array_like=True):
-    """What the cache holds of one message, as it goes on the wire."""
-
-    uid: Uid
-    internal_date: int  # seconds since 1970
-    size: int  # RFC822.SIZE, octets with CRLF
-    envelope: bytes  # `("date" "subject" …)`  RFC 3501 §7.4.2
-    body: bytes
-    body_structure: bytes
-    header: bytes  # the header with CRLF and the empty line, as BODY[HEADER] gives it
-    saved: int = 0  # seconds since 1970
-    preview: bytes = b""  # UTF-8, at most 200 characters
-
-
-class SortColumn(Enum):
-    """What SORT and THREAD compare (message/sort_keys.py); the value is the column of the cache."""
-
-    ARRIVAL = "date"
-    SIZE = "size"
-    SENT = "sent"
-    SUBJECT = "subject"
-    IS_REPLY = "is_reply"
-    SENDER = "sender"
-    RECIPIENT = "recipient"
-    COPIED = "copied"
-    DISPLAY_SENDER = "display_sender"
-    DISPLAY_RECIPIENT = "display_recipient"
-    MESSAGE_ID = "message_id"
-    REFERENCES = "refs"
-
-
-SortValue = int | str | bytes
-
-
-class Pop3Fields(msgspec.Struct, frozen=True):
-    """What a mailbox has written down of a message for POP3."""
-
-    unique_id: bytes
-    """Empty: none of its own."""
-    order: int
-    """Those with a number come first, in that order; 0: none."""
 
 
 class Mailbox(Protocol):

@@ -21,6 +21,7 @@ import socket
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Final, TypeVar
 
 from pillarbox.bounce.submission import Notifier
@@ -56,6 +57,20 @@ _FINISHED: Final = 64
 """Messages that are finished in one turn: with a dead destination thousands may be deferred, with a log each."""
 _TIDY_SECONDS: Final = 1000.0
 """How often logs of sites are looked at, as Postfix's master.cf wakes flush(8)."""
+
+
+def _recipient_slots(
+    settings: QueueSettings, rules: Mapping[str, TransportSettings], tell: events.EventSink
+) -> RecipientSlots:
+    """How many recipients may be in memory; never fewer than messages may be active."""
+    if settings.qmgr_message_recipient_limit < settings.qmgr_message_active_limit:
+        name = "qmgr_message_recipient_limit"
+        tell(events.Warned(f"{name} is smaller than qmgr_message_active_limit - adjusting {name}"))
+    return RecipientSlots(
+        lambda name: rules[name].slots if name in rules else SlotRules(),
+        limit=max(settings.qmgr_message_recipient_limit, settings.qmgr_message_active_limit),
+        minimum=settings.qmgr_message_recipient_minimum,
+    )
 
 
 class QueueManager:
@@ -108,14 +123,7 @@ class QueueManager:
         self._files = ActiveFiles(directories, keeps_finished=bool(settings.dont_remove))
         self._directories = directories
         self._settings = settings
-        self._slots = RecipientSlots(
-            lambda name: rules[name].slots if name in rules else SlotRules(),
-            limit=max(settings.qmgr_message_recipient_limit, settings.qmgr_message_active_limit),
-            minimum=settings.qmgr_message_recipient_minimum,
-        )
-        if settings.qmgr_message_recipient_limit < settings.qmgr_message_active_limit:
-            name = "qmgr_message_recipient_limit"
-            tell(events.Warned(f"{name} is smaller than qmgr_message_active_limit - adjusting {name}"))
+        self._slots = _recipient_slots(settings, rules, tell)
         self._dispatcher = Dispatcher(
             resolver=resolver,
             probe_resolver=probe_resolver,
@@ -141,17 +149,9 @@ class QueueManager:
         self._work = asyncio.Event()
         self._room = asyncio.Event()  # something was taken up
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="queue")
-        self._incoming = QueueScan(
-            directories, "incoming", found=self._found_incoming, threads=self._threads, clock=clock
-        )
-        self._deferred = QueueScan(
-            directories,
-            "deferred",
-            found=self._found_deferred,
-            threads=self._threads,
-            clock=clock,
-            due_only=True,
-        )
+        scan = partial(QueueScan, directories, threads=self._threads, clock=clock)
+        self._incoming = scan("incoming", found=self._found_incoming)
+        self._deferred = scan("deferred", found=self._found_deferred, due_only=True)
         self._finished: list[Finished] = []
         self._undecided: deque[ActiveMessage] = deque()
         self._deciding = 0  # messages of which all is known, and whose files are not yet where they belong
