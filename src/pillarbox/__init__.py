@@ -29,7 +29,7 @@ class _StandIns:
     def find_spec(self, name: str, path: object = None, target: object = None, /) -> ModuleSpec | None:
         """ModuleNotFoundError for what is not there, None for all that others may find."""
         if name in _UNUSED:
-            return ModuleSpec(name, self)  # type: ignore[arg-type]
+            return ModuleSpec(name, self)  # type: ignore[arg-type]  # it does what a Loader does
         if name == "typing_extensions" and _is_loading_msgspec():
             raise ModuleNotFoundError(f"{name} is not needed", name=name)
         return None

@@ -137,7 +137,7 @@ def _order(left: object, right: object) -> int:
     """-1, 0 or 1; both sides are of one type that has an order."""
     if left == right:
         return 0
-    return -1 if left < right else 1  # type: ignore[operator]
+    return -1 if left < right else 1  # type: ignore[operator]  # two levels, numbers or texts
 
 
 _OUTCOMES: Final[dict[str, Callable[[int], bool]]] = {

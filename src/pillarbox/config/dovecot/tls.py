@@ -53,7 +53,7 @@ def _client_certificates(configuration: Configuration) -> dict[str, Any]:
         )
     field = configuration.value("ssl_cert_username_field")
     try:
-        ssl._txt2obj(field, name=True)  # type: ignore[attr-defined]
+        ssl._txt2obj(field, name=True)  # type: ignore[attr-defined]  # the ssl module has no other way
     except ValueError:
         raise ConfigurationFault(
             configuration.where("ssl_cert_username_field"), f"Invalid ssl_cert_username_field: {field}"

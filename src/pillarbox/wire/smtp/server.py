@@ -353,7 +353,7 @@ class SmtpServer:
         if self.tls_required:
             return self._misplaced(kind) or command
         if kind is Bdat:
-            return self._ordered_chunk(command)  # type: ignore[arg-type]
+            return self._ordered_chunk(command)  # type: ignore[arg-type]  # `kind` says so
         if (
             (self.state, kind) in AFTER_SUCCESS
             and not self._chunks_failed
