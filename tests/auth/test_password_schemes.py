@@ -2,6 +2,7 @@
 
 import pytest
 
+from pillarbox.auth import password_making
 from pillarbox.auth.password_schemes import UnknownScheme, make, verify
 from pillarbox.vocabulary.secret import Secret
 
@@ -24,6 +25,8 @@ STORED = [
     b"{HMAC-MD5}CD3BA7DEAAD6E5CA23448BA42E379747A9E0F7F1FBC00C8A81BBAAC395731B56",
     b"{DIGEST-MD5}9e350098094efc4af26cd456adf29a60",
     b"{PBKDF2}$1$s3piag41rk1tHERS$5000$7B2C09524B14768173F1120BB3303A2F287A5A1C",
+    b"{OTP}sha1 1024 1fa440c57a6b104c 876b136bcd303038",
+    b"{OTP}SHA1 1024 318857CB3D2B2E07 CA175E0FE10C9755",
     b"{PLAIN.B64}c2VjcmV0",
     b"{plain.hex}736563726574",
     b"{CRYPT.BASE64}JDJ5JDA1JFBrdDdlZXhMMEdzbWE2NERyVjI3T09kZy9tLlFkQWZwQlNNYUdycmUuNVU1VVp3MkZGODB5",
@@ -45,6 +48,40 @@ def test_digest_md5_is_of_the_name_too() -> None:
     assert verify(b"secret", b"{DIGEST-MD5}fb2441a715a5484c6fa16147c4a6b7a8", user=b"joe")
     assert not verify(b"secret", b"{DIGEST-MD5}fb2441a715a5484c6fa16147c4a6b7a8", user=b"jim")
     assert verify(b"test", b"{DIGEST-MD5}28f7a7fd6dcb9f2a7c351acb024f52cd", user=b"a@b@c")
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "steps", "expected"),
+    [("md4", 99, "c5e612776e6c237a"), ("md5", 99, "50fe1962c4965880"), ("sha1", 99, "87fec7768b73ccf9")],
+)
+def test_one_time_passwords_of_the_rfc(algorithm: str, steps: int, expected: str) -> None:
+    """RFC 2289, Appendix C."""
+    stored = f"{{OTP}}{algorithm} {steps} TeSt {expected}".encode()
+    assert verify(b"This is a test.", stored)
+    assert not verify(b"This is a test", stored)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "sha1 1024 x",
+        "sha2 1 x 876b136bcd303038",
+        "sha1 x x 876b136bcd303038",
+        "sha1 99999 x 876b136bcd303038",
+    ],
+)
+def test_what_is_no_one_time_password(text: str) -> None:
+    """It is nobody's."""
+    assert not verify(b"secret", f"{{OTP}}{text}".encode())
+
+
+def test_a_new_one_time_password() -> None:
+    """doveadm pw -s OTP."""
+    stored = password_making.make("otp", b"secret").encode()
+    assert stored.startswith(b"{OTP}sha1 1024 ")
+    assert verify(b"secret", stored)
+    assert not verify(b"Secret", stored)
 
 
 TRUNCATED = [

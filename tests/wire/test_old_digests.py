@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pillarbox.wire.old_digests import hmac_md5, hmac_md5_contexts, md4
+from pillarbox.vocabulary.old_digests import hmac_md5, hmac_md5_contexts, md4
 
 RFC_1320 = [
     (b"", "31d6cfe0d16ae931b73c59d7e0c089c0"),

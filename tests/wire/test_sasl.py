@@ -6,7 +6,7 @@ import hmac
 
 import pytest
 
-from pillarbox.wire.old_digests import hmac_md5_contexts
+from pillarbox.vocabulary.old_digests import hmac_md5_contexts
 from pillarbox.wire.sasl import (
     MECHANISMS,
     Challenge,

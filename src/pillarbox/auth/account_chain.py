@@ -155,7 +155,7 @@ class AccountChain:
         gid = found.pop("gid", "") or self._owner.gid
         home = found.pop("home", "")
         if not home and self._owner.home:
-            home = expand(self._owner.home, request.values())
+            home = expand(self._owner.home, request.values() | {"uid": uid, "gid": gid})
         user = found.pop("user", request.user)
         return UserAccount(user, _uid(uid), _gid(gid), home, tuple(found.items()))
 

@@ -22,8 +22,9 @@ from typing import Final
 import argon2
 import bcrypt
 
+from pillarbox.auth import one_time_passwords
 from pillarbox.auth.password_schemes import UnknownScheme, crypt, digest_md5_input
-from pillarbox.wire.old_digests import hmac_md5_contexts, md4
+from pillarbox.vocabulary.old_digests import hmac_md5_contexts, md4
 from pillarbox.wire.sasl import SCRAM_ITERATIONS, scram_keys
 
 DEFAULT_SCHEME: Final = "CRYPT"
@@ -116,6 +117,10 @@ def _md4(password: bytes, _rounds: int) -> str:
     return md4(password).hex()
 
 
+def _one_time(password: bytes, _rounds: int) -> str:
+    return one_time_passwords.made_of(password)
+
+
 def _cram_md5(password: bytes, _rounds: int) -> str:
     return hmac_md5_contexts(password).hex()
 
@@ -131,6 +136,7 @@ _MAKERS: Final[dict[str, Callable[[bytes, int], str]]] = {
     "BLF-CRYPT": _blowfish,
     "PLAIN": _plain,
     "HMAC-MD5": _cram_md5,
+    "OTP": _one_time,
     "SHA512": _digest("sha512", salted=False),
     "SHA": _digest("sha1", salted=False),
     "DES-CRYPT": _by_crypt("", 2),

@@ -4,7 +4,6 @@ DESCRIPTION
     `verify()` checks a password against a stored one of any scheme listed in `SCHEMES`; `make()` makes a stored
     password (ARGON2ID).  A stored password without a scheme is CRYPT.  `.HEX`, `.B64` and `.BASE64` behind a
     scheme's name say how the text is written.  A digest without them may be hexadecimal or base64.
-    {OTP} of 2.3 is not served.
 
     All comparisons take constant time.  Slow schemes (ARGON2ID, BLF-CRYPT, SHA512-CRYPT) release the interpreter
     lock and belong in a worker thread.
@@ -28,9 +27,10 @@ from typing import Final, NamedTuple
 import argon2
 import bcrypt
 
+from pillarbox.auth import one_time_passwords
 from pillarbox.vocabulary.digits import decimal
+from pillarbox.vocabulary.old_digests import hmac_md5_contexts, md4
 from pillarbox.vocabulary.secret import Secret
-from pillarbox.wire.old_digests import hmac_md5_contexts, md4
 from pillarbox.wire.sasl import scram_keys
 
 
@@ -245,6 +245,7 @@ SCHEMES: Final[dict[bytes, _Scheme]] = {
     **dict.fromkeys((b"PLAIN-MD5", b"LDAP-MD5", b"DIGEST-MD5"), _Scheme(_digest("md5"), _MD5_OCTETS)),
     b"MD5": _Scheme(_md5),
     b"PLAIN-MD4": _Scheme(_md4, 16),
+    b"OTP": _Scheme(one_time_passwords.is_of),
     **dict.fromkeys((b"CRAM-MD5", b"HMAC-MD5"), _Scheme(_cram_md5, 32)),
     b"PBKDF2": _Scheme(_pbkdf2),
     b"SCRAM-SHA-1": _Scheme(_scram("sha1")),

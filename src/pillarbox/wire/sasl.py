@@ -28,8 +28,8 @@ from typing import Final, Protocol
 import msgspec
 
 from pillarbox.vocabulary.digits import decimal
+from pillarbox.vocabulary.old_digests import CONTEXT, hmac_md5, hmac_md5_contexts
 from pillarbox.vocabulary.secret import Secret
-from pillarbox.wire.old_digests import CONTEXT, hmac_md5, hmac_md5_contexts
 
 SCRAM_ITERATIONS: Final = 4096
 """RFC 7677 §4: at least 4096; for passwords that are stored in the clear."""

@@ -66,6 +66,7 @@ MISTAKES = [
     ("%{if;1;==;;a;b}", r"if:  \(rhs\) is not a number"),
     ("%{if;a;~;(;a;b}", "if: regex failed"),
     ("%{md5;rounds=0:user}", "rounds must be at least 1"),
+    ("%{pkcs5:user}", "pkcs5 needs a salt"),
     ("%{md5;truncate=x:user}", "'x' is not number for truncbits"),
     ("%{md5:nosuch}", "Unknown variable"),
     ("%{if;%{nosuch};eq;1;a;b}", "Unknown variable"),

@@ -2,6 +2,7 @@
 
 DESCRIPTION
     %{sha1:user}, %{md5;rounds=10,truncate=16,format=base64,salt=x:user}   a digest, hexadecimal by default
+    %{pkcs5;rounds=10,salt=x:user}                                         336 octets of PBKDF2 with SHA-256
     %{if;%d;eq;example.org;yes;no}                                         the last text may be left out
 
     Comparators of %{if}: == < <= > >= != for numbers, eq lt le gt ge ne for texts, * and !* with wildcards
@@ -21,9 +22,15 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-DIGESTS: Final = frozenset(("md5", "sha1", "sha256", "sha384", "sha512", "sha3-256", "sha3-512"))
+from pillarbox.vocabulary.old_digests import md4
+
+DIGESTS: Final = frozenset(
+    ("md4", "md5", "sha1", "sha256", "sha384", "sha512", "sha3-256", "sha3-512", "pkcs5")
+)
 """Names of digests."""
 MAX_ROUNDS: Final = 1_000_000
+_PKCS5_ROUNDS: Final = 2048
+_PKCS5_OCTETS: Final = 336
 
 _NUMBERS: Final[dict[str, Callable[[int, int], bool]]] = {
     **{"==": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le},
@@ -39,7 +46,7 @@ _NUMBER: Final = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 
 def digest(name: str, arguments: str, value: str, expand: Callable[[str], str]) -> str:
     """The digest `name` of a value; `arguments` stand between `;` and `:`, `expand` reads the salt's variables."""
-    rounds, bits, salt, form = 1, 0, b"", "hex"
+    rounds, bits, salt, form = _PKCS5_ROUNDS if name == "pkcs5" else 1, 0, b"", "hex"
     for argument in arguments.split(",") if arguments else []:
         key, _, given = argument.partition("=")
         if key == "rounds":
@@ -55,13 +62,27 @@ def digest(name: str, arguments: str, value: str, expand: Callable[[str], str]) 
             if given not in ("hex", "hexuc", "base64"):
                 raise ValueError(f"Cannot parse hash arguments:'{given}' is not supported format")
             form = given
-    octets = _octets(value)
-    for _ in range(min(rounds, MAX_ROUNDS)):
-        octets = hashlib.new(name.replace("-", "_"), salt + octets, usedforsecurity=False).digest()
+    octets = _hashed(name, salt, _octets(value), min(rounds, MAX_ROUNDS))
     if 0 < bits < len(octets) * 8:
         size = (bits + 7) // 8
         octets = (int.from_bytes(octets[:size], "big") >> (size * 8 - bits)).to_bytes(size, "big")
     return base64.b64encode(octets).decode() if form == "base64" else octets.hex()
+
+
+def _hashed(name: str, salt: bytes, octets: bytes, rounds: int) -> bytes:
+    if name == "pkcs5":
+        if not salt:  # Dovecot takes another one each time
+            raise ValueError(
+                "Cannot parse hash arguments:pkcs5 needs a salt, or nothing would be found again"
+            )
+        return hashlib.pbkdf2_hmac("sha256", octets, salt, rounds, _PKCS5_OCTETS)
+    for _ in range(rounds):
+        octets = md4(salt + octets) if name == "md4" else _by_openssl(name, salt + octets)
+    return octets
+
+
+def _by_openssl(name: str, octets: bytes) -> bytes:
+    return hashlib.new(name.replace("-", "_"), octets, usedforsecurity=False).digest()
 
 
 def condition(text: str, expand: Callable[[str], str]) -> str:

@@ -22,6 +22,7 @@ STANDARDS
 
 import base64
 import hashlib
+import os
 import re
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -139,7 +140,8 @@ def _value(name: str, values: Mapping[str, str], letters: Mapping[str, str]) -> 
         return values.get(f"{kind}:{field}", standard)
     if name not in _KNOWN or letters is not _LONG:
         raise ValueError(f"Unknown variable '%{{{name}}}'")
-    return values.get(_ALIASES.get(name, name), "")
+    value = values.get(_ALIASES.get(name, name), "")
+    return os.uname().nodename if name == "hostname" and not value else value
 
 
 def _cut(value: str, offset: int, width: int, *, filled: bool) -> str:
