@@ -238,6 +238,65 @@ def test_prefetch_takes_what_the_passdb_gave() -> None:
     assert account(links, Owner()) == UserAccount("me@example.org", 2, 2, "")
 
 
+def test_fields_that_are_settings() -> None:
+    """mail_location is the place; what counts for all alike is told once, what says where mail is ends it."""
+    told: list[str] = []
+
+    def chain(**found: str) -> AccountChain:
+        return AccountChain(
+            [UserLink(Database(driver="memory"), Users({"me": ""}, {"uid": "1", "gid": "1", **found}))],
+            owner=Owner(),
+            report_fault=lambda _driver, _request, reason: told.append(reason),
+        )
+
+    served = chain(mail_location="maildir:/x", imap_capability="+X", acl_groups="a", frob="1", acl_user="x")
+    for _ in range(2):
+        account = asyncio.run(served.account(LoginRequest(user="me")))
+        assert account is not None
+        assert dict(account.fields)["mail"] == "maildir:/x"
+    assert [reason.split()[1] for reason in told] == ["imap_capability", "acl_user"]
+    for name in ("namespace/inbox/location", "chroot"):
+        with pytest.raises(DatabaseFault, match="where mail is depends on it"):
+            asyncio.run(chain(**{name: "/x"}).account(LoginRequest(user="me")))
+
+
+FORBIDDING = ["allow_nets=10.0.0.0/8", "nologin", "fail=yes"]
+
+
+@pytest.mark.parametrize("text", FORBIDDING)
+@pytest.mark.parametrize("setting", ["default_fields", "override_fields"])
+def test_fields_that_are_set_forbid_logins(text: str, setting: str) -> None:
+    """As those of the database do, whatever it says itself; of mechanisms that show no password, too."""
+    settings = Database(driver="memory", **{setting: text})  # type: ignore[arg-type]
+    users = Users({"me": "x"}, {"allow_nets": "192.0.2.0/24"})
+    chain = PasswordChain([Link(settings, users)], report=lambda *_: None, report_fault=lambda *_: None)
+    request = LoginRequest(user="me", remote="192.0.2.1")
+    assert not asyncio.run(chain.verify(LoginName("me"), request, Secret(b"x"))).right
+    assert asyncio.run(chain.stored(request)) is None
+
+
+def test_fields_that_are_set_come_with_a_stored_password() -> None:
+    """override_fields replaces what the database says, and that default_fields."""
+    settings = Database(driver="memory", default_fields="a=1 b=1", override_fields="b=3 user=%u@x")
+    users = Users({"me": "x"}, {"a": "2", "b": "2"})
+    chain = PasswordChain([Link(settings, users)], report=lambda *_: None, report_fault=lambda *_: None)
+    stored = asyncio.run(chain.stored(LoginRequest(user="me")))
+    assert stored is not None
+    assert stored.fields == {"a": "2", "b": "3", "user": "me@x"}
+
+
+@pytest.mark.parametrize(("text", "no_delay"), [("nodelay=y", True), ("x=y", False)])
+def test_a_refusal_without_delay(text: str, no_delay: bool) -> None:
+    """nodelay, of default_fields and of what a database says."""
+    for link in (
+        Link(Database(driver="memory", default_fields=text), Users({"me": "x"})),
+        Link(Database(driver="static"), StaticPasswords(f"password=x {text}")),
+    ):
+        chain = PasswordChain([link], report=lambda *_: None, report_fault=lambda *_: None)
+        outcome = asyncio.run(chain.verify(LoginName("me"), LoginRequest(user="me"), Secret(b"wrong")))
+        assert (outcome.right, outcome.no_delay) == (False, no_delay)
+
+
 CHAINS = [
     ("the first that knows him", {}, {}, "1"),
     ("goes on", {"result_success": "continue-ok"}, {}, "2"),

@@ -7,7 +7,8 @@ DESCRIPTION
     What none gives comes from mail_uid, mail_gid and mail_home.  Names of users and groups become numbers.
 
 FAULTS
-    DatabaseFault  a database cannot answer; a uid or gid that does not exist; no home
+    DatabaseFault  a database cannot answer; a uid or gid that does not exist; no home; a field by which mail
+                   would be elsewhere
 
 STANDARDS
     Dovecot 2.3 UserDatabase
@@ -16,12 +17,14 @@ STANDARDS
 import grp
 import pwd
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Final
 
 import msgspec
 
 from pillarbox.auth import fields
 from pillarbox.auth.static_users import StaticUsers
 from pillarbox.auth.user_database import DatabaseFault, LoginRequest, UserAccount, UserDatabase
+from pillarbox.config.dovecot.declared.blocks import ROOT
 from pillarbox.config.dovecot.variables import expand
 from pillarbox.config.mailbox_settings import Database
 
@@ -42,6 +45,11 @@ class Owner(msgspec.Struct, frozen=True):
     gid: str = ""
     home: str = ""
 
+
+_PLACES: Final = frozenset(("chroot", "mail_chroot"))
+_SERVED: Final = frozenset(("acl_groups",))
+_OF_PLUGINS: Final = ("acl", "mail_log", "zlib", "trash", "fts", "sieve")
+"""What settings of plugins begin with that count for all users alike."""
 
 Exists = Callable[[LoginRequest], Awaitable[bool]]
 """Whether a passdb knows a user."""
@@ -69,6 +77,7 @@ class AccountChain:
         self._exists = exists
         self._report = report
         self._report_fault = report_fault
+        self._told: set[str] = set()
 
     async def account(
         self, request: LoginRequest, prefetched: Mapping[str, str] | None = None
@@ -107,6 +116,18 @@ class AccountChain:
                 kept = dict(fields_so_far)
                 request = msgspec.structs.replace(request, user=found.get("user", request.user))
         return self._outcome(request, fields_so_far if is_known else None, faults)
+
+    def _judge(self, name: str, request: LoginRequest) -> None:
+        """What is to be said of a field that is a setting, of one user for all.  DatabaseFault."""
+        if name.startswith("namespace/") or name in _PLACES:
+            raise DatabaseFault(f"userdb field {name} is not served, and where mail is depends on it")
+        is_setting = name.removeprefix("plugin/") != name or name.startswith(_OF_PLUGINS)
+        if name not in _SERVED and (is_setting or name in ROOT.settings) and name not in self._told:
+            self._told.add(name)
+            if self._report_fault is not None:
+                self._report_fault(
+                    "userdb", request, f"field {name} is ignored: set it in dovecot.conf for all"
+                )
 
     def _next(self, at: int, *, is_known: bool) -> int:
         """The first database from there on that is to be asked; how many there are, if none is."""
@@ -157,6 +178,10 @@ class AccountChain:
         if not home and self._owner.home:
             home = expand(self._owner.home, request.values() | {"uid": uid, "gid": gid})
         user = found.pop("user", request.user)
+        if "mail_location" in found:
+            found.setdefault("mail", found.pop("mail_location"))
+        for name in found:
+            self._judge(name, request)
         return UserAccount(user, _uid(uid), _gid(gid), home, tuple(found.items()))
 
 

@@ -87,7 +87,7 @@ class PasswdFile:
         except UnknownScheme as fault:
             raise DatabaseFault(f"{name[0]}: user {entry.user}: unknown password scheme {fault}") from fault
         if not is_right:
-            return PasswordWrong("Password mismatch")
+            return PasswordWrong("Password mismatch", no_delay="nodelay" in extra)
         if len(self._right) >= _REMEMBERED:
             self._right.clear()
         self._right[name] = (stored, digest)

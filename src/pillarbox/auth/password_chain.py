@@ -51,6 +51,8 @@ class Outcome(msgspec.Struct, frozen=True):
     message: str = ""
     """For the client, where the configuration says that it may hear it."""
     temporary: bool = False
+    no_delay: bool = False
+    """Whether a refusal is told at once."""
 
 
 class NoLookups(Exception):
@@ -112,8 +114,16 @@ class PasswordChain:
             if found is not None and link.settings.deny:
                 return None
             if found is not None and found.password.reveal():
-                return found
+                return self._with_settings(link, request, found)
         return None
+
+    @staticmethod
+    def _with_settings(link: Link, request: LoginRequest, found: StoredPassword) -> StoredPassword | None:
+        """What is stored, with default_fields and override_fields; None if one of them forbids the login."""
+        defaults, overrides = _set_fields(link, request)
+        if any(forbidden_by(one, request) for one in (defaults, found.fields, overrides)):
+            return None
+        return StoredPassword(found.password, {**defaults, **found.fields, **overrides})
 
     async def _run(self, links: Sequence[Link], request: LoginRequest, password: Secret) -> Outcome:
         state = Outcome(False, request.user)
@@ -153,9 +163,9 @@ class PasswordChain:
             return UnknownUser() if found is None else PasswordRight()
         verdict = await link.database.verify(request, password)
         if isinstance(verdict, PasswordRight):
-            refusal = forbidden_by(verdict.fields, request)
-            if refusal is not None:
-                verdict = refusal
+            defaults, overrides = _set_fields(link, request)
+            refusals = (forbidden_by(one, request) for one in (defaults, verdict.fields, overrides))
+            verdict = next(filter(None, refusals), verdict)
         if not isinstance(verdict, PasswordRight):
             self._refused(link, request, verdict.reason)
         return verdict
@@ -166,15 +176,15 @@ class PasswordChain:
 
     @staticmethod
     def _with(state: Outcome, link: Link, request: LoginRequest, verdict: Verdict) -> Outcome:
+        defaults, overrides = _set_fields(link, request)
         if not isinstance(verdict, PasswordRight):
-            return msgspec.structs.replace(state, message=verdict.message or state.message)
-        values = request.values()
-        found = {
-            **fields.expanded(link.settings.default_fields, values),
-            **state.fields,
-            **verdict.fields,
-            **fields.expanded(link.settings.override_fields, values),
-        }
+            no_delay = isinstance(verdict, PasswordWrong) and verdict.no_delay
+            return msgspec.structs.replace(
+                state,
+                message=verdict.message or state.message,
+                no_delay=state.no_delay or no_delay or "nodelay" in defaults,
+            )
+        found = {**defaults, **state.fields, **verdict.fields, **overrides}
         found.pop("password", None)
         return msgspec.structs.replace(state, user=found.pop("user", state.user), fields=found)
 
@@ -190,6 +200,15 @@ class PasswordChain:
         return bool(settings.username_filter) and not _passes(settings.username_filter, request.user)
 
 
+def _set_fields(link: Link, request: LoginRequest) -> tuple[dict[str, str], dict[str, str]]:
+    """default_fields and override_fields."""
+    values = request.values()
+    return (
+        fields.expanded(link.settings.default_fields, values),
+        fields.expanded(link.settings.override_fields, values),
+    )
+
+
 def _passes(patterns: Sequence[str], user: str) -> bool:
     """`*@example.org !root@example.org`: one that fits, and none with `!` that does."""
     wanted = [pattern for pattern in patterns if not pattern.startswith("!")]
@@ -203,6 +222,8 @@ def forbidden_by(found: Mapping[str, str], request: LoginRequest) -> PasswordWro
     networks = found.get("allow_nets")
     if networks and not fields.network_allows(networks, request.remote):
         return PasswordWrong(f"allow_nets check failed: IP {request.remote} not in allowed networks")
+    if "fail" in found:
+        return PasswordWrong("Login forbidden by the field fail")
     if "nologin" in found:
         return PasswordWrong("User login disabled", found.get("reason", ""))
     return None

@@ -47,7 +47,9 @@ class StaticPasswords:
             is_right = verify(password.reveal(), _with_scheme(stored), user=request.user.encode())
         except UnknownScheme as fault:
             raise DatabaseFault(f"unknown password scheme {fault}") from fault
-        return PasswordRight(given) if is_right else PasswordWrong("Password mismatch")
+        if is_right:
+            return PasswordRight(given)
+        return PasswordWrong("Password mismatch", no_delay="nodelay" in given)
 
     async def stored(self, request: LoginRequest) -> StoredPassword | None:
         """The one password."""

@@ -58,6 +58,8 @@ class PasswordWrong(msgspec.Struct, frozen=True):
 
     reason: str
     message: str = ""
+    no_delay: bool = False
+    """Whether the client hears of it at once (extra field nodelay)."""
 
 
 class UnknownUser(msgspec.Struct, frozen=True):

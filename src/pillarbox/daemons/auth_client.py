@@ -164,6 +164,7 @@ class AuthClientConnection:
             case sasl.Proven():
                 del self._exchanges[number]
                 user = exchange.login.user if exchange.login is not None else ""
+                user = exchange.fields.pop("user", user)
                 self._succeed(number, exchange, Outcome(True, user, exchange.fields))
             case sasl.Disproven():
                 exchange.busy = True
@@ -208,7 +209,9 @@ class AuthClientConnection:
             self._succeed(number, exchange, outcome)
         else:
             more = (b"reason=" + outcome.message.encode(),) if outcome.message else ()
-            await self._refuse(number, exchange, request, given.password.reveal(), *more)
+            await self._refuse(
+                number, exchange, request, given.password.reveal(), *more, no_delay=outcome.no_delay
+            )
 
     def _login(self, exchange: _Exchange, user: bytes, authorization: bytes) -> LoginName | None:
         """Whose login it is; None if the name is none."""
@@ -292,10 +295,11 @@ class AuthClientConnection:
         request: LoginRequest | None,
         password: bytes,
         *more: bytes,
+        no_delay: bool = False,
     ) -> None:
         if request is not None and self._counts_penalties(exchange):
             self._server.penalties.failed(request.remote, request.user, password)
-        if b"nodelay" not in exchange.given:
+        if b"nodelay" not in exchange.given and not no_delay:
             await asyncio.sleep(self._server.settings.auth_failure_delay)
             if request is not None:
                 self._server.penalties.answered(request.remote)

@@ -112,7 +112,17 @@ REFUSED = [
     (
         "proxy",
         "passdb {\n driver = static\n args = proxy=y host=10.0.0.1 nopassword=y\n}",
-        "line 5: passdb static with proxy or host",
+        "line 5: passdb: field proxy in args is not served: users would be sent to mailboxes of this host",
+    ),
+    (
+        "a host of a field",
+        "passdb {\n driver = pam\n override_fields = allow_nets=10.0.0.0/8 host=10.0.0.1\n}",
+        "line 5: passdb: field host in override_fields is not served",
+    ),
+    (
+        "no password by default",
+        "passdb {\n driver = passwd-file\n args = /u\n default_fields = nopassword=y\n}",
+        "line 6: passdb: field nopassword in default_fields is not served",
     ),
     ("passwd-file without file", "passdb {\n driver = passwd-file\n}", "Missing args: path"),
     (

@@ -21,6 +21,30 @@ _PAM_VALUES: Final = ("cache_key", "max_requests")
 _FILE_OPTIONS: Final = ("scheme", "username_format")
 
 
+_ELSEWHERE: Final = frozenset(("proxy", "proxy_maybe", "host", "hostip", "login_user"))
+_UNPROVED: Final = frozenset(("nopassword", "noauthenticate"))
+
+
+def check_fields(configuration: Configuration, path: Path) -> None:
+    """Whether fields of a passdb would send users elsewhere, or let them in without a password."""
+    static = configuration.value(*path, "driver") == "static"
+    for setting in (
+        ("args", "default_fields", "override_fields") if static else ("default_fields", "override_fields")
+    ):
+        for word in configuration.value(*path, setting).split():
+            name = word.partition("=")[0]
+            why = ""
+            if name in _ELSEWHERE:
+                why = "users would be sent to mailboxes of this host"
+            elif name in _UNPROVED and (setting, name) != ("args", "nopassword"):
+                why = "whether a password is asked for is the database's to say"
+            if why:
+                raise ConfigurationFault(
+                    configuration.where(*path, setting),
+                    f"passdb: field {name} in {setting} is not served: {why}",
+                )
+
+
 def check_arguments(configuration: Configuration, path: Path, driver: str) -> None:
     """Whether the driver of the block at `path` knows all words of its args."""
     kind = path[0]

@@ -13,7 +13,7 @@ from typing import Any, Final
 from pillarbox.config.dovecot import logout_format, variables
 from pillarbox.config.dovecot.attribute_file import attribute_file
 from pillarbox.config.dovecot.connection_blocks import connection_blocks
-from pillarbox.config.dovecot.database_arguments import check_arguments, fields_of_passwd
+from pillarbox.config.dovecot.database_arguments import check_arguments, check_fields, fields_of_passwd
 from pillarbox.config.dovecot.mail_location import storage
 from pillarbox.config.dovecot.namespaces import namespaces
 from pillarbox.config.dovecot.plugins import (
@@ -330,15 +330,8 @@ def _database(configuration: Configuration, path: Path, drivers: tuple[str, ...]
     args = configuration.value(*path, "args")
     for field in ("args", "default_fields", "override_fields"):
         _template_at(configuration, (*path, field))
-    if (
-        kind == "passdb"
-        and driver == "static"
-        and any(word.partition("=")[0] in ("proxy", "proxy_maybe", "host") for word in args.split())
-    ):
-        raise ConfigurationFault(
-            configuration.where(*path, "args"),
-            "passdb static with proxy or host is not served: users would be sent to mailboxes of this host",
-        )
+    if kind == "passdb":
+        check_fields(configuration, path)
     if driver == "passwd-file" and not args.split():
         raise ConfigurationFault(
             where, f"{kind} passwd-file: Missing args: path", mend="args = /etc/dovecot/users"

@@ -80,7 +80,8 @@ args : str =
 auth_verbose : default|yes|no = default
     Log why this database refused a login; `default` is what the global auth_verbose says.
 default_fields : str =
-    Fields that the database may replace.
+    Fields that the database may replace: of a passdb allow_nets, nologin, nodelay, user and userdb_x; of a userdb
+    uid, gid, home, mail, acl_groups, and what quota and lazy_expunge have in plugin { }.
 driver : str =
     Which kind of database it is.
 name : str =
