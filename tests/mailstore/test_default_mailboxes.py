@@ -3,7 +3,10 @@
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from pillarbox.config.mailbox_settings import MailboxDefinition
+from pillarbox.mailstore.faults import MailboxExists
 from pillarbox.mailstore.maildir.account import MaildirAccount
 
 DEFINITIONS = (
@@ -33,6 +36,30 @@ def test_what_is_deleted_is_made_again(tmp_path: Path) -> None:
         await account.create("Other")
         await account.delete("Other")
         assert await selectable(account) == ["INBOX", "Made", "Renamed", "a/b"]
+        await account.close()
+
+    asyncio.run(scene())
+
+
+def test_who_makes_what_is_there_already_is_not_refused(tmp_path: Path) -> None:
+    """Until somebody has used it; and again when it has been deleted, as by clients that empty their Trash so."""
+
+    async def scene() -> None:
+        account = MaildirAccount(str(tmp_path / "Maildir"), mailboxes=DEFINITIONS)
+        await account.ensure_defaults()
+        await account.create("Made")
+        await account.create("a/b/")
+        await account.status("Made", with_size=False)
+        with pytest.raises(MailboxExists):
+            await account.create("Made")
+        await account.delete("Made")
+        await account.create("Made")
+        (tmp_path / "Maildir" / ".Made" / "new" / "1.2.host").write_bytes(b"Subject: x\n\nbody\n")
+        with pytest.raises(MailboxExists):
+            await account.create("Made")
+        await account.create("Other")
+        with pytest.raises(MailboxExists):  # which is none by the configuration
+            await account.create("Other")
         await account.close()
 
     asyncio.run(scene())

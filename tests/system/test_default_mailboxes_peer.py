@@ -34,6 +34,20 @@ namespace inbox {
   }
 EXPUNGED}
 """
+FIRST_COMMANDS: list[bytes | tuple[bytes, bytes]] = [  # of somebody for whom nothing has been made yet
+    b"CREATE Made",
+    b"CREATE Made",
+    b"CREATE Subscribed/",
+    b"STATUS a/b/c (MESSAGES)",
+    b"CREATE a/b/c",
+    b"DELETE Made",
+    b"CREATE Made",
+    b"CREATE Made",
+    b"DELETE Subscribed",
+    b'LIST "" Subscribed',
+    b"CREATE Subscribed",
+    b'LSUB "" *',
+]
 MESSAGE = b"Subject: x\n\nbody\n"
 TO = ["me+Made", "me+Subscribed", "me+Not", "me+a/b/c", "me+Nope"]
 SCRIPT: list[bytes | tuple[bytes, bytes]] = [
@@ -69,6 +83,8 @@ def test_they_are_made_when_mail_comes() -> None:
         assert said[0] == said[1], differences(*said)
         texts = [(server.home() / "Maildir" / "subscriptions").read_text() for server in pair]
         assert texts[0] == texts[1]
+        said = [play(server, FIRST_COMMANDS, user="you") for server in pair]
+        assert said[0] == said[1], differences(*said)
 
 
 def count(server: Server, name: str) -> int:

@@ -247,7 +247,7 @@ class MaildirAccount:
     async def create(self, name: str) -> None:
         """CREATE."""
         async with self._changing_names:
-            await self._run(self._tree.create, normalise(name.removesuffix(SEPARATOR)))
+            await self._run(self._create, normalise(name.removesuffix(SEPARATOR)))
         self._name_watch.tell()
         self._tell_quota()
 
@@ -553,6 +553,10 @@ class MaildirAccount:
             control=tree.control_directory(name),
             index=tree.index_directory(name),
         )
+
+    def _create(self, name: str) -> None:
+        if not (self._keeps_defaults and self._defaults.take(name)):
+            self._tree.create(name)
 
     def _delete(self, name: str) -> bytes:
         """Remove the mailbox; its GUID, if it was known."""

@@ -3,7 +3,7 @@
 DESCRIPTION
     They are made when an account is opened and when a message is delivered into one by name.  One that a client
     deletes is there again at once, empty, as with Dovecot, where such mailboxes are always listed and made when
-    somebody opens them.
+    somebody opens them.  Until then a client may CREATE them: some empty their Trash by DELETE and CREATE.
 
     Blocks; called in worker threads.
 
@@ -28,6 +28,10 @@ class DefaultMailboxes:
         self._tree = tree
         self._subscriptions = subscriptions
         self._definitions = {one.name: one for one in definitions if one.auto != "no"}
+
+    def take(self, name: str) -> bool:
+        """Whether that is a default one that nobody has used yet: as good as one that is made now."""
+        return name in self._definitions and self._tree.is_untouched(name)
 
     def make(self) -> None:
         """All that are missing."""

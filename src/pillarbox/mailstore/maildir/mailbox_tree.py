@@ -25,11 +25,13 @@ STANDARDS
 import itertools
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Final, Protocol
 
 from pillarbox.files.directories import is_directory, make_directories
 from pillarbox.files.file_system import FileSystem
 from pillarbox.mailstore.deliver import make_maildir
+from pillarbox.mailstore.dovecot_files.uidlist import FILE_NAME as UIDLIST
 from pillarbox.mailstore.mailbox import MailboxExists, MailboxNameRefused, NoSuchMailbox
 from pillarbox.mailstore.mailbox_names import (
     INBOX,
@@ -229,6 +231,16 @@ class MailboxTree:
     def is_mailbox(self, name: str) -> bool:
         """Whether there is such a one."""
         return is_maildir(self.existing(name), self._files)
+
+    def is_untouched(self, name: str) -> bool:
+        """Whether there is such a one, and nobody has opened it yet nor put anything into it."""
+        if not self.is_mailbox(name):
+            return False
+        with suppress(FileNotFoundError):
+            self._files.stat(self.control_directory(name) + b"/" + UIDLIST)
+            return False
+        directory = self.directory(name)
+        return not any(self._files.listdir(directory + place) for place in (b"/new", b"/cur"))
 
     def entries(self) -> Mapping[str, bool]:
         """Names without INBOX, and whether they hold mail; in a tree, also directories that hold none."""
