@@ -30,7 +30,7 @@ def opened(settings: dict[str, str], sock: socket.socket, **services: dict[str, 
     base = Snapshot.of({"compatibility_level": "3.9", "default_process_limit": "20", **settings})
     snapshots = {name: base.with_overrides(options) for name, options in services.items()}
     sockets = dict.fromkeys(snapshots, sock)
-    return open_services(snapshots, snapshots, sockets, warnings=[], clock=ManualClock())
+    return open_services(snapshots, snapshots, sockets, rewrite=base, warnings=[], clock=ManualClock())
 
 
 def times_open(path: Path) -> int:
@@ -90,3 +90,22 @@ def test_a_service_of_its_own_may_have_tables_of_its_own(tmp_path: Path, sock: s
     services = opened(settings, sock, smtp={}, submission={}, other={"smtpd_client_restrictions": table})
     assert len(services) == 3
     assert times_open(tmp_path / "map.db") == 2
+
+
+def test_where_mail_goes_is_what_trivial_rewrite_says(sock: socket.socket) -> None:
+    """As in Postfix, options of an smtpd service do not change its domains; who is a recipient there, they do."""
+    options = {
+        "relay_domains": "other.test",
+        "myorigin": "other.test",
+        "relay_recipient_maps": "inline:{ a@relay.test=x }",
+        "recipient_delimiter": "-",
+    }
+    (service,) = opened({"relay_domains": "relay.test", "myorigin": "origin.test"}, sock, smtp=options)
+    routes = service.resolver.routes
+    assert (True, False) == (
+        routes.relay_domains.holds("relay.test"),
+        routes.relay_domains.holds("other.test"),
+    )
+    assert ("origin.test", "-") == (routes.myorigin, routes.recipient_delimiter)
+    assert routes.relay_recipients is not None
+    assert routes.relay_recipients[0].query("a@relay.test") == "x"

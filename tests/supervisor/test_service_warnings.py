@@ -70,6 +70,10 @@ def test_stock_lines_are_not_warned_of(tmp_path: Path) -> None:
             "with their settings",
         ),
         (
+            "cleanup unix n - n - 0 cleanup -o enable_long_queue_ids=yes",
+            "parameter enable_long_queue_ids of service cleanup has no effect: there is one queue; set it in main.cf",
+        ),
+        (
             "defer unix - - n - 0 bounce -o bounce_size_limit=7",
             "parameter bounce_size_limit of service defer has no effect: all notices have the settings of the service bounce",
         ),

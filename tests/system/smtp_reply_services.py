@@ -41,6 +41,7 @@ CLEANUP: Final = (
     "strict_cleanup unix n - n - 0 cleanup\n  -o strict_8bitmime=yes -o strict_mime_encoding_domain=yes\n"
     "washing_cleanup unix n - n - 0 cleanup\n  -o { message_reject_characters = \\001\\002 } "
     "-o { message_strip_characters = \\003Q }\n"
+    "small_cleanup unix n - n - 0 cleanup\n  -o message_size_limit=3000\n"
 )
 """Further services of cleanup(8)."""
 SASL: Final = {"smtpd_sasl_auth_enable": "yes", "smtpd_tls_auth_only": "no"}
@@ -273,6 +274,25 @@ SERVICES: Final[dict[str, dict[str, str]]] = {
     "forbidden": {
         "smtpd_forbidden_commands": "inline:{ { foo = x } { mail = x } }, regexp:{ {/^[^A-Z]/ x} }"
     },
+    "own domains": {
+        "myorigin": "origin.test",
+        "mydestination": "here.test",
+        "relay_domains": "else.test",
+        "virtual_alias_domains": "alias.test",
+        "virtual_mailbox_domains": "other.test",
+    },
+    "proxy and a must of TLS": {
+        "smtpd_tls_security_level": "encrypt",
+        "smtpd_authorized_xclient_hosts": "127.0.0.1",
+        "smtpd_authorized_xforward_hosts": "127.0.0.1",
+    },
+    "counted": {
+        "smtpd_client_message_rate_limit": "1",
+        "smtpd_client_event_limit_exceptions": "",
+        "smtpd_authorized_xclient_hosts": "127.0.0.1",
+    },
+    "small cleanup": {"cleanup_service_name": "small_cleanup"},
+    "keywords that fail": {"smtpd_discard_ehlo_keyword_address_maps": "fail:x"},
     "open early": {"smtpd_delay_open_until_valid_rcpt": "no"},
     "filtered DNS": {
         "smtpd_dns_reply_filter": "regexp:{ {/./ IGNORE} }",

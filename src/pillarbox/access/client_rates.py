@@ -83,6 +83,14 @@ class ClientRate:
         self._address = address
         self._limits = limits
 
+    def of(self, address: IPv4Address | IPv6Address) -> "ClientRate":
+        """Those of another client at the same service."""
+        return ClientRate(self._rates, address, self._limits)
+
+    def has_limit(self, event: Event) -> bool:
+        """Whether there can be too many."""
+        return bool(self._limits.limits.get(event))
+
     def exceeded(self, event: Event) -> int:
         """Count an event; the count if that is too many, else 0."""
         limit = self._limits.limits.get(event, 0)

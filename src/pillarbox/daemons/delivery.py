@@ -223,6 +223,7 @@ class DeliveryRole:
             self._snapshot,
             [service for service in self._startup.services if service.program != "virtual"],
             cleanup=Snapshot.decode(self._startup.snapshots[cleanup_of("virtual")]),
+            rewrite=Snapshot.decode(self._startup.snapshots["rewrite"]),
         )
         user = None
         if not self._rootless:

@@ -90,14 +90,16 @@ class Opened(msgspec.Struct, frozen=True):
     broken_pipes: dict[str, str]  # the same of pipes
 
 
-def open_local_delivery(snapshot: Snapshot, services: Sequence[AgentService], *, cleanup: Snapshot) -> Opened:
+def open_local_delivery(
+    snapshot: Snapshot, services: Sequence[AgentService], *, cleanup: Snapshot, rewrite: Snapshot
+) -> Opened:
     """Open all tables, and read what master.cf says of pipes.  `cleanup` is what forwarded mail goes through."""
     clock = SystemClock()
     opened = Opened(
         snapshot,
         cleanup,
         configured_bounces(snapshot, warn=lambda _: None),  # the queue manager tells
-        Resolver(configured_routes(snapshot, clock=clock)),
+        Resolver(configured_routes(rewrite, clock=clock)),
         *({}, {}, {}, {}, {}, {}),
     )
     if not any(service.name == "local" for service in services):

@@ -58,14 +58,15 @@ from pillarbox.routing.configured_routes import (
 from pillarbox.routing.resolution import Resolver, Routes
 from pillarbox.tables.authorized_users import AuthorizedUsers
 from pillarbox.tables.cache_store import open_store
-from pillarbox.tables.opening import open_tables
+from pillarbox.tables.opening import open_tables, shared_openings
 from pillarbox.tables.table import LookupTable
 from pillarbox.vocabulary.clock import Clock
 
 
 def open_role(startup: Startup) -> Serve:
     """Settings, tables and directories; the rest needs no rights."""
-    return _QueueManagerRole(startup).serve
+    with shared_openings():
+        return _QueueManagerRole(startup).serve
 
 
 class _QueueManagerRole:
@@ -107,14 +108,14 @@ class _QueueManagerRole:
         self._hints = socket.socket(fileno=startup.listeners["qmgr"])
         self._verify_door = socket.socket(fileno=startup.listeners["verify"])
         self._flush_sites = fast_flush_domains(snapshot, clock=clock)
-        self._mappings = configured_mappings(cleanup, resolver=resolver, clock=clock)
+        self._mappings = configured_mappings(cleanup, resolver=resolver, clock=clock, warn=warn)
         pickup_cleanup = Snapshot.decode(startup.snapshots[cleanup_of("pickup")])
         self._doors = Doors(
             snapshot,
             startup.listeners,
             pickup=Snapshot.decode(startup.snapshots["pickup"]),
             cleanup=pickup_cleanup,
-            mappings=configured_mappings(pickup_cleanup, resolver=resolver, clock=clock),
+            mappings=configured_mappings(pickup_cleanup, resolver=resolver, clock=clock, warn=warn),
             clock=clock,
             warn=warn,
         )

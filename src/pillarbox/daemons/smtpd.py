@@ -142,7 +142,7 @@ class SmtpdRole:
                 return
         text = peer[0]
         client = await self._client_facts(policy, peer, local)
-        rate = None if policy.is_exempt_from_limits(client) else self._rates.of(client.address, policy.rates)
+        rate = self._rates.of(client.address, policy.rates)
         warning = self._too_many(text, client, service, rate)
         if warning:
             tell = self._log.named(service.syslog_name)
@@ -203,9 +203,9 @@ class SmtpdRole:
         except TimeoutError:
             pass  # nothing is offered to this client
 
-    def _too_many(self, address: str, client: ClientFacts, service: Service, rate: ClientRate | None) -> str:
+    def _too_many(self, address: str, client: ClientFacts, service: Service, rate: ClientRate) -> str:
         """What the log says of a client that has too many connections or comes too often; empty if it has not."""
-        if rate is None:
+        if service.policy.is_exempt_from_limits(client):
             return ""
         limit, connections = (
             service.policy.server.smtpd_client_connection_count_limit,
@@ -293,7 +293,8 @@ def open_role(startup: Startup) -> Serve:
     }
     cleanups = {name: Snapshot.decode(startup.snapshots[cleanup_of(name)]) for name in snapshots}
     sockets = {name: socket.socket(fileno=startup.listeners[name]) for name in snapshots}
-    services = open_services(snapshots, cleanups, sockets, warnings=warnings, clock=clock)
+    rewrite = Snapshot.decode(startup.snapshots["rewrite"])
+    services = open_services(snapshots, cleanups, sockets, rewrite=rewrite, warnings=warnings, clock=clock)
     snapshot = next(iter(snapshots.values()))
     settings = snapshot.group(QueueManager)
     directories = QueueDirectories(

@@ -21,7 +21,7 @@ from pillarbox.config.parameters.queue_manager import QueueManager
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.daemons.service_load import ServiceLoad
 from pillarbox.daemons.smtpd_tls import has_same_context, server_context
-from pillarbox.routing.configured_routes import configured_routes
+from pillarbox.routing.configured_routes import server_routes
 from pillarbox.routing.resolution import Resolver
 from pillarbox.sessions.smtp.policy import SmtpPolicy, configured_policy
 from pillarbox.tables.opening import open_tables, shared_openings
@@ -57,10 +57,13 @@ def open_services(
     cleanups: Mapping[str, Snapshot],
     sockets: Mapping[str, socket.socket],
     *,
+    rewrite: Snapshot,
     warnings: list[str],
     clock: Clock,
 ) -> list[Service]:
     """The services that listen on `sockets`, by name; `cleanups` has the cleanup(8) of each.
+
+    `rewrite` are the settings of trivial-rewrite(8), which says where mail goes.
 
     What the log is to be told is added to `warnings`.
     """
@@ -71,6 +74,7 @@ def open_services(
                 name,
                 snapshot,
                 cleanups[name],
+                rewrite,
                 sock=sockets[name],
                 load=loads.get(_service_name(name)),
                 warnings=warnings,
@@ -84,6 +88,7 @@ def _open_service(
     name: str,
     snapshot: Snapshot,
     cleanup: Snapshot,
+    rewrite: Snapshot,
     *,
     sock: socket.socket,
     load: ServiceLoad | None,
@@ -95,7 +100,7 @@ def _open_service(
 
     `tls_context` is one that is open already and does for it.
     """
-    resolver = Resolver(configured_routes(snapshot, clock=clock))
+    resolver = Resolver(server_routes(snapshot, rewrite, clock=clock))
     policy = configured_policy(snapshot, cleanup=cleanup, service=name, resolver=resolver, clock=clock)
     tls_fault = ""
     if tls_context is None:
@@ -129,6 +134,7 @@ def _open_service(
             name,
             strained,
             cleanup,
+            rewrite,
             sock=sock,
             load=None,
             warnings=warnings,

@@ -18,46 +18,49 @@ from pillarbox.routing.mappings import Mapping, Mappings
 from pillarbox.routing.masquerading import ExceptedUser, Masquerading, masquerade_domains
 from pillarbox.routing.own_addresses import is_own_literal, own_addresses
 from pillarbox.routing.resolution import Resolver
-from pillarbox.routing.rewriting import configured_rewriting
+from pillarbox.routing.rewriting import AddressRewriting, configured_rewriting
 from pillarbox.tables.opening import open_tables
-from pillarbox.tables.table import LookupTable
+from pillarbox.tables.table import LookupTable, Warn, ignore_warning
 from pillarbox.vocabulary.clock import Clock
 
 
-def configured_mappings(snapshot: Snapshot, *, resolver: Resolver, clock: Clock) -> Mappings:
-    """The mappings of one configuration; canonical and virtual tables are the resolver's."""
+def configured_mappings(
+    snapshot: Snapshot, *, resolver: Resolver, clock: Clock, warn: Warn = ignore_warning
+) -> Mappings:
+    """The mappings of a cleanup(8) with these settings.
+
+    What is local, and how addresses are completed, says `resolver`.  `warn` hears of rules that are left out.
+    """
     settings = snapshot.group(AddressMapping)
     virtual = snapshot.group(VirtualDelivery)
-    routes = resolver.routes
+    rewriting = resolver.routes.syntax.rewriting
 
     def is_local(domain: bytes) -> bool:
         return resolver.is_local(text_of(domain))
 
-    def maps(title: str, tables: tuple[LookupTable, ...], kind: str = "") -> AddressMaps:
-        return _address_maps(snapshot, title, tables, kind, is_local=is_local)
-
-    def opened(parameter: str, names: tuple[str, ...]) -> AddressMaps:
-        return maps(parameter, open_tables(names, where=_where(snapshot, parameter), clock=clock))
+    def opened(parameter: str, names: tuple[str, ...], kind: str = "") -> AddressMaps:
+        tables = open_tables(names, where=_where(snapshot, parameter), clock=clock, warn=warn)
+        return _address_maps(snapshot, parameter, tables, kind, is_local=is_local, rewriting=rewriting)
 
     return Mappings(
-        rewriting=configured_rewriting(snapshot),
+        rewriting=rewriting,
         sender_canonical=Mapping(
-            maps("sender_canonical_maps", routes.sender_canonical, "canonical"),
+            opened("sender_canonical_maps", settings.sender_canonical_maps, "canonical"),
             frozenset(settings.sender_canonical_classes),
         ),
         recipient_canonical=Mapping(
-            maps("recipient_canonical_maps", routes.recipient_canonical, "canonical"),
+            opened("recipient_canonical_maps", settings.recipient_canonical_maps, "canonical"),
             frozenset(settings.recipient_canonical_classes),
         ),
         canonical=Mapping(
-            maps("canonical_maps", routes.canonical, "canonical"),
+            opened("canonical_maps", settings.canonical_maps, "canonical"),
             frozenset(settings.canonical_classes),
         ),
         masquerading=Masquerading(
             masquerade_domains(settings.masquerade_domains), _exceptions(snapshot, settings, clock)
         ),
         masquerade_classes=frozenset(settings.masquerade_classes),
-        aliases=maps("virtual_alias_maps", routes.virtual_aliases, "virtual"),
+        aliases=opened("virtual_alias_maps", virtual.virtual_alias_maps, "virtual"),
         alias_limits=AliasLimits(
             recursion=virtual.virtual_alias_recursion_limit,
             expansion=virtual.virtual_alias_expansion_limit,
@@ -78,8 +81,11 @@ def own_address_maps(
 ) -> AddressMaps:
     """The tables of one parameter, opened, for a program that resolves no addresses."""
     tables = open_tables(names, where=where, clock=clock)
+    rewriting = configured_rewriting(snapshot)
     if not tables:
-        return _address_maps(snapshot, title, tables, kind, is_local=lambda domain: False)
+        return _address_maps(
+            snapshot, title, tables, kind, is_local=lambda domain: False, rewriting=rewriting
+        )
     domains, own = own_domains(snapshot, clock=clock), own_addresses(snapshot)
     myorigin = snapshot.group(Identity).myorigin.lower()
 
@@ -87,11 +93,17 @@ def own_address_maps(
         text = text_of(domain)
         return text == myorigin or domains.holds(text) or is_own_literal(text, own)
 
-    return _address_maps(snapshot, title, tables, kind, is_local=is_local)
+    return _address_maps(snapshot, title, tables, kind, is_local=is_local, rewriting=rewriting)
 
 
 def _address_maps(
-    snapshot: Snapshot, title: str, tables: tuple[LookupTable, ...], kind: str, *, is_local: IsLocal
+    snapshot: Snapshot,
+    title: str,
+    tables: tuple[LookupTable, ...],
+    kind: str,
+    *,
+    is_local: IsLocal,
+    rewriting: AddressRewriting,
 ) -> AddressMaps:
     """Tables that were opened; `kind` as in propagate_unmatched_extensions."""
     propagating = snapshot.group(VirtualDelivery).propagate_unmatched_extensions
@@ -100,7 +112,7 @@ def _address_maps(
         tables=tables,
         delimiters=snapshot.group(Identity).recipient_delimiter,
         is_local=is_local,
-        rewriting=configured_rewriting(snapshot),
+        rewriting=rewriting,
         propagate=kind in propagating,
         is_one_address=kind == "virtual",
     )

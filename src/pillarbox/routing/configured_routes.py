@@ -70,7 +70,7 @@ _WITHOUT_SUBSTITUTION: Final = frozenset(
 
 
 def configured_routes(snapshot: Snapshot, *, clock: Clock, warn: Warn = ignore_warning) -> Routes:
-    """The routes of one configuration.  Opens every table; `warn` hears of rules that are left out."""
+    """The routes of trivial-rewrite(8).  Opens every table; `warn` hears of rules that are left out."""
     identity = snapshot.group(Identity)
     local = snapshot.group(LocalRecipients)
     virtual = snapshot.group(VirtualDelivery)
@@ -144,6 +144,30 @@ def configured_routes(snapshot: Snapshot, *, clock: Clock, warn: Warn = ignore_w
             numeric_domain=identity.resolve_numeric_domain,
             minus_user=identity.allow_min_user,
             utf8=snapshot.group(SmtpServer).smtputf8_enable,
+        ),
+    )
+
+
+def server_routes(own: Snapshot, rewrite: Snapshot, *, clock: Clock) -> Routes:
+    """The routes that an SMTP server knows, with settings of its `own`: it asks trivial-rewrite(8) where mail goes.
+
+    Who is a recipient there, the server looks up itself.
+    """
+    routes, asked = configured_routes(own, clock=clock), configured_routes(rewrite, clock=clock)
+    return msgspec.structs.replace(
+        asked,
+        recipient_delimiter=routes.recipient_delimiter,
+        local_recipients=routes.local_recipients,
+        virtual_aliases=routes.virtual_aliases,
+        canonical=routes.canonical,
+        sender_canonical=routes.sender_canonical,
+        recipient_canonical=routes.recipient_canonical,
+        virtual_mailboxes=routes.virtual_mailboxes,
+        relay_recipients=routes.relay_recipients,
+        always_local=routes.always_local,
+        relays_routes=routes.relays_routes,
+        syntax=msgspec.structs.replace(
+            asked.syntax, empty_address=routes.syntax.empty_address, utf8=routes.syntax.utf8
         ),
     )
 

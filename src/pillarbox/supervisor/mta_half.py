@@ -156,7 +156,7 @@ def _smtpd(
         module="pillarbox.daemons.smtpd",
         on_reload="overlap",
         listeners=tuple(listener.name for listener in listeners),
-        snapshots=snapshots,
+        snapshots=snapshots | {"rewrite": _settings_of_parts(configuration)["rewrite"]},
         user=user,
     )
     return listeners, (role,) if listeners else ()
@@ -180,7 +180,7 @@ def _queue_roles(configuration: Configuration, *, user: User | None) -> tuple[Ro
     """Those that are always there: delivery, smtp and, which needs both, qmgr."""
     snapshot, pickup = configuration.snapshot, _pickup_snapshot(configuration)
     encoded, cleanup = snapshot.encode(), _cleanup_snapshot(configuration, snapshot)
-    agents = transport_services(configuration)
+    agents, parts = transport_services(configuration), _settings_of_parts(configuration)
     return (
         Role(
             name="delivery",
@@ -188,7 +188,7 @@ def _queue_roles(configuration: Configuration, *, user: User | None) -> tuple[Ro
             on_reload="restart",
             program="virtual",
             listeners=("delivery",),
-            snapshots={"virtual": encoded, cleanup_of("virtual"): cleanup},
+            snapshots={"virtual": encoded, cleanup_of("virtual"): cleanup, "rewrite": parts["rewrite"]},
             services=tuple(agent for agent in agents if agent.program in ("local", "pipe", "virtual")),
         ),
         Role(
@@ -205,7 +205,7 @@ def _queue_roles(configuration: Configuration, *, user: User | None) -> tuple[Ro
             on_reload="restart",
             listeners=("qmgr", *_DOORS, "verify"),
             snapshots={
-                **_settings_of_parts(configuration),
+                **parts,
                 cleanup_of("qmgr"): cleanup,
                 "pickup": pickup.encode(),
                 cleanup_of("pickup"): _cleanup_snapshot(configuration, pickup),

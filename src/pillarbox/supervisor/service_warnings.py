@@ -28,6 +28,8 @@ from pillarbox.vocabulary.faults import ConfigurationFault
 _HAVE_SETTINGS: Final = frozenset("smtpd smtp lmtp local virtual pipe pickup cleanup spawn".split())
 """Programs each of whose services has the settings of its own line."""
 
+_OF_THE_QUEUE: Final = frozenset({"enable_long_queue_ids", "hash_queue_depth", "hash_queue_names"})
+
 
 def service_warnings(configuration: Configuration) -> list[str]:
     """One line each, with file and line.
@@ -57,6 +59,9 @@ def _in_vain(configuration: Configuration, service: Service) -> Iterator[str]:
         yield f"-v of service {service.name} has no effect: only smtpd, smtp and lmtp log more with it"
     if service.debug:
         yield f"-D of service {service.name} has no effect: no program is started under a debugger"
+    if program == "cleanup":
+        for name in service.overrides.keys() & _OF_THE_QUEUE:
+            yield f"parameter {name} of service {service.name} has no effect: there is one queue; set it in main.cf"
     reason = _why_settings_do_not_count(program, service)
     if not reason:
         return

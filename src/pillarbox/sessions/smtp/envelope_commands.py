@@ -35,7 +35,7 @@ async def mail(session: SessionState, command: MailFrom) -> Reply:
         return too_often
     client.sender = command.sender
     client.sasl_sender = (command.auth or b"").decode("ascii")
-    limit, size = policy.rules.message_size_limit, command.size or 0
+    limit, size = policy.server.message_size_limit, command.size or 0
     if limit and size > limit:
         refused = Reply(552, (b"5.3.4 Message size exceeds fixed limit",))
     elif (session.filter is None or session.filter.stores) and _disk_is_full(session, size):
@@ -161,5 +161,5 @@ def _disk_is_full(session: SessionState, size: int) -> bool:
     """queue_minfree: room for one and a half messages of the largest size, at least."""
     policy = session.policy
     room = os.statvfs(policy.queue_directory)
-    needed = max(policy.server.queue_minfree, policy.rules.message_size_limit * 3 // 2, size)
+    needed = max(policy.server.queue_minfree, policy.server.message_size_limit * 3 // 2, size)
     return room.f_bavail * room.f_frsize < needed

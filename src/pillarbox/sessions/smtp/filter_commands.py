@@ -22,7 +22,7 @@ async def begin_filtering(session: SessionState, transaction: Transaction) -> Re
     settings = session.filter
     if settings is None or transaction.filter is not None:
         return None
-    chosen = new_filter(settings, limit=session.policy.rules.message_size_limit, tell=session.tell)
+    chosen = new_filter(settings, limit=session.policy.server.message_size_limit, tell=session.tell)
     try:
         await chosen.open(_told(session), transaction.mail_line)
     except FilterFault as fault:

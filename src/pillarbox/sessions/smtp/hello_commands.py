@@ -53,7 +53,7 @@ def _keywords(session: SessionState) -> list[bytes]:
     policy, secured = session.policy, session.client.uses_tls
     words = [
         b"PIPELINING",
-        b"SIZE %d" % policy.rules.message_size_limit if policy.rules.message_size_limit else b"SIZE",
+        b"SIZE %d" % policy.server.message_size_limit if policy.server.message_size_limit else b"SIZE",
     ]
     if not policy.server.disable_vrfy_command:
         words.append(b"VRFY")

@@ -37,7 +37,7 @@ from pillarbox.routing.configured_mappings import configured_mappings
 from pillarbox.routing.configured_routes import fast_flush_domains
 from pillarbox.routing.mappings import Mappings
 from pillarbox.routing.resolution import DomainList, Resolver
-from pillarbox.routing.rewriting import AddressRewriting, configured_rewriting, remote_rewriting
+from pillarbox.routing.rewriting import AddressRewriting, remote_rewriting
 from pillarbox.sessions.smtp.before_queue_filter import FilterSettings
 from pillarbox.sessions.smtp.command_filter import CommandFilter
 from pillarbox.sessions.smtp.ehlo_keywords import KeywordPolicy
@@ -146,8 +146,12 @@ class SmtpPolicy(msgspec.Struct, frozen=True, kw_only=True):
             return False  # it is refused all the same, like any other that is no command
 
     def is_exempt_from_limits(self, client: ClientFacts) -> bool:
-        """smtpd_client_event_limit_exceptions."""
-        return self.server.smtpd_client_event_limit_exceptions.contains(client.address, client.name)
+        """smtpd_client_event_limit_exceptions, and whoever speaks for others by XCLIENT."""
+        server = self.server
+        return any(
+            listed.contains(client.address, client.name)
+            for listed in (server.smtpd_client_event_limit_exceptions, server.smtpd_authorized_xclient_hosts)
+        )
 
     def know_networks(self, client: ClientFacts) -> None:
         """Whether a client with this name and address is in mynetworks."""
@@ -172,7 +176,8 @@ def configured_policy(
 
     identity = with_networks(Identity, snapshot, clock=clock)
     server = with_networks(SmtpServerSettings, snapshot, clock=clock)
-    rewriting = configured_rewriting(snapshot)
+    rewriting = resolver.routes.syntax.rewriting
+    rules = configured_rules(cleanup)
     receive = configured_receive_options(snapshot)
     access = configured_access(snapshot, clock=clock)
     return SmtpPolicy(
@@ -184,7 +189,7 @@ def configured_policy(
         virtual=snapshot.group(VirtualDelivery),
         codes=access.codes,
         rules=msgspec.structs.replace(
-            configured_rules(cleanup), message_size_limit=server.message_size_limit
+            rules, message_size_limit=_smaller(server.message_size_limit, rules.message_size_limit)
         ),
         verp_delimiters=snapshot.group(QueueManager).default_verp_delimiters.encode(),
         verp_filter=snapshot.group(QueueManager).verp_delimiter_filter.encode(),
@@ -252,6 +257,11 @@ def _proxy_filter(snapshot: Snapshot) -> FilterSettings | None:
         stores="speed_adjust" in settings.smtpd_proxy_options,
         directory=os.path.join(directory, "incoming"),
     )
+
+
+def _smaller(one: int, other: int) -> int:
+    """The limit that is met first, of two; 0 is none."""
+    return min(one, other) or max(one, other)
 
 
 def _noop_commands(server: SmtpServerSettings, snapshot: Snapshot) -> frozenset[str]:

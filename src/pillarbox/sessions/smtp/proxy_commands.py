@@ -86,6 +86,8 @@ def _know_networks(session: SessionState) -> None:
     if client.address_text == "unknown":
         client.is_mynetworks = listed = False
     session.may_use_xclient = listed
+    if session.rate is not None:
+        session.rate = session.rate.of(client.address)
     session.know_address()
 
 

@@ -178,7 +178,7 @@ class SessionState:
         self.may_use_xclient = server.smtpd_authorized_xclient_hosts.contains(client.address, client.name)
         self.may_use_xforward = server.smtpd_authorized_xforward_hosts.contains(client.address, client.name)
         self.forwarded: dict[bytes, bytes] = {}  # XFORWARD
-        self.rate = rate  # None: the client is not counted
+        self.rate = rate  # None: nobody is counted
         excluded = server.smtpd_forbid_bare_newline_exclusions.contains(client.address, client.name)
         self.bare_newline = BareNewline.NO if excluded else policy.bare_newline
         self.engine = _new_engine(policy, self.bare_newline)
@@ -291,7 +291,9 @@ class SessionState:
     def too_often(self, event: Event, what: bytes) -> Reply | None:
         """Count an event; the refusal if the client has had its share for now."""
         rate = self.rate
-        if rate is None or not (count := rate.exceeded(event)):
+        if rate is None or not rate.has_limit(event) or self.policy.is_exempt_from_limits(self.client):
+            return None
+        if not (count := rate.exceeded(event)):
             return None
         self.tell(events.Warned(rate.warning(event, count, self.client.label)))
         return Reply(450, (b"4.7.1 Error: too %s from %s" % (what, self.client.address_text.encode()),))

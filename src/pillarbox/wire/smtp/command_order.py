@@ -82,7 +82,7 @@ BY_VERB: Final[dict[bytes, type]] = {
 _VERBS: Final = {kind: verb for verb, kind in BY_VERB.items()} | {
     Help: b"HELP", XClient: b"XCLIENT", XForward: b"XFORWARD",
 }  # fmt: skip
-_BEFORE_TLS: Final = (Ehlo, Helo, Noop, Quit, StartTls)
+_BEFORE_TLS: Final = (Ehlo, Helo, Noop, Quit, StartTls, XClient)
 
 IN_TRANSACTION: Final = (State.MAIL, State.RCPT, State.CHUNKING)
 _HELLO_FIRST: Final = (MailFrom, Vrfy, Auth, Etrn, RcptTo)
