@@ -8,6 +8,7 @@ DESCRIPTION
 """
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -75,6 +76,7 @@ SCRIPTS: Final = {
     "postqueue -s 127.0.0.1\npostqueue -s x-\npostqueue -s .x\npostqueue -s x..y\npostqueue -s x_y.z",
     "wake up": "postkick\npostkick public\npostkick public qmgr W\npostkick nosuch nosuch W\n"
     "postkick public qmgr W x\npostkick -x\npostkick -c /nonexistent public qmgr W",
+    "without defer": "postsuper\npostsuper -p\npostsuper -h ALL\npostsuper -h ALL deferred",
     "as nobody": "nobody: postsuper -d ALL",
 }
 
@@ -124,6 +126,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, bool], 
         name, is_ours = job
         folder = base / f"{list(SCRIPTS).index(name)}{'ours' if is_ours else 'theirs'}"
         spool = Spool(folder, owner="postfix")
+        if name.startswith("without "):
+            shutil.rmtree(spool.queue / name.removeprefix("without "))
         return job, [run(spool, line, is_ours=is_ours) for line in SCRIPTS[name].split("\n")]
 
     ours = [play((name, True)) for name in SCRIPTS]
@@ -140,6 +144,16 @@ def test_the_same_commands_end_the_same(name: str, results: dict[tuple[str, bool
         assert results[name, False] != results[name, True], f"{name} does not differ any more"
     else:
         assert results[name, False] == results[name, True]
+
+
+@pytest.mark.parametrize("program", ["theirs", "ours"])
+def test_a_queue_that_cannot_be_seen_is_not_called_empty(program: str, tmp_path: Path) -> None:
+    """Where a directory is not there the listing fails."""
+    spool = Spool(tmp_path / "queue", owner="postfix", empty=True)
+    shutil.rmtree(spool.queue / "deferred")
+    _, status, listed, said, _ = run(spool, "postqueue -p", is_ours=program == "ours")
+    assert (69, "") == (status, listed)
+    assert said.endswith("postqueue: fatal: malformed showq server response\n")
 
 
 @pytest.mark.parametrize("is_ours", [False, True], ids=["theirs", "ours"])

@@ -76,6 +76,10 @@ class Renamed(Exception):
     """The ids of the command line may be those of other messages now."""
 
 
+_LOOKED_INTO: Final = ("defer", "bounce", "maildrop", "incoming", "active", "deferred", "hold", "flush")
+"""In this order."""
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run the command; the exit status."""
     log: SystemLog | None = None
@@ -96,6 +100,8 @@ def main(argv: list[str] | None = None) -> int:
         directories = queue_of(snapshot)
         owner = mail_owner(snapshot)
         become(owner.pw_uid, owner.pw_gid)
+        if all(value == "ALL" for letter, value in given if letter in _ACTIONS):
+            _look_into_directories(directories.root, queues)
         work = _Work(
             log,
             MessageActions(directories, clock=SystemClock(), warn=log.caution),
@@ -118,6 +124,17 @@ def main(argv: list[str] | None = None) -> int:
     except OSError as error:
         return _fatal(log, f"{error.filename or 'the queue'}: {error.strerror}")
     return 0
+
+
+def _look_into_directories(root: str, queues: list[str]) -> None:
+    """Stop if one that all messages of are wanted of is not there."""
+    for name in _LOOKED_INTO:
+        if queues and name not in queues:
+            continue
+        try:
+            os.scandir(os.path.join(root, name)).close()
+        except OSError as error:
+            raise Stop(f"scan_dir_push: open directory {name}: {error.strerror}") from error
 
 
 def _fatal(log: SystemLog | None, text: str) -> int:

@@ -98,9 +98,20 @@ def _messages(snapshot: Snapshot) -> Iterator[ListedMessage]:
         if os.geteuid() != 0:
             raise Stop(f"Queue report unavailable - mail system is down {why}", EX_UNAVAILABLE) from error
         tell(_PROGRAM, f"warning: Mail system is down -- accessing queue directly {why}")
+        _look_into_directories(queue_directory)
         empty = snapshot.group(QueueManager).empty_address_recipient.encode()
         return list_queue(queue_of(snapshot), empty_address=empty)
     return messages_from(server)
+
+
+def _look_into_directories(queue_directory: str) -> None:
+    """Stop if one is not there: a queue that cannot be seen is not an empty one."""
+    for name in ("maildrop", "active", "incoming", "deferred", "hold"):
+        try:
+            os.scandir(os.path.join(queue_directory, name)).close()
+        except OSError as error:
+            tell(_PROGRAM, f"warning: scan_dir_push: open directory {name}: {error.strerror}")
+            raise Stop("malformed showq server response", EX_UNAVAILABLE) from error
 
 
 def _mail_name(snapshot: Snapshot) -> str:
