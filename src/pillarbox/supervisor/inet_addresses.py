@@ -28,12 +28,35 @@ def inet_listeners(
     host, colon, port = service.name.rpartition(":")
     number = _port(port, service) + port_offset
     addresses = (
-        [host.strip("[]")] if colon and host else [listen] if listen else interface_addresses(snapshot)
+        _host_addresses(host.strip("[]"), service, snapshot)
+        if colon and host
+        else [listen]
+        if listen
+        else interface_addresses(snapshot)
     )
     return [
         InetListener(service.name if at == 0 else f"{service.name}/{at}", address, number)
         for at, address in enumerate(addresses)
     ]
+
+
+def _host_addresses(host: str, service: Service, snapshot: Snapshot) -> list[str]:
+    """An address as it is; a host name's addresses within inet_protocols."""
+    try:
+        return [str(ip_address(host))]
+    except ValueError:
+        pass
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise ConfigurationFault(
+            service.where,
+            f"host not found: {host}: {error.strerror}",
+            mend="give an address, or put the name into /etc/hosts",
+        ) from error
+    versions = ip_versions(snapshot.group(Identity))
+    addresses = dict.fromkeys(str(entry[4][0]) for entry in found)
+    return [address for address in addresses if ip_address(address).version in versions]
 
 
 def _port(text: str, service: Service) -> int:
