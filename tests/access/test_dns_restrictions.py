@@ -129,6 +129,22 @@ def test_what_the_dns_says(
         ), done.lines
 
 
+def test_a_list_is_asked_once_in_a_session(tmp_path: Path) -> None:
+    """What it said, or that it does not answer, counts for all recipients, and for each pattern of answers."""
+    recipients = b"RCPT TO:<me@box.test>\r\n" * 3
+    restrictions = "reject_rbl_client broken.test, reject_rbl_client bl.test=127.0.0.9, reject_rbl_client bl.test=127.0.0.4"
+    done = converse(
+        tmp_path / "q",
+        [b"EHLO x\r\n", b"MAIL FROM:<>\r\n" + recipients, b"QUIT\r\n"],
+        settings={"smtpd_recipient_restrictions": restrictions},
+        zones=ZONES,
+        failing=("7.2.0.192.broken.test",),
+    )
+    refusal = "554 5.7.1 Service unavailable; Client host [192.0.2.7] blocked using bl.test; a spammer"
+    assert done.replies[-4:-1] == [refusal] * 3
+    assert sum("broken.test: RBL lookup error" in line for line in done.lines) == 1
+
+
 TEMPORARY = [
     # restriction, parameter
     ("reject_unknown_sender_domain", "unknown_address_tempfail_action"),

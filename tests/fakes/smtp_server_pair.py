@@ -85,7 +85,7 @@ class Server:
 
 
 _DECISION: Final = re.compile(
-    r"/smtpd\[\d+\]: ((?:NOQUEUE|[0-9A-F]+): (?:reject|reject_warning|hold|discard|redirect|bcc|warn|info|filter|permit): .*|warning: restriction .* is ignored|"
+    r"/smtpd\[\d+\]: ((?:NOQUEUE|[0-9A-F]+): (?:reject|reject_warning|hold|discard|redirect|bcc|warn|info|filter|permit): .*|warning: restriction .* ignored.*|"
     r"warning: (?:restriction \S+ returns OK for|Unable to look up|\S+ RBL lookup error).*)"
 )
 _INSPECTION: Final = re.compile(

@@ -304,7 +304,7 @@ EXCHANGES: Final = [
     ),
     *(
         Exchange(f"{service} without a login", (HELLO, b"MAIL FROM:<mine@s.test>", RCPT, b"RSET", MAIL, RCPT, b"RSET", b"MAIL FROM:<>", RCPT), service)
-        for service in ("owners", "known owners")
+        for service in ("owners", "known owners", "owners of nothing")
     ),
     Exchange("unlisted senders", (HELLO, b"MAIL FROM:<no@pillarbox.test>", RCPT, b"RSET", b"MAIL FROM:<me@pillarbox.test>", b"RCPT TO:<no@pillarbox.test>"), "unlisted"),
     *(

@@ -198,6 +198,11 @@ SERVICES: Final[dict[str, dict[str, str]]] = {
         "smtpd_sender_login_maps": "inline:{ mine@s.test=me@pillarbox.test, other@s.test=you@pillarbox.test }",
         "smtpd_sender_restrictions": "reject_known_sender_login_mismatch",
     },
+    "owners of nothing": {
+        "smtpd_sender_login_maps": "inline:{ mine@s.test=me@pillarbox.test, other@s.test=you@pillarbox.test }",
+        "smtpd_sender_restrictions": "reject_sender_login_mismatch, reject_known_sender_login_mismatch, "
+        "check_sasl_access static:reject",
+    },
     "unlisted": {"smtpd_reject_unlisted_sender": "yes", "smtpd_reject_unlisted_recipient": "no"},
     "proxy": {
         **SASL,

@@ -204,8 +204,16 @@ def reject_multi_recipient_bounce(question: Question, subject: Subject) -> Outco
     return rejected(code, "5.5.3", question.name_of(subject), subject, b"Multi-recipient bounce")
 
 
-def sender_login_checks(tables: Sequence[LookupTable]) -> dict[str, Restriction]:
-    """The restrictions that ask smtpd_sender_login_maps, by name."""
+def sender_login_checks(tables: Sequence[LookupTable], *, serves_logins: bool) -> dict[str, Restriction]:
+    """The restrictions that ask smtpd_sender_login_maps, by name.
+
+    Without smtpd_sasl_auth_enable they are ignored, with a warning: nobody could be logged in.
+    """
+    if not serves_logins:
+        of_both = (ignored_without_logins(name) for name in _OF_LOGINS)
+        return dict(zip(_OF_LOGINS, of_both, strict=True)) | {
+            "reject_sender_login_mismatch": ignored_without_logins(*_OF_LOGINS[:2])
+        }
 
     def owners(question: Question) -> list[str] | None:
         sender, resolver = question.client.sender, question.resolver
@@ -251,9 +259,23 @@ def sender_login_checks(tables: Sequence[LookupTable]) -> dict[str, Restriction]
             return authenticated(question, subject, known_only=True)
         return unauthenticated(question, subject)
 
-    return {
-        "reject_sender_login_mismatch": both,
-        "reject_authenticated_sender_login_mismatch": authenticated,
-        "reject_unauthenticated_sender_login_mismatch": unauthenticated,
-        "reject_known_sender_login_mismatch": known,
-    }
+    checks = dict(zip(_OF_LOGINS, (authenticated, unauthenticated, known), strict=True))
+    return {"reject_sender_login_mismatch": both, **checks}
+
+
+_OF_LOGINS: Final = (
+    "reject_authenticated_sender_login_mismatch",
+    "reject_unauthenticated_sender_login_mismatch",
+    "reject_known_sender_login_mismatch",
+)
+
+
+def ignored_without_logins(*names: str) -> Restriction:
+    """In the place of restrictions about logins, where smtpd_sasl_auth_enable is off."""
+
+    def ignore(question: Question, subject: Subject) -> Outcome:
+        for name in names:
+            question.tell_warning(f"restriction `{name}' ignored: no SASL support")
+        return None
+
+    return ignore

@@ -26,10 +26,11 @@ from typing import Final
 import msgspec
 
 from pillarbox.access.address_checks import is_auth_destination
-from pillarbox.access.question import PERMIT, Outcome, Question, Restriction, Subject, rejected
+from pillarbox.access.question import PERMIT, Listing, Outcome, Question, Restriction, Subject, rejected
 from pillarbox.access.rbl_replies import RblReplies
 from pillarbox.net.dns.records import DnsFault, RecordType, host_name, reverse_name
 from pillarbox.net.dns.records import Outcome as Found
+from pillarbox.net.dns.records import Resolver as DnsResolver
 from pillarbox.routing.address_lookup import text_of
 from pillarbox.vocabulary.digits import decimal
 
@@ -45,6 +46,8 @@ _CLASSES: Final = {
 
 
 _MOST_TEXTS: Final = 100
+_MOST_LISTINGS: Final = 100
+"""That a session remembers."""
 _LONGEST_TEXT: Final = 500
 """Octets of a reason that are told."""
 
@@ -56,8 +59,11 @@ class Zone(msgspec.Struct, frozen=True):
     octets: tuple[frozenset[int], ...] = ()
     text: str = ""  # as it was written
 
-    def matches(self, address: str) -> bool:
-        """Whether an answer counts."""
+    def lists(self, listing: Listing) -> bool:
+        """Whether one of the answers counts."""
+        return any(map(self._matches, listing.addresses))
+
+    def _matches(self, address: str) -> bool:
         if not self.octets:
             return True
         return all(int(part) in wanted for part, wanted in zip(address.split("."), self.octets, strict=True))
@@ -89,22 +95,32 @@ def _octets(part: str) -> frozenset[int]:
     return frozenset(found)
 
 
-class _Listing(msgspec.Struct, frozen=True):
-    listed: bool
-    reason: str = ""
-
-
-async def _ask(question: Question, name: str, zone: Zone) -> _Listing:
-    """Whether `name` stands in the zone, and why.  DnsFault if the zone cannot be asked."""
+async def _ask(question: Question, name: str, zone: Zone) -> Listing:
+    """What the zone says of `name`; it is asked once in a session, and what goes wrong then is logged once."""
     full = f"{name}.{zone.name}"
-    answer = await question.dns.resolve(full, RecordType.A)
-    if answer.outcome is not Found.FOUND or not any(map(zone.matches, answer.texts)):
-        return _Listing(False)
+    listing = question.listings.get(full)
+    if listing is None:
+        try:
+            listing = await _look_up(question.dns, full)
+        except DnsFault as fault:
+            question.tell_warning(f"{full}: RBL lookup error: {fault.public}")
+            listing = Listing(fault=fault)
+        if len(question.listings) >= _MOST_LISTINGS:
+            question.listings.clear()
+        question.listings[full] = listing
+    return listing
+
+
+async def _look_up(dns: DnsResolver, full: str) -> Listing:
+    """DnsFault if the zone cannot be asked."""
+    answer = await dns.resolve(full, RecordType.A)
+    if answer.outcome is not Found.FOUND:
+        return Listing()
     try:
-        reasons = (await question.dns.resolve(full, RecordType.TXT)).records
+        reasons = (await dns.resolve(full, RecordType.TXT)).records
     except DnsFault:
         reasons = ()
-    return _Listing(True, _joined(record for record in reasons if isinstance(record, bytes)))
+    return Listing(tuple(answer.texts), _joined(record for record in reasons if isinstance(record, bytes)))
 
 
 def _joined(texts: Iterable[bytes]) -> str:
@@ -149,13 +165,11 @@ def permit_list(what: str, zone: Zone, _replies: RblReplies) -> Restriction:
             name, shown = _domain(question, what)
         if not name:
             return None
-        try:
-            return PERMIT if (await _ask(question, name, zone)).listed else None
-        except DnsFault as fault:
-            _warn(question, f"{name}.{zone.name}", fault)
+        listing = await _ask(question, name, zone)
+        if listing.fault is not None:
             about = shown.encode("utf-8", "surrogateescape")
             question.defer_if_refused(rejected(450, "4.7.1", about, Subject.CLIENT, b"Service unavailable"))
-            return None
+        return PERMIT if zone.lists(listing) else None
 
     return check
 
@@ -163,18 +177,10 @@ def permit_list(what: str, zone: Zone, _replies: RblReplies) -> Restriction:
 async def _refused(
     question: Question, name: str, zone: Zone, replies: RblReplies, *, class_name: str, shown: str
 ) -> Outcome:
-    try:
-        listing = await _ask(question, name, zone)
-    except DnsFault as fault:
-        _warn(question, f"{name}.{zone.name}", fault)
-        return None
-    if not listing.listed:
+    listing = await _ask(question, name, zone)
+    if not zone.lists(listing):
         return None
     return replies.reply(question, zone.text, reason=listing.reason, class_name=class_name, what=shown)
-
-
-def _warn(question: Question, name: str, fault: DnsFault) -> None:
-    question.tell_warning(f"{name}: RBL lookup error: {fault.public}")
 
 
 def _reversed(question: Question) -> str:

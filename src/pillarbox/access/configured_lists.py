@@ -24,6 +24,7 @@ from pillarbox.config.parameters.address_verification import AddressVerification
 from pillarbox.config.parameters.identity import Identity
 from pillarbox.config.parameters.local_recipients import LocalRecipients
 from pillarbox.config.parameters.smtp_access import SmtpAccess
+from pillarbox.config.parameters.smtp_server_sasl import SmtpServerSasl
 from pillarbox.config.parameters.smtp_server_tls import SmtpServerTls
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.config.value_types import items, unescaped
@@ -90,6 +91,7 @@ def _compiler(snapshot: Snapshot, access: SmtpAccess, *, clock: Clock) -> Compil
             null_sender=access.smtpd_null_access_lookup_key,
         ),
         sender_logins=tables("smtpd_sender_login_maps", access.smtpd_sender_login_maps),
+        serves_logins=snapshot.group(SmtpServerSasl).smtpd_sasl_auth_enable,
         relay_certificates=tables("relay_clientcerts", access.relay_clientcerts),
         asks_for_certificates=tls.smtpd_tls_ask_ccert or tls.smtpd_tls_req_ccert,
         rbl_replies=replies,

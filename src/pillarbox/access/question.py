@@ -14,6 +14,7 @@ from typing import Final, Literal
 import msgspec
 
 from pillarbox.access.client import ClientFacts
+from pillarbox.net.dns.records import DnsFault
 from pillarbox.net.dns.records import Resolver as DnsResolver
 from pillarbox.routing.resolution import Resolution, Resolver
 from pillarbox.tables.table import LookupFault
@@ -79,6 +80,14 @@ Tell = Callable[[str, bytes], None]
 """Writes `verb: RCPT from …: text; …` to the log: reject_warning, hold, warn …"""
 
 
+class Listing(msgspec.Struct, frozen=True):
+    """What a DNS list says of a name (RFC 5782)."""
+
+    addresses: tuple[str, ...] = ()  # none: it is not listed
+    reason: str = ""
+    fault: DnsFault | None = None  # why the list did not answer
+
+
 class Question(msgspec.Struct, kw_only=True):
     """One decision."""
 
@@ -105,6 +114,7 @@ class Question(msgspec.Struct, kw_only=True):
     if_permitted: Reply | None = None  # defer_if_permit
     if_refused: Reply | None = None  # defer_if_reject
     remarks: list[str] = []  # warnings that the log has behind the refusal
+    listings: dict[str, Listing] = {}  # by name below the list, as they were found in this session
 
     @property
     def resolved(self) -> Resolution | None:

@@ -87,6 +87,7 @@ class Compiler:
         clock: Clock,
         keys: AccessKeys,
         sender_logins: Sequence[LookupTable],
+        serves_logins: bool,
         relay_certificates: Sequence[LookupTable] = (),
         asks_for_certificates: bool = False,
         rbl_replies: RblReplies,
@@ -110,12 +111,13 @@ class Compiler:
         self._rbl_replies = rbl_replies
         self._directory = queue_directory
         self._asks = asks_for_certificates
+        self._serves_logins = serves_logins
         self._class_text = class_text
         self._classes = frozenset(classes)
         self._plain = (
             _PLAIN
             | dict(further)
-            | address_checks.sender_login_checks(sender_logins)
+            | address_checks.sender_login_checks(sender_logins, serves_logins=serves_logins)
             | client_checks.certificate_checks(relay_certificates, asks=asks_for_certificates)
         )
         self._permits = permits
@@ -184,7 +186,12 @@ class Compiler:
             table = open_table(argument, where=where, clock=self._clock)
             return server_tables.check_server_access(name, table, self._keys, self._results)
         if name == "check_sasl_access":
-            return self._login_table(argument, where)
+            table = open_table(argument, where=where, clock=self._clock)
+            return (
+                self._login_table(table)
+                if self._serves_logins
+                else address_checks.ignored_without_logins(name)
+            )
         if name == "check_ccert_access":
             return self._certificate_table(argument, where)
         try:
@@ -223,9 +230,8 @@ class Compiler:
 
         return check
 
-    def _login_table(self, argument: str, where: str) -> Restriction:
+    def _login_table(self, table: LookupTable) -> Restriction:
         """check_sasl_access."""
-        table = open_table(argument, where=where, clock=self._clock)
         results = self._results
 
         def check(question: Question, subject: Subject) -> Outcome | Awaitable[Outcome]:

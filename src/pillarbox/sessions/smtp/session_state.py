@@ -16,7 +16,7 @@ from typing import Final, Protocol
 
 from pillarbox.access.client import ClientFacts
 from pillarbox.access.client_rates import ClientRate, Event
-from pillarbox.access.question import Actions, Question
+from pillarbox.access.question import Actions, Listing, Question
 from pillarbox.access.session_values import session_values
 from pillarbox.net.dns.records import Resolver as DnsResolver
 from pillarbox.observability import events
@@ -115,6 +115,7 @@ class SessionState:
         "is_judged",
         "keywords_fault",
         "last",
+        "listings",
         "may_use_xclient",
         "may_use_xforward",
         "may_use_xverp",
@@ -163,6 +164,7 @@ class SessionState:
         self.resolver = resolver
         self.dns = dns
         self.remarks: list[str] = []  # warnings that the log has behind the next refusal
+        self.listings: dict[str, Listing] = {}  # what DNS lists have said
         self.objection = ""  # to the client's certificate: nothing is answered but that
         self.is_excused = False  # the refusal of this command is no error of the client's
         self.is_judged = False  # a message was complete, and was taken or not, but by no restriction
@@ -342,6 +344,7 @@ class SessionState:
             pipelined=self.pipelined,
             goes_through_filter=self.filter is not None,
             remarks=self.remarks,
+            listings=self.listings,
             if_permitted=next(iter(self.deferrals.values()), None) if standing else None,
         )
 
