@@ -26,6 +26,7 @@ COMMANDS: Final = {  # name → how to ask for its version
     "fetchmail": ("fetchmail", "--version"),
     "gsasl": ("gsasl", "--version"),
     "haproxy": ("haproxy", "-v"),
+    "horde": ("dpkg-query", "-W", "-f", "${Version}", "php-horde-imap-client"),
     "import": ("import", "-version"),  # of ImageMagick
     "imapfilter": ("imapfilter", "-V"),
     "interimap": ("interimap", "--version"),
@@ -87,6 +88,8 @@ def is_here(name: str) -> bool:
         return bool(client_libraries.version(name))
     if name == "php-imap":
         return _has_php_imap()
+    if name == "horde":
+        return Path("/usr/share/php/Horde/Imap/Client.php").exists()
     if name == "roundcube":
         return Path("/usr/share/roundcube/index.php").exists()
     return name in _PYTHON or program(name) is not None

@@ -1,4 +1,4 @@
-"""PHP's imap extension, that is UW's c-client, hears from us what it hears from Debian's Dovecot."""
+"""PHP's imap extension, that is UW's c-client, and Horde's Imap_Client hear from us what they hear from Debian's Dovecot."""
 
 import re
 import subprocess
@@ -23,15 +23,14 @@ service pop3-login {
 }
 """
 LEAST = 150
-"""Lines that the script prints."""
+"""Lines that the script of c-client prints."""
 
 
-def said(server: Server, tmp_path: Path) -> list[str]:
+def said(server: Server, script: str, *arguments: str) -> list[str]:
     """What the script prints, without times, ports and codes that Dovecot 2.3 has not (RFC 5530)."""
-    script = str(SCRIPTS / "c_client_day.php")
     ports = [str(server.port), str(server.pop3)]
     done = subprocess.run(
-        [program("php-imap") or "php", script, *ports, "me", "secret", str(tmp_path / "body")],
+        [program("php-imap") or "php", str(SCRIPTS / script), *ports, "me", "secret", *arguments],
         capture_output=True,
         text=True,
         check=False,
@@ -47,6 +46,15 @@ def said(server: Server, tmp_path: Path) -> list[str]:
 def test_a_day_of_php(tmp_path: Path) -> None:
     """Mailboxes, messages in all their parts, searches, sorting, threads, flags, copies, and POP3."""
     with dovecot_pair(SETTINGS) as (ours, theirs):
-        heard = said(ours, tmp_path), said(theirs, tmp_path)
+        heard = [said(server, "c_client_day.php", str(tmp_path / "body")) for server in (ours, theirs)]
     assert len(heard[0]) > LEAST
+    assert heard[1] == heard[0]
+
+
+@pytest.mark.peer("horde")
+def test_a_day_of_horde() -> None:
+    """The same with UTF8=ACCEPT, which Horde asks for where it is offered, and with a cache that QRESYNC keeps."""
+    with dovecot_pair(SETTINGS) as (ours, theirs):
+        heard = [said(server, "horde_day.php") for server in (ours, theirs)]
+    assert len(heard[0]) > 60
     assert heard[1] == heard[0]
