@@ -5,7 +5,7 @@ from pillarbox.sessions.login import Exchange, Failure, Ticket
 
 class ScriptedAuthenticator:
     """PLAIN and LOGIN; the password of everybody is `secret`.  The user `broken` has a database that is down,
-    `locked` a reason of his own."""
+    `locked` a reason of his own, that of `expired` is too old."""
 
     def __init__(self, mechanisms: tuple[bytes, ...] = (b"PLAIN", b"LOGIN")) -> None:
         self._mechanisms = mechanisms
@@ -33,6 +33,8 @@ class ScriptedAuthenticator:
         name = user.decode()
         if name == "broken":
             return Failure(temporary=True, user=name)
+        if name == "expired":
+            return Failure(user=name, expired=True)
         if name == "locked":
             return Failure(reason="Account is locked", user=name)
         return Ticket(name, 7, 4242, b"cookie") if password == b"secret" else Failure(user=name)

@@ -1,7 +1,11 @@
 """What a client hears before and at its login, beside Debian's Dovecot."""
 
 import re
+import shutil
 import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -35,6 +39,31 @@ def heard(port: int, sent: bytes) -> list[bytes]:
         said = [line.rstrip(b"\r\n") for line in lines if not line.startswith(b"* OK Waiting")]
     said = [re.sub(rb"CAPABILITY [^]]*", b"CAPABILITY", line) for line in said]
     return [re.sub(rb" \([0-9.+ ]+ secs\)", b"", line) for line in said]
+
+
+PAM_SERVICE: Final = "auth required pam_permit.so\naccount required pam_debug.so acct=acct_expired\n"
+"""Every password is right, and every account has expired."""
+
+
+@pytest.fixture
+def expired_accounts(tmp_path: Path) -> Iterator[str]:
+    """Name of such a service of PAM; nobody else has it, since root's tests have mounts of their own."""
+    shutil.copytree("/etc/pam.d", tmp_path / "pam.d")
+    (tmp_path / "pam.d" / "expired-accounts").write_text(PAM_SERVICE)
+    subprocess.run(["mount", "--bind", str(tmp_path / "pam.d"), "/etc/pam.d"], check=True)
+    yield "expired-accounts"
+    subprocess.run(["umount", "-l", "/etc/pam.d"], check=True)
+
+
+def test_accounts_that_have_expired(expired_accounts: str) -> None:
+    """RFC 5530 §3: EXPIRED, where PAM says so of a password that is right."""
+    passdb = f"passdb {{\n  driver = pam\n  args = {expired_accounts}\n}}\n"
+    with dovecot_pair(f"protocols = imap\nmail_location = maildir:~/Maildir\n{passdb}") as pair:
+        theirs, ours = [heard(server.port, b"a LOGIN me old\r\n") for server in pair]
+        for server in pair:
+            until(lambda log=server.log: "(password expired)" in log(), what="the end is told")  # type: ignore[misc]
+    assert theirs[1:] == ours[1:]
+    assert b"a NO [EXPIRED] Password expired" in ours, (theirs, ours)
 
 
 @pytest.mark.parametrize("configured", ["+XTRA XTWO", "IMAP4rev1 XTRA"])

@@ -30,11 +30,12 @@ class Accepted(msgspec.Struct, frozen=True):
 
 
 class Refused(msgspec.Struct, frozen=True):
-    """It is not; `temporary` if nobody knows."""
+    """It is not; `temporary` if nobody knows, `expired` if it was right once."""
 
     user: str = ""
     reason: str = ""
     temporary: bool = False
+    expired: bool = False
 
 
 _UNAVAILABLE = Refused(reason="Connection lost to authentication server", temporary=True)
@@ -140,7 +141,8 @@ class AuthClient:
         if answer[0] == b"OK":
             return Accepted(user, number, os.getpid(), self._cookie)
         temporary = b"temp" in found or found.get(b"code") == b"temp_fail"
-        return Refused(user, found.get(b"reason", b"").decode("utf-8", "replace"), temporary)
+        expired = found.get(b"code") == b"pass_expired"
+        return Refused(user, found.get(b"reason", b"").decode("utf-8", "replace"), temporary, expired)
 
     async def _listen(self, connection: Connection) -> None:
         reader = LineReader()

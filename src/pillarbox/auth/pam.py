@@ -41,9 +41,8 @@ _PAM_ERROR_MSG: Final = 3
 _PAM_TEXT_INFO: Final = 4
 _PAM_ESTABLISH_CRED: Final = 2
 _PAM_SILENT: Final = 0x8000
-_REFUSALS: Final = frozenset(
-    {_PAM_AUTH_ERR, _PAM_MAXTRIES, _PAM_NEW_AUTHTOK_REQD, _PAM_ACCT_EXPIRED, _PAM_PERM_DENIED}
-)
+_REFUSALS: Final = frozenset({_PAM_AUTH_ERR, _PAM_MAXTRIES, _PAM_PERM_DENIED})
+_EXPIRED: Final = frozenset({_PAM_NEW_AUTHTOK_REQD, _PAM_ACCT_EXPIRED})
 
 
 class PamFault(Exception):
@@ -51,7 +50,7 @@ class PamFault(Exception):
 
 
 class PamAnswer(msgspec.Struct, frozen=True):
-    """What PAM says.  `status` is right, wrong or unknown; `message` is what a module said to the user."""
+    """What PAM says.  `status` is right, wrong, expired or unknown; `message` is what a module said to the user."""
 
     status: str
     reason: str = ""
@@ -170,6 +169,8 @@ def _refusal(step: str, status: int, text: str, said: list[str]) -> PamAnswer:
         return PamAnswer("wrong", f"{reason} (Password mismatch?)", message)
     if status == _PAM_USER_UNKNOWN:
         return PamAnswer("unknown", reason, message)
+    if status in _EXPIRED:
+        return PamAnswer("expired", reason, message)
     if status in _REFUSALS:
         return PamAnswer("wrong", reason, message)
     raise PamFault(reason)

@@ -53,6 +53,7 @@ class Outcome(msgspec.Struct, frozen=True):
     temporary: bool = False
     no_delay: bool = False
     """Whether a refusal is told at once."""
+    expired: bool = False  # the password, or the account
 
 
 class NoLookups(Exception):
@@ -178,11 +179,12 @@ class PasswordChain:
     def _with(state: Outcome, link: Link, request: LoginRequest, verdict: Verdict) -> Outcome:
         defaults, overrides = _set_fields(link, request)
         if not isinstance(verdict, PasswordRight):
-            no_delay = isinstance(verdict, PasswordWrong) and verdict.no_delay
+            wrong = verdict if isinstance(verdict, PasswordWrong) else PasswordWrong("")
             return msgspec.structs.replace(
                 state,
                 message=verdict.message or state.message,
-                no_delay=state.no_delay or no_delay or "nodelay" in defaults,
+                no_delay=state.no_delay or wrong.no_delay or "nodelay" in defaults,
+                expired=state.expired or wrong.expired,
             )
         found = {**defaults, **state.fields, **verdict.fields, **overrides}
         found.pop("password", None)

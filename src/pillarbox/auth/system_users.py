@@ -189,4 +189,5 @@ def _verdict(checked: Checked, *, shows: bool = False) -> Verdict:
         raise DatabaseFault(checked.reason)
     if checked.status == "unknown":
         return UnknownUser(checked.reason or "unknown user")
-    return PasswordWrong(checked.reason, checked.message if shows else "")
+    message = checked.message if shows else ""
+    return PasswordWrong(checked.reason, message, expired=checked.status == "expired")

@@ -54,12 +54,16 @@ class PasswordRight(msgspec.Struct, frozen=True):
 
 
 class PasswordWrong(msgspec.Struct, frozen=True):
-    """It is not; `reason` for the log, `message` for the client if it may hear one."""
+    """It is not; `reason` for the log, `message` for the client if it may hear one.
+
+    `expired`: it was right once, or the account is closed by now.
+    """
 
     reason: str
     message: str = ""
     no_delay: bool = False
     """Whether the client hears of it at once (extra field nodelay)."""
+    expired: bool = False
 
 
 class UnknownUser(msgspec.Struct, frozen=True):

@@ -208,7 +208,9 @@ class AuthClientConnection:
             del self._exchanges[number]
             self._succeed(number, exchange, outcome)
         else:
-            more = (b"reason=" + outcome.message.encode(),) if outcome.message else ()
+            more = [b"reason=" + outcome.message.encode()] if outcome.message else []
+            if outcome.expired:
+                more.append(b"code=pass_expired")
             await self._refuse(
                 number, exchange, request, given.password.reveal(), *more, no_delay=outcome.no_delay
             )

@@ -64,4 +64,4 @@ class LoginAuthenticator:
         result = await self._client.authenticate(mechanism, initial_response, exchange, fields=tuple(fields))
         if isinstance(result, Accepted):
             return Ticket(result.user, result.request_id, result.client_pid, result.cookie)
-        return Failure(result.reason, result.user, result.temporary)
+        return Failure(result.reason, result.user, result.temporary, expired=result.expired)

@@ -33,6 +33,7 @@ class Failure(msgspec.Struct, frozen=True):
     user: str = ""
     temporary: bool = False
     forbidden: bool = False  # who it is was known, or would have been
+    expired: bool = False  # the password was right once, or the account is closed
 
 
 class ExchangeAborted(Exception):

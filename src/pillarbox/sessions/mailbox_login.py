@@ -79,14 +79,15 @@ class Attempts:
     """What a client has tried, for the log."""
 
     __slots__ = (
-        "_clock", "_failed", "_forbidden", "_in_exchange", "_missing", "_note", "_started", "method", "user"
+        *("_clock", "_expired", "_failed", "_forbidden", "_in_exchange", "_missing", "_note", "_started"),
+        *("method", "user"),
     )  # fmt: skip
 
     def __init__(self, clock: Clock, *, missing: Callable[[], str] = str) -> None:
         """`missing` says in the end what nobody could log in without; empty: nothing."""
         self._clock = clock
         self._missing = missing
-        self._forbidden = False
+        self._expired = self._forbidden = False
         self._started = clock.monotonic()
         self._failed = 0
         self._note = ""
@@ -106,6 +107,7 @@ class Attempts:
         if result is None or isinstance(result, Failure):
             self._failed += 1
             self._forbidden = result is not None and result.forbidden
+            self._expired = result is not None and result.expired
         if result is not None and result.user:
             self.user = result.user
 
@@ -121,6 +123,8 @@ class Attempts:
             note = missing
         elif self._in_exchange:
             note = f"client didn't finish SASL auth, waited {seconds} secs"
+        elif self._expired:
+            note = "password expired"
         elif self._failed:
             what = "authorization" if self._forbidden else "auth"
             note = f"{what} failed, {self._failed} attempts in {seconds} secs"

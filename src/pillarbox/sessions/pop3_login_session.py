@@ -199,4 +199,5 @@ class Pop3LoginSession:
 def _failure_text(failure: Failure) -> bytes:
     if failure.temporary:
         return b"[SYS/TEMP] Temporary authentication failure."
-    return b"[AUTH] " + (failure.reason.encode("ascii", "replace") or b"Authentication failed.")
+    usual = b"Password expired" if failure.expired else b"Authentication failed."
+    return b"[AUTH] " + (failure.reason.encode("ascii", "replace") or usual)

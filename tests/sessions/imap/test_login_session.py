@@ -89,12 +89,13 @@ def test_a_login_hands_over(sent: bytes, said: bytes, method: str) -> None:
 FAILURES = [
     ("wrong password", b"a LOGIN me x\r\n", b"a NO [AUTHENTICATIONFAILED] Authentication failed.\r\n"),
     ("no response at all", b"a AUTHENTICATE PLAIN =\r\n", b"a NO [AUTHENTICATIONFAILED] Authentication failed.\r\n"),
+    ("too old a password", b"a LOGIN expired x\r\n", b"a NO [EXPIRED] Password expired\r\n"),
     ("a reason", b"a LOGIN locked x\r\n", b"a NO [ALERT] Account is locked\r\n"),
     ("database down", b"a LOGIN broken x\r\n", b"a NO [UNAVAILABLE] Temporary authentication failure.\r\n"),
     ("client gives up", b"a AUTHENTICATE PLAIN\r\n*\r\n", b"+ \r\na BAD Authentication aborted by client.\r\n"),
-    ("no base64", b"a AUTHENTICATE PLAIN\r\n!!!\r\n", b"+ \r\na NO [ALERT] Invalid base64 in response\r\n"),
+    ("no base64", b"a AUTHENTICATE PLAIN\r\n!!!\r\n", b"+ \r\na BAD Invalid base64 in response\r\n"),
     ("a response without end", b"a AUTHENTICATE PLAIN\r\n" + b"A" * 9000 + b"\r\n",
-     b"+ \r\na NO [ALERT] Invalid base64 in response\r\n"),
+     b"+ \r\na BAD Invalid base64 in response\r\n"),
     ("no base64 at once", b"a AUTHENTICATE PLAIN dQB\r\n", b"a BAD Invalid base64 data in initial response\r\n"),
     ("unknown mechanism", b"a AUTHENTICATE FOO\r\n", b"a NO [ALERT] Unsupported authentication mechanism.\r\n"),
 ]  # fmt: skip

@@ -10,7 +10,7 @@ FAULTS
     A wrong password is answered as an unknown user is.  The third bad command ends the connection.
 
 STANDARDS
-    RFC 3501 §6.2, §7.1; RFC 4959 (SASL-IR); RFC 5530 (AUTHENTICATIONFAILED, PRIVACYREQUIRED, UNAVAILABLE)
+    RFC 3501 §6.2, §7.1; RFC 4959 (SASL-IR); RFC 5530 (AUTHENTICATIONFAILED, EXPIRED, PRIVACYREQUIRED, UNAVAILABLE)
 """
 
 import ssl
@@ -206,7 +206,9 @@ class ImapLoginSession:
         try:
             result = await self._client.authenticate(mechanism, response, exchange)
         except NotBase64:
-            engine.reply(tag, b"NO [ALERT] Invalid base64 in response")
+            engine.reply(
+                tag, b"BAD Invalid base64 in response"
+            )  # RFC 9051 §6.2.2: "MUST reject … with a tagged BAD"
             return None
         except ExchangeAborted:
             engine.reply(tag, b"BAD Authentication aborted by client.")
@@ -222,6 +224,8 @@ class ImapLoginSession:
 def _failure_text(failure: Failure) -> bytes:
     if failure.temporary:
         return b"[UNAVAILABLE] Temporary authentication failure."
+    if failure.expired:
+        return b"[EXPIRED] " + (failure.reason.encode("ascii", "replace") or b"Password expired")
     if failure.reason:
         code = b"[AUTHORIZATIONFAILED] " if failure.forbidden else b"[ALERT] "
         return code + failure.reason.encode("ascii", "replace")
