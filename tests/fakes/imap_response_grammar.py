@@ -78,7 +78,7 @@ _STATUS: Final = (
     rb"|APPENDLIMIT (?:%b|NIL)|MAILBOXID %b)" % (NUMBER, NZ, NUMBER, _OBJECT_ID)
 )
 _SECTION_TEXT: Final = rb"(?:HEADER|TEXT|HEADER\.FIELDS(?:\.NOT)? \("
-_ENTRY: Final = rb"/(?:private|shared)(?:/[^/*%\x00-\x1f\x7f-\xff \"(){]+)*"
+_ENTRY: Final = re.compile(rb"/(?:private|shared)(?:/[^/*%\x00-\x1f\x7f-\xff]+)*", re.IGNORECASE)
 
 
 class NotGrammar(Exception):
@@ -318,10 +318,18 @@ class _Reader:
         if self.take(rb"(?=\()") is not None:
             self.listed(self._entry_value, least=1)
         else:
-            self.want(_ENTRY + rb"(?: %b)*" % _ENTRY, "entry-list")
+            self.entry()
+            while self.take(rb" ") is not None:
+                self.entry()
+
+    def entry(self) -> None:
+        """`entry = astring`, of components of any characters but wildcards and controls"""
+        name = self.astring().strip(b'"')
+        if _ENTRY.fullmatch(name) is None:
+            raise NotGrammar(f"entry: {name!r}")
 
     def _entry_value(self) -> None:
-        self.want(_ENTRY, "entry-name")
+        self.entry()
         self.space()
         self.nstring(eight=True)
 
