@@ -132,6 +132,10 @@ kick
 kick me
 kick 192.0.2.1
 penalty
+-f tab penalty
+penalty 192.0.2.0/24
+penalty x
+penalty -a BASE/nosuch
 proxy
 proxy list
 proxy kick

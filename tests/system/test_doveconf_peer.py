@@ -217,6 +217,8 @@ mail_cache_min_mail_count
 mail_plugins protocols
 -m imap
 -e true
+-e false
+-f protocol=imap -e nosuchcommand -c x
 -q
 -f
 """,
@@ -366,6 +368,26 @@ def test_settings_for_programs(name: str, options: str, tmp_path: Path) -> None:
     )
     assert ours == theirs
     assert len(ours) > 1000
+
+
+def test_commands_have_the_settings_in_their_environment(tmp_path: Path) -> None:
+    """-e: those that are set, and not the services that Dovecot has by itself."""
+    path = tmp_path / "dovecot.conf"
+    path.write_text(
+        'protocols = imap\nmail_location = maildir:~/M\nlogin_greeting = "a  b"\nmail_plugins = $mail_plugins acl\n'
+        "plugin {\n acl = vfile\n}\nnamespace inbox {\n inbox = yes\n mailbox Sent {\n auto = create\n }\n}\n"
+        "protocol imap {\n mail_plugins = $mail_plugins quota\n}\n"
+    )
+    found = []
+    for program in (OURS, THEIRS):
+        lines, _, status = asked(program, path, "-f", "protocol=imap", "-e", "sh", "-c", "env; exit 7")
+        assert status == 7
+        found.append(sorted(line for line in lines if line.startswith(_OF_SETTINGS)))
+    assert found[0] == found[1]
+    assert "MAIL_PLUGINS= acl quota" in found[0]
+
+
+_OF_SETTINGS = ("DOVECONF_", "LOGIN_", "MAIL_", "NAMESPACE", "PLUGIN", "PROTOCOLS")
 
 
 def test_debians_own_configuration_is_shown_alike() -> None:

@@ -2,7 +2,8 @@
 
 DESCRIPTION
     REQUEST redeems a login that was right; USER gives a user's account, PASS what the passdb says of him, LIST
-    all users.  The socket auth-userdb has no REQUEST; and as everybody may connect to it, a process that is
+    all users.  PENALTIES, which is our own, gives the addresses that have tried wrong passwords.  The socket
+    auth-userdb has no REQUEST; and as everybody may connect to it, a process that is
     neither root's nor the auth server's own user hears of accounts with its own user id only.
 
 STANDARDS
@@ -87,6 +88,8 @@ class AuthMasterConnection:
                 work = self._password_fields(number, fields[2], given)
             case b"LIST" if self._only_uid is None:
                 work = self._list(number)
+            case b"PENALTIES" if self._only_uid is None:
+                work = self._penalties(number)
             case _:
                 return False
         self._open_questions += 1
@@ -155,6 +158,14 @@ class AuthMasterConnection:
         )
         more = [word.encode("utf-8", "surrogateescape") for word in words]
         self._connection.send(encode_line(b"PASS", b"%d" % number, b"user=" + request.user.encode(), *more))
+
+    async def _penalties(self, number: int) -> None:
+        lines = [
+            encode_line(b"PENALTY", b"%d" % number, address.encode(), b"%d" % count, b"%d" % seconds)
+            for address, count, seconds in self._server.penalties.listing()
+            if count
+        ]
+        self._connection.send(b"".join([*lines, encode_line(b"DONE", b"%d" % number)]))
 
     def _complain(self, text: str) -> None:
         self._server.tell(MailboxNotice("auth", "Error", text))

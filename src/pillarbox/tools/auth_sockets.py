@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
+from pillarbox.vocabulary.digits import decimal
 from pillarbox.vocabulary.secret import Secret
 from pillarbox.wire.auth_protocol import LineReader, LineTooLong, encode_line, split_line
 
@@ -95,6 +96,17 @@ class AuthSocket:
             if fields[0] == b"LIST":
                 found.append(fields[2].decode("utf-8", "replace"))
         return found
+
+    def penalties(self) -> list[tuple[str, int, int]]:
+        """Addresses that have tried wrong passwords: how many, and how many seconds ago the last."""
+        self._send(encode_line(b"PENALTIES", b"1"))
+        found: list[tuple[str, int, int]] = []
+        for fields in self._answers():
+            if fields[0] == b"DONE":
+                return found
+            if fields[0] == b"PENALTY" and len(fields) == 5:
+                found.append((fields[2].decode("ascii", "replace"), decimal(fields[3]), decimal(fields[4])))
+        raise NoAnswer(f"{self._label}: {self._path}: Disconnected unexpectedly")
 
     def _answer(self) -> Answer:
         for fields in self._answers():

@@ -13,7 +13,7 @@
     index  force-resync  purge
     log errors|find|reopen|test
     instance list
-    process status  proxy list|kick  stats dump
+    process status  proxy list|kick  stats dump  penalty
 
     -D and -v have no effect: there is nothing more to tell.
 
@@ -134,6 +134,10 @@ def _command(name: str) -> Command | None:
             from pillarbox.tools.doveadm_commands import absent
 
             return {"process": absent.process, "proxy": absent.proxy, "stats": absent.stats}[name]
+        case "penalty":
+            from pillarbox.tools.doveadm_commands import penalty as doveadm_penalty
+
+            return doveadm_penalty.penalty
         case "log":
             from pillarbox.tools.doveadm_commands import log as doveadm_log
 
@@ -166,6 +170,7 @@ def _synopses() -> dict[str, str]:
     from pillarbox.tools.doveadm_commands import batch as doveadm_batch
     from pillarbox.tools.doveadm_commands import mailboxes as doveadm_mailboxes
     from pillarbox.tools.doveadm_commands import messages as doveadm_messages
+    from pillarbox.tools.doveadm_commands import penalty as doveadm_penalty
     from pillarbox.tools.doveadm_commands import quota as doveadm_quota
     from pillarbox.tools.doveadm_commands import sessions as doveadm_sessions
     from pillarbox.tools.doveadm_commands import users as doveadm_users
@@ -179,6 +184,7 @@ def _synopses() -> dict[str, str]:
         "kick": doveadm_sessions.KICK_USAGE.partition(" ")[2],
         "log": "errors|find|reopen|test",
         "mailbox": "|".join(doveadm_mailboxes.USAGE),
+        "penalty": doveadm_penalty.PENALTY_USAGE.partition(" ")[2],
         "process": "|".join(absent.PROCESS_USAGE),
         "proxy": "|".join(absent.PROXY_USAGE),
         "pw": doveadm_users.PW_USAGE.partition(" ")[2],

@@ -3,7 +3,10 @@
     doveconf [-adnNpPsSx] [-c FILE] [-f NAME=VALUE]...
     doveconf [-dhnNpPx] [-c FILE] [-f NAME=VALUE]... SETTING|SECTION...
 
-    -e and -m are not served; -p has no effect: no key has a password that would be asked for.
+    doveconf -e [-c FILE] [-f NAME=VALUE]... COMMAND [ARGUMENTS]
+
+    -e runs a command with what is set in its environment: MAIL_LOCATION, PLUGIN/QUOTA.  -m is not served.
+    -p has no effect: no key has a password that would be asked for.
 
 EXIT STATUS
     0   done
@@ -18,7 +21,7 @@ import sys
 from collections.abc import Sequence
 
 from pillarbox.config.dovecot import listing
-from pillarbox.config.dovecot.consistency import complaint, complaint_within
+from pillarbox.config.dovecot.consistency import check_consistency, complaint, complaint_within
 from pillarbox.config.dovecot.listing import Extent, Style
 from pillarbox.config.dovecot.reading import Configuration, Path, read_configuration
 from pillarbox.supervisor.version import DOVECOT_VERSION
@@ -39,19 +42,17 @@ _FILTERS = {
 @works_unread
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry of the command."""
+    given, command = _command(list(sys.argv[1:] if arguments is None else arguments))
     try:
-        pairs, names = getopt.gnu_getopt(
-            list(sys.argv[1:] if arguments is None else arguments), "ac:def:hm:nNpPsSx"
-        )
+        pairs, names = getopt.gnu_getopt(given, "ac:def:hm:nNpPsSx")
     except getopt.GetoptError as error:
         needs = "requires argument" in error.msg
         what = "option requires an argument" if needs else "invalid option"
         print(f"{sys.argv[0]}: {what} -- '{error.opt}'", file=sys.stderr)
         return EX_CONFIG
     options = dict(pairs)
-    if "-e" in options:
-        why = "-e is not served: read settings by doveconf -h" if names else "Missing command for -e"
-        print(f"doveconf: Fatal: {why}", file=sys.stderr)
+    if "-e" in options and not (command := [*names, *command]):
+        print("doveconf: Fatal: Missing command for -e", file=sys.stderr)
         return EX_CONFIG
     if "-m" in options:
         print("doveconf: Fatal: -m is not served: use -n or -a", file=sys.stderr)
@@ -64,7 +65,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return EX_CONFIG
         if flag == "-f":
             known[_FILTERS[name]] = wanted
+    if "-e" in options:
+        return _execute(options, command, known)
     return show(options, names, known, program="doveconf")
+
+
+def _command(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """What stands up to -e, and what behind it: options there are the command's."""
+    for at, argument in enumerate(arguments):
+        if argument == "-e" and (at == 0 or arguments[at - 1] not in ("-c", "-f", "-m")):
+            return arguments[: at + 1], arguments[at + 1 :]
+    return arguments, []
+
+
+def _execute(options: dict[str, str], command: Sequence[str], known: dict[str, str]) -> int:
+    """Become the command, with what the configuration sets in its environment."""
+    path = options.get("-c", DOVECOT_CONF)
+    style = Style(secrets=True, expand=True, hidden="-s" in options)
+    try:
+        configuration = read_configuration(path)
+        check_consistency(configuration)
+        if known:
+            configuration = listing.filtered(configuration, known)
+        lines = list(listing.simple_lines(configuration, Extent.CHANGED, style))
+    except ConfigurationFault as fault:
+        print(f"doveconf: Fatal: {fault}", file=sys.stderr)
+        return EX_CONFIG
+    for warning in configuration.warnings:
+        print(f"doveconf: Warning: {warning}", file=sys.stderr)
+    settings = (line.partition("=") for line in lines)
+    environment = {name.upper(): value for name, _, value in settings if "\0" not in value}
+    try:
+        os.execvpe(command[0], list(command), {**os.environ, **environment, "DOVECONF_ENV": "1"})  # noqa: S606
+    except OSError as error:
+        print(f"doveconf: Fatal: execvp({command[0]}) failed: {error.strerror}", file=sys.stderr)
+        return EX_CONFIG
 
 
 def show(options: dict[str, str], names: Sequence[str], known: dict[str, str], *, program: str) -> int:

@@ -29,7 +29,6 @@ COMMANDS: Final[Mapping[str, _Refusal]] = {
     "exec": _Refusal("Dovecot's programs are not here; dovecot-lda is a command"),
     "fs": _Refusal("mail is in files, which any command reads"),
     "oldstats": _Refusal("no statistics are kept"),
-    "penalty": _Refusal("penalties are the auth server's, and nothing asks it for them"),
     "rebuild": _Refusal("no keywords tell which messages have attachments"),
     "replicator": _Refusal("nothing is replicated", "replicator-doveadm"),
     "service": _Refusal("there are no services of Dovecot's: doveadm process status shows what runs"),
