@@ -139,6 +139,13 @@ def _keep_freed_memory() -> None:
         library.mallopt(_M_MMAP_THRESHOLD, _KEPT_OCTETS)
 
 
+def give_back_memory() -> None:
+    """What is free between what is used goes to the kernel: after something large that comes rarely."""
+    library = ctypes.CDLL(None)
+    if hasattr(library, "malloc_trim"):  # not with other C libraries
+        library.malloc_trim(0)
+
+
 def open_log(startup: Startup, *, schedule: Callable[[Callable[[], None]], object] | None = None) -> LogFile:
     """The role's event sink."""
     return LogFile(

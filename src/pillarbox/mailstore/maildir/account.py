@@ -238,6 +238,11 @@ class MaildirAccount:
         """Whether something is done in the background."""
         return self._leisure.is_busy or any(mailbox.is_busy for mailbox in self._open.values())
 
+    @property
+    def messages_loaded(self) -> int:
+        """Of how many messages something is kept in memory."""
+        return sum(len(mailbox.messages) for mailbox in self._open.values())
+
     # --- the tree -----------------------------------------------------------------------------------
 
     async def list_mailboxes(self) -> MailboxList:
@@ -431,11 +436,13 @@ class MaildirAccount:
         if self._quota is not None:
             await self._run(self._quota.recalculate)
 
-    async def close(self) -> None:
-        """Give back all files."""
+    async def close(self, *, releases: bool = False) -> None:
+        """Give back all files; with `releases`, also the memory of messages, which nobody will ask for any more."""
         for mailbox in self._open.values():
             await mailbox.finish()
             await self._run(mailbox.writing_down())
+            if releases:
+                mailbox.release()
         self._open.clear()
         if self.lazy_expunge is not None:
             await self.lazy_expunge.close()

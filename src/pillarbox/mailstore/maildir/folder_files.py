@@ -315,6 +315,21 @@ class FolderFiles:
             except OSError:
                 continue  # another program was faster, or it is not ours to remove
 
+    def forget_lines(self) -> None:
+        """Nobody uses the folder for now: lines of the uidlist, a third of its memory, are read when needed."""
+        if self.mutex.acquire(blocking=False):
+            try:
+                self.uidlist.forget_lines()
+            finally:
+                self.mutex.release()
+
+    def release(self) -> None:
+        """Nobody will use it any more."""
+        with self.mutex:
+            self.uids, self.paths = array("I"), MessagePaths()
+            self.uidlist = UidList(self.control, self.files)
+            self.uid_validity = 0
+
     # --- changes to the table, each with its event --------------------------------------------------
 
     def add(self, uid: int, path: bytes) -> None:

@@ -520,7 +520,15 @@ class MaildirMailbox:
             self._contents.close()
             self._reading.forget()
             self.texts.tidy()
+            self.folder.forget_lines()
             self._on_close(self)
+
+    def release(self) -> None:
+        """Forget the messages: nobody will use the mailbox any more, and what refers to what goes much later."""
+        self.messages = MessageTable()
+        self.memo.clear()
+        self.lasting_memo.clear()
+        self.folder.release()
 
     # --- inside -------------------------------------------------------------------------------------
 
