@@ -26,6 +26,7 @@ SYSTEMS: Final = frozenset(
 """Values of parameters that a fixture for a whole module is made for."""
 
 SECONDS: Final = {
+    "test_snapshots_peer.py": 4,
     "test_takeover_peer.py": 170,
     "test_queue_takeover_peer.py": 145,
     "test_quota_rules_peer.py": 125,
