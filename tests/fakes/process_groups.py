@@ -37,6 +37,7 @@ SECONDS: Final = {
     "test_table_servers_peer.py": 80,
     "test_pop3_settings_peer.py": 70,
     "test_monitors_peer.py": 65,
+    "test_master_acl_peer.py": 20,
     "test_relaying_mailers_peer.py": 30,
     "test_lab.py": 60,
     "test_ledger.py": 60,

@@ -44,7 +44,7 @@ def login_context(pair: tuple[str, str], *, ciphers: str, prefers_own_order: boo
         ssl_cipher_list=ciphers,
         ssl_prefer_server_ciphers=prefers_own_order,
     )
-    [made] = tls_contexts(settings).values()
+    [made] = tls_contexts(settings, []).values()
     return made
 
 
@@ -191,7 +191,7 @@ def of_dovecot(pair: tuple[str, str], **settings: object) -> ssl.SSLContext:
     """The login processes' context."""
     certificate, key = pair
     fields = {"ssl_cert": certificate, "ssl_key": key, **settings}
-    made = tls_contexts(msgspec.convert(fields, MailboxSettings))
+    made = tls_contexts(msgspec.convert(fields, MailboxSettings), [])
     return made[pair]
 
 
@@ -279,3 +279,16 @@ def test_chains_that_cannot_be_loaded(tmp_path: Path) -> None:
         with pytest.raises(BadChain) as fault:
             load_chains(bare_context(), text)
         assert fault.value.warnings[0] == reason
+
+
+def test_parameters_that_cannot_be_used(tmp_path: Path, pair: tuple[str, str]) -> None:
+    """ssl_dh: the log says it, and DHE goes on with a group of OpenSSL's own."""
+    (tmp_path / "dh.pem").write_text("nothing\n")
+    for name, reason in (("dh.pem", "no start line"), ("nosuch.pem", "No such file or directory")):
+        path = tmp_path / name
+        certificate, key = pair
+        warnings: list[str] = []
+        settings = MailboxSettings(ssl_cert=certificate, ssl_key=key, ssl_dh=str(path))
+        assert tls_contexts(settings, warnings)
+        told = f"ssl_dh: Can't load DH parameters from {path}: {reason}: OpenSSL's own are used"
+        assert warnings == [told]

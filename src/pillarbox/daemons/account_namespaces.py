@@ -55,6 +55,20 @@ class SessionUser(msgspec.Struct, frozen=True):
     home: str
     place: Storage
     groups: tuple[str, ...] = ()
+    acl_name: str = ""
+    """Another name by which access lists know who it is: a master user has his own rights."""
+
+
+def acl_name(settings: MailboxSettings, user: str, home: str, fields: Mapping[str, str]) -> str:
+    """By which name access lists know a session, if not by the user's: acl_user, or who logged in as a master user.
+
+    Either is of the userdb, or a setting of `plugin {}` with variables.
+    """
+    values = variables.user_values(user) | {"home": home}
+    for name in ("acl_user", "master_user"):
+        if found := fields.get(name) or variables.expand(settings.plugin.get(name, ""), values):
+            return found
+    return ""
 
 
 class AccountNamespaces:
@@ -90,7 +104,8 @@ class AccountNamespaces:
         """What a session of IMAP sees.  ConfigurationFault."""
         settings = self.settings
         main = as_named(own, settings.namespaces[0])
-        who = SessionUser(user, home, place, tuple(fields.get("acl_groups", "").replace(",", " ").split()))
+        groups = tuple(fields.get("acl_groups", "").replace(",", " ").split())
+        who = SessionUser(user, home, place, groups, acl_name(self.settings, user, home, fields))
         lazy = self.lazy_expunge_of(who, fields)
         if len(settings.namespaces) == 1 and not self.has_lists:
             return own if main.is_plain else main
@@ -222,7 +237,11 @@ class AccountNamespaces:
             return None
         return AccessLists(
             tree_at(place),
-            AclUser(name=user.name, groups=user.groups, is_owner=is_owner),
+            AclUser(
+                name=user.acl_name or user.name,
+                groups=user.groups,
+                is_owner=is_owner and user.acl_name in ("", user.name),
+            ),
             files=DISK,
             clock=self.clock,
             global_file=self.settings.acl_file,

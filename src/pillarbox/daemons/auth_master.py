@@ -13,7 +13,7 @@ STANDARDS
 import asyncio
 import hmac
 import os
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 
 from pillarbox.auth.password_chain import NoLookups
 from pillarbox.auth.server import AuthServer
@@ -101,7 +101,9 @@ class AuthMasterConnection:
         if login is None or not hmac.compare_digest(cookie, self._server.cookie):
             self._connection.send(encode_line(b"FAIL", b"%d" % number))
             return
-        more = (b"auth_mech=" + login.request.mechanism.encode(),)
+        more = [b"auth_mech=" + login.request.mechanism.encode()]
+        if master := login.fields.get("master_user"):
+            more.append(b"master_user=" + master.encode("utf-8", "surrogateescape"))
         await self._look_up(number, login.request, login.fields, more)
 
     async def _look_up_name(self, number: int, name: bytes, given: Mapping[bytes, bytes]) -> None:
@@ -116,7 +118,7 @@ class AuthMasterConnection:
         number: int,
         request: LoginRequest,
         prefetched: Mapping[str, str] | None,
-        more: tuple[bytes, ...],
+        more: Sequence[bytes],
     ) -> None:
         try:
             account = await self._server.account(request, prefetched)

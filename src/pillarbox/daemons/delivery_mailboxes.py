@@ -22,6 +22,7 @@ import msgspec
 
 from pillarbox.config.dovecot.mail_location import place_of
 from pillarbox.config.mailbox_settings import MailboxSettings, Namespace, Storage
+from pillarbox.daemons.account_namespaces import acl_name
 from pillarbox.files.file_system import DISK
 from pillarbox.mailstore.deliver import make_maildir
 from pillarbox.mailstore.dovecot_files.subscriptions import Subscriptions
@@ -72,9 +73,10 @@ def delivery_mailbox(settings: MailboxSettings, letter: Letter, place: Storage) 
     lists = None
     if settings.has_plugin("acl", "lmtp"):
         groups = tuple(letter.fields.get("acl_groups", "").replace(",", " ").split())
+        name_in_lists = acl_name(settings, letter.user, letter.home, letter.fields) or letter.user
         lists = AccessLists(
             tree_at(place),
-            AclUser(name=letter.user, groups=groups, is_owner=is_own),
+            AclUser(name=name_in_lists, groups=groups, is_owner=is_own and name_in_lists == letter.user),
             files=DISK,
             clock=SystemClock(),
             global_file=settings.acl_file,

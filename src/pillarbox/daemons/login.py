@@ -347,10 +347,13 @@ def _session_id() -> str:
 def open_role(startup: Startup) -> Serve:
     """The certificates and the sockets."""
     settings = MailboxSettings.decode(startup.settings)
-    contexts = tls_contexts(settings)
+    warnings: list[str] = []
+    contexts = tls_contexts(settings, warnings)
     sockets = {name: socket.socket(fileno=descriptor) for name, descriptor in startup.listeners.items()}
 
     async def serve(control: Control, tell: EventSink) -> None:
+        for warning in dict.fromkeys(warnings):
+            tell(MailboxNotice("master", "Warning", warning))
         async with asyncio.TaskGroup() as tasks:
             role = LoginRole(settings, contexts=contexts, tell=tell, tasks=tasks)
             await role.start()

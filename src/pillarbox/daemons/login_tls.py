@@ -13,6 +13,7 @@ from pillarbox.config.mailbox_settings import MailboxSettings
 from pillarbox.net.client_certificates import Shown, ask_for_certificates, long_name, shown_by
 from pillarbox.net.connection import Connection
 from pillarbox.net.tls_contexts import load_second, server_context
+from pillarbox.net.tls_faults import library_error
 from pillarbox.net.tls_options import set_cipher_suites, set_curves, take_dh_parameters
 from pillarbox.net.tls_versions import limit_versions
 from pillarbox.vocabulary.faults import ConfigurationFault
@@ -63,8 +64,11 @@ class ClientCertificate:
         return "" if shown.is_trusted else "client sent an invalid cert"
 
 
-def tls_contexts(settings: MailboxSettings) -> dict[tuple[str, str], ssl.SSLContext]:
-    """A context for each pair of certificate and key; the host that a client names chooses among them."""
+def tls_contexts(settings: MailboxSettings, warnings: list[str]) -> dict[tuple[str, str], ssl.SSLContext]:
+    """A context for each pair of certificate and key; the host that a client names chooses among them.
+
+    What the log is to be told is added to `warnings`.
+    """
     rules = settings.connection_rules()
     contexts = {
         pair: server_context(
@@ -85,7 +89,7 @@ def tls_contexts(settings: MailboxSettings) -> dict[tuple[str, str], ssl.SSLCont
         limit_versions(context, f">={settings.ssl_min_protocol}")
         if settings.ssl_alt_cert and pair == (settings.ssl_cert, settings.ssl_key):
             load_second(context, settings.ssl_alt_cert, settings.ssl_alt_key, where="ssl_alt_cert")
-        _choose_algorithms(context, settings)
+        _choose_algorithms(context, settings, warnings)
         context.sni_callback = choose
         if settings.ssl_verify_client_cert:
             ask_for_certificates(
@@ -94,16 +98,18 @@ def tls_contexts(settings: MailboxSettings) -> dict[tuple[str, str], ssl.SSLCont
     return contexts
 
 
-def _choose_algorithms(context: ssl.SSLContext, settings: MailboxSettings) -> None:
+def _choose_algorithms(context: ssl.SSLContext, settings: MailboxSettings, warnings: list[str]) -> None:
     """ConfigurationFault."""
     if settings.ssl_dh:
         try:
             take_dh_parameters(context, settings.ssl_dh)
         except OSError as error:
-            reason = error.strerror or "it holds no such parameters"
-            raise ConfigurationFault(
-                "ssl_dh", f"Can't load DH parameters from {settings.ssl_dh}: {reason}"
-            ) from error
+            cause = error.__cause__
+            reason = library_error(cause) if isinstance(cause, ssl.SSLError) else error.strerror
+            warnings.append(
+                f"ssl_dh: Can't load DH parameters from {settings.ssl_dh}: {reason}: OpenSSL's own are used"
+            )
+            take_dh_parameters(context, "")
     if not settings.ssl_has_tickets:
         context.options |= ssl.OP_NO_TICKET
     for name, names, choose in (

@@ -35,8 +35,9 @@ _SERVED_PLUGINS: Final = frozenset(
     "imap_zlib".split()
 )
 _SERVED_PLUGIN_SETTINGS: Final = frozenset(
-    "zlib_save zlib_save_level acl acl_shared_dict acl_anyone acl_defaults_from_inbox fts_autoindex "
-    "lazy_expunge lazy_expunge_only_last_instance listescape_char mail_log_events mail_log_fields trash".split()
+    "zlib_save zlib_save_level acl acl_shared_dict acl_user acl_anyone acl_defaults_from_inbox fts_autoindex "
+    "lazy_expunge lazy_expunge_only_last_instance listescape_char mail_log_events mail_log_fields master_user "
+    "trash".split()
 )
 _REFUSED_PLUGINS: Final = {
     "mail_crypt": "mail would be stored unencrypted",

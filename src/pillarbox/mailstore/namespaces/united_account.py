@@ -304,7 +304,10 @@ class UnitedAccount:
             names, fault = set(), None
             for name in (entry.name for entry in entries if entry.selectable):
                 try:
-                    if Rights.LOOKUP in lists.rights(_stored(part, name)):
+                    rights = lists.rights(_stored(part, name))
+                    if (
+                        Rights.LOOKUP in rights or name == INBOX
+                    ):  # which is there for everybody, as in Dovecot
                         names.add(name)
                 except StoreUnavailable as error:  # one list that makes no sense hides one mailbox
                     fault = error

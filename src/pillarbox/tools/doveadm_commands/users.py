@@ -144,7 +144,8 @@ def _account_fields(configuration: Configuration, answer: Answer) -> dict[str, s
     for name in ("uid", "gid"):
         if name in found and _is_left_to_mail_uid(configuration, name):
             found[name] = configuration.value(f"mail_{name}") or found[name]
-    mail = {"mail": found.get("mail", configuration.value("mail_location"))}
+    values = variables.user_values(answer.fields[0]) | found
+    mail = {"mail": found.get("mail") or variables.expand(configuration.value("mail_location"), values)}
     return {key: found[key] for key in ("uid", "gid", "home") if key in found} | mail | found
 
 
