@@ -39,7 +39,7 @@ _TRANSPORTS: Final = (
         "smtp",
         "error",
         "smtp:",
-        ":out.test",
+        "smtp:out.test",
     ),
     *("lmtp:inet:10.53.0.21:25", "lmtp:[10.53.0.20]:25", "smtp:mx.here.test", "smtp:[mx2.here.test]:smtp"),
 )

@@ -201,6 +201,7 @@ class Played:
         return replies
 
     def _submit_by_sendmail(self, messages: list[RandomMessage]) -> dict[str, str]:
+        """By Debian's sendmail(1) on both hosts: compared is what becomes of the files that it leaves."""
         if not messages:
             return {}
         script = []
@@ -392,7 +393,8 @@ def normal_log(line: str) -> str:
     line = line.replace("(delivery temporarily suspended: ", "(")  # to a site that another message has tried
     line = re.sub(r"delay=[0-9.]+, delays=[0-9./]+", "delay=D, delays=D", line)
     line = re.sub(r"size=\d+", "size=N", line)
-    line = re.sub(r"for name=\S+", lambda found: found[0].lower(), line)  # a nexthop is in lower case here
+    # A nexthop is in lower case here.
+    line = re.sub(r"for name=\S+|relay=[\w.-]+\[|look up host \S+", lambda found: found[0].lower(), line)
     # sendmail -t leaves it to cleanup(8) to find the recipients; ours has found them.
     line = re.sub(r"( from local; from=<.*?>) to=<[^>]*>", r"\1", line)
     # Without smtputf8_enable Postfix shows none of them.
@@ -410,12 +412,13 @@ def normal_content(content: bytes, *, whole: bool = True) -> str:
     text = text.replace("\n\treport-type=global-delivery-status", " report-type=delivery-status")
     # An address that is not ASCII is utf-8 (RFC 6533 §3): Postfix has none for what came by SMTP.
     text = re.sub(r"Original-Recipient: rfc822;(?=.*[^\x00-\x7f])", "Original-Recipient: utf-8;", text)
+    text = re.sub(rf"(?m)^(X-[\w-]+-Queue-ID: ){_ID}$", r"\1ID", text)
     text = re.sub(rf"<\d{{14}}\.{_ID}@", "<ID@", text)
     text = re.sub(rf"(?<=[Ii]d: <){_ID}@", "LONGID@", text)
     text = re.sub(rf"(?m)^(\tby |.*\bid |Received: .*?){_ID}", r"\1ID", text)
     text = re.sub(rf"\b{_ID}\.\d+/", "ID.TIME/", text)
     text = re.sub(r"(?m)^From (\S*) +\w{3} \w{3} .*", r"From \1 DATE", text)
     text = re.sub(r"userid \d+", "userid N", text)
-    text = re.sub(r"for\s+name=\S+", lambda found: found[0].lower(), text)
+    text = re.sub(r"(?:for\s+name=|look\s+up\s+host\s+)\S+", lambda found: found[0].lower(), text)
     # Recipients are reported on in the order in which they were tried.
     return "\n\n".join(sorted(text.split("\n\n"))) if "report-type=" in text else text

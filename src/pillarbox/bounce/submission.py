@@ -170,6 +170,8 @@ class Notifier:
         """A notice about a session; its queue id.  `kind` is the class of its recipient.  QueueFileFault."""
         complete, written = self._rules.postmasters[kind]
         style = self._rules.style
+        if not self._rules.utf8:
+            transcript = [_ascii(line) for line in transcript]
         text = [*introduction, *_wrapped(transcript), *closing]
         daemon = b"MAILER-DAEMON@" + style.host
         content = b"".join(

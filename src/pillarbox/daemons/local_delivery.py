@@ -280,4 +280,5 @@ class _Services:
             forwarder=forwarder,
             warn=lambda text: self._tell(Warned(text)),
             note=lambda text: self._tell(Noted(text)),
+            shows_internal=snapshot.group(Logging).info_log_address_format == "internal",
         )

@@ -410,7 +410,7 @@ def test_bare_newlines(tmp_path: Path) -> None:
 
 
 CHUNKS = [
-    ("one", [b"BDAT 5 LAST\r\nab\r\nc"], ["250 2.0.0 Ok: 5 bytes queued as {id}"]),
+    ("one", [b"BDAT 5 LAST\r\nab\r\nc"], ["250 2.0.0 Ok: 7 bytes queued as {id}"]),
     ("two", [b"BDAT 4\r\nab\r\n", b"BDAT 3 LAST\r\nc\r\n"],
      ["250 2.0.0 Ok: 4 bytes", "250 2.0.0 Ok: 7 bytes queued as {id}"]),
     ("pipelined", [b"BDAT 4\r\nab\r\nBDAT 0 LAST\r\n"], ["250 2.0.0 Ok: 4 bytes", "250 2.0.0 Ok: 4 bytes queued as {id}"]),

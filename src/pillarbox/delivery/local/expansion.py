@@ -462,7 +462,8 @@ class LocalExpansion:
     def _pass_on(self, state: State, route: str) -> None:
         """Another transport of the queue manager's delivers."""
         transport = route.partition(":")[0]
-        shown = _shown(external_form(state.address))
+        address = state.address if self._means.shows_internal else external_form(state.address)
+        shown = _shown(address)
         self._means.note(f"{self._request.queue_id}: passing <{shown}> to transport={transport}")
         self._attempts.tell(state, "passed", "2.0.0", route)
 

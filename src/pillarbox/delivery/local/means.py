@@ -48,3 +48,4 @@ class Means(msgspec.Struct, frozen=True, kw_only=True):
     forwarder: Forwarder
     warn: Callable[[str], None]
     note: Callable[[str], None]
+    shows_internal: bool = False  # info_log_address_format = internal

@@ -62,7 +62,7 @@ def split_extension(
 
     Names of the mail system itself are never split, nor, where `-` delimits, owner-x and x-request.
     """
-    if local in _NEVER_SPLIT:
+    if local.lower() in _NEVER_SPLIT:
         return local, b"", None
     if (
         b"-" in delimiters

@@ -103,4 +103,4 @@ def _searching(resolver: Resolver, client: SmtpClient, *, search: Callable[[], I
 
 def _methods(words: tuple[str, ...]) -> tuple[Lookup, ...]:
     names: dict[str, Lookup] = {"dns": "dns", "native": "native"}
-    return tuple(names[word] for word in words)
+    return tuple(names[word] for word in sorted(words))  # in this order, as smtp(8), whatever theirs is

@@ -81,7 +81,7 @@ class HostLookup:
                 fault = error
             if last.addresses:
                 return last
-        native = "native" in self._methods[-1:]
+        native = "native" in self._methods
         if fault is not None:
             if native:
                 return HostAddresses((), Outcome.NO_NAME, trouble=TEMPORARY)

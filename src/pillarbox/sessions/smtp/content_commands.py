@@ -51,6 +51,8 @@ async def end_of_content(session: SessionState, command: EndOfContent) -> Reply:
         session.last = "BDAT"
     begun = transaction.begun or await _begin_chunks(session, transaction)
     if not begun and transaction.refusal is not None:
+        if transaction.refuses_at_end and not command.last:
+            return Reply(250, (b"2.0.0 Ok: %d bytes" % command.size,))
         session.abort_transaction()
         return transaction.refusal
     if transaction.fault is None and not command.last:
@@ -105,7 +107,8 @@ async def _begin_content(session: SessionState) -> Reply | None:
             warn=_warning(session, transaction),
         )
     except (LookupFault, ExpansionFault) as fault:
-        transaction.refusal = _cannot_expand(session, transaction, fault)  # heard when the content has come
+        transaction.refusal = _cannot_expand(session, transaction, fault)
+        transaction.refuses_at_end = True  # cleanup(8) is heard when the content has come
     return None
 
 

@@ -55,6 +55,7 @@ class Transaction:
         "mail_line",
         "overshoot",
         "refusal",
+        "refuses_at_end",
         "submission",
     )
 
@@ -64,6 +65,7 @@ class Transaction:
         self.mail = mail
         self.submission: Submission | None = None
         self.refusal: Reply | None = None  # of the envelope, found when the first chunk came
+        self.refuses_at_end = False  # not before the last chunk
         self.inspector: Inspector | None = None  # header_checks and body_checks, if there are any
         self.overshoot = 0  # recipients beyond smtpd_recipient_limit
         self._copies = 0

@@ -56,6 +56,7 @@ from pillarbox.wire.smtp.commands import (
     parse_command,
     refusal,
 )
+from pillarbox.wire.smtp.content_count import ContentCount
 from pillarbox.wire.smtp.dot_stream import BareNewline, DataReader, LineEndReader
 from pillarbox.wire.smtp.transcript import Transcript, without_secrets
 
@@ -168,7 +169,7 @@ class SmtpServer:
         self._chunk: Bdat | None = None
         self._chunk_lines: LineEndReader | None = None
         self._chunk_left = 0
-        self._chunks_total = 0
+        self._chunks_total = ContentCount(max_line)
         self._chunks_failed = False  # a chunk was refused: so are those that follow, up to the last
         self._discarding = 0  # octets of a refused chunk, which are no commands
         self._skipping = False
@@ -379,7 +380,7 @@ class SmtpServer:
         if command.size == 0 and not command.last:
             self._chunks_failed = True
             return refusal(b"BDAT", 551, b"5.7.1 Null BDAT request")
-        so_far = self._chunks_total if self._chunk_lines is not None else 0
+        so_far = self._chunks_total.octets if self._chunk_lines is not None else 0
         if self._chunks_failed:
             refused: Refused | None = refusal(
                 b"BDAT", 551, b"5.0.0 Discarded %d bytes after earlier error" % command.size
@@ -414,10 +415,9 @@ class SmtpServer:
         """BDAT has no reply of its own: its chunk follows at once (RFC 3030 §2)."""
         if self._chunk_lines is None:
             self._chunk_lines = LineEndReader(self._bare_newline)
-            self._chunks_total = 0
+            self._chunks_total = ContentCount(self.max_line)
         self._answering = False
         self._chunk = command
-        self._chunks_total += command.size
         self._chunk_left = command.size
         self.state = State.BDAT
         return self._next_chunk()
@@ -432,11 +432,14 @@ class SmtpServer:
         content = self._chunk_lines.feed(piece, final=final)
         self.bare_newline_seen |= self._chunk_lines.bare_newline_seen
         if content:
+            self._chunks_total.add(content)
             return Content(content)
         if self._chunk_left:
             return Pause.NEED_DATA
+        if self._chunk.last:
+            self._chunks_total.end()
         return self._end_of_content(
-            EndOfContent(self._chunk.last, self._chunk.size, True, self._chunks_total)
+            EndOfContent(self._chunk.last, self._chunk.size, True, self._chunks_total.octets)
         )
 
     def _end_of_content(self, end: EndOfContent) -> EndOfContent:
