@@ -256,7 +256,11 @@ def test_chains_in_memory(tmp_path: Path) -> None:
     """Several, with whatever stands between their blocks."""
     key, certificate = _parts(tmp_path, "one")
     other_key, other = _parts(tmp_path, "two", rsa_bits=2048)
-    load_chains(bare_context(), f"# a\n{key}# b\n{certificate}\n{other_key}{other}")
+    server = bare_context()
+    load_chains(server, f"# a\n{key}# b\n{certificate}\n{other_key}{other}")
+    for kind in ("RSA", "ECDSA"):
+        cipher = f"ECDHE-{kind}-AES256-GCM-SHA384"
+        assert agreed_cipher(server, client_of(ciphers=cipher)) == cipher
 
 
 def test_chains_that_cannot_be_loaded(tmp_path: Path) -> None:
