@@ -18,6 +18,7 @@ from typing import Final
 from pillarbox.config.postfix_parameters import GROUPS
 from pillarbox.config.reading import Configuration
 from pillarbox.config.snapshot import Snapshot
+from pillarbox.config.value_types import items
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 _HOST_NAME: Final = re.compile(r"(?=.{1,255}\Z)(?!-)[\w-]{1,63}(?<!-)(?:\.(?!-)[\w-]{1,63}(?<!-))*", re.ASCII)
@@ -53,7 +54,7 @@ def check_values(configuration: Configuration) -> None:
     for snapshot in snapshots:
         for group in GROUPS:
             snapshot.group(group)
-        for name in NEVER_EMPTY:
+        for name in sorted(NEVER_EMPTY, key=lambda name: snapshot.explicit(name) is None):
             if not snapshot.value(name):
                 raise ConfigurationFault(snapshot.where(name), f"bad string length 0 < 1: {name} =")
         _check_delimiters(snapshot)
@@ -65,6 +66,23 @@ def check_values(configuration: Configuration) -> None:
                     f"parameter {name}: bad parameter value: {value}",
                     mend="letters, digits and hyphens, with single dots between them",
                 )
+        _check_words(snapshot)
+
+
+def _check_words(snapshot: Snapshot) -> None:
+    origin = snapshot.value("myorigin")
+    if len(items(origin)) > 1:
+        raise ConfigurationFault(
+            snapshot.where("myorigin"),
+            f"myorigin parameter setting must not contain multiple values: {origin}",
+        )
+    style = snapshot.value("mynetworks_style")
+    if snapshot.explicit("mynetworks") is None and style not in ("class", "subnet", "host"):
+        raise ConfigurationFault(
+            snapshot.where("mynetworks_style"),
+            f'unknown mynetworks mask style value "{style}" in "{style}"',
+            mend="class, subnet or host",
+        )
 
 
 def _check_delimiters(snapshot: Snapshot) -> None:
