@@ -24,6 +24,8 @@ import errno
 import fcntl
 import os
 from collections.abc import Iterator, Sequence
+from functools import cache
+from types import ModuleType
 from typing import TYPE_CHECKING, AnyStr, Final, Protocol
 
 if TYPE_CHECKING:
@@ -248,27 +250,22 @@ class DiskFileSystem:
 
     def sync_file_system(self, fd: int) -> None:
         """syncfs(2), or sync(2)."""
-        from pillarbox.files.write_order import sync_file_system
-
-        sync_file_system(fd)
+        _write_order().sync_file_system(fd)
 
     def begin_write_out(self, fd: int, known: "Order | None" = None) -> "Order":
         """sync_file_range(2) that does not wait, where that is of use."""
-        from pillarbox.files.write_order import begin_write_out
-
-        return begin_write_out(fd, known)
+        order: Order = _write_order().begin_write_out(fd, known)
+        return order
 
     def finish_write_out(self, fds: Sequence[int]) -> list[OSError | None]:
         """sync_file_range(2)."""
-        from pillarbox.files.write_order import finish_write_out
-
-        return finish_write_out(fds)
+        results: list[OSError | None] = _write_order().finish_write_out(fds)
+        return results
 
     def write_out(self, fds: Sequence[int], known: "Order | None" = None) -> "WrittenOut":
         """sync_file_range(2), where that is of use."""
-        from pillarbox.files.write_order import write_out
-
-        return write_out(fds, known)
+        done: WrittenOut = _write_order().write_out(fds, known)
+        return done
 
     def flock(self, fd: int, operation: int) -> None:
         """flock(2)."""
@@ -373,6 +370,14 @@ class DiskFileSystem:
         finally:
             os.close(fd)
         return bytes(content[:size]) if read == size else None
+
+
+@cache
+def _write_order() -> ModuleType:
+    """write_order.py, looked for once: an import within a call takes longer than the call."""
+    from pillarbox.files import write_order
+
+    return write_order
 
 
 def _lazily(entries: "contextlib.AbstractContextManager[Iterator[os.DirEntry[AnyStr]]]") -> Iterator[AnyStr]:

@@ -288,12 +288,12 @@ class Connection(asyncio.Protocol):
                 self._take_decrypted()
             if self._target is None:
                 self._wake()
-            return
-        if self._target is not None:
+        elif self._target is not None:
             self._target.send(data)
-            return
-        self._keep(data)
-        self._wake()
+        else:
+            self._keep(data)
+            if not self._gathers and self._waiter is not None and not self._waiter.done():
+                self._waiter.set_result(None)  # as `_wake()` does
 
     def eof_received(self) -> bool:
         """asyncio.Protocol: the peer sends no more.  Replies can still go out."""

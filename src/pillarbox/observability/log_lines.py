@@ -138,9 +138,16 @@ def _lost(event: e.ClientLost) -> tuple[str, str]:
 
 def _begun(event: e.MessageBegun) -> tuple[str, str]:
     text = f"{event.queue_id}: client={event.client}"
-    for name in ("sasl_method", "sasl_username", "sasl_sender", "orig_queue_id", "orig_client"):
-        if value := getattr(event, name):
-            text += f", {name}={value}"
+    if (
+        event.sasl_method
+        or event.sasl_username
+        or event.sasl_sender
+        or event.orig_queue_id
+        or event.orig_client
+    ):
+        for name in ("sasl_method", "sasl_username", "sasl_sender", "orig_queue_id", "orig_client"):
+            if value := getattr(event, name):
+                text += f", {name}={value}"
     return "smtpd", text
 
 

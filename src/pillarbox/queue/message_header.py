@@ -25,7 +25,7 @@ from typing import Final
 
 from pillarbox.message.address_rewriting import HOLDING_ADDRESSES, HeaderRewriting
 
-_FIELD: Final = re.compile(rb"([!-9;-~]+)[ \t]*:")
+_FIELD: Final = re.compile(rb"([!-9;-~]+)([ \t]*):")
 _FIELD_BREAK: Final = re.compile(rb"\r\n(?![ \t])")
 _PATIENCE: Final = 262144
 """Octets of header after which finished fields are dealt with before the rest has come."""
@@ -159,27 +159,32 @@ class HeaderCleaner:
     def _clean(self, fields: list[bytes]) -> tuple[bytes, bytes | None]:
         """The fields to keep, and the text that begins where no field is (None: it is all header)."""
         kept: list[bytes] = []
+        stray: bytes | None = None
+        names, dropped, limit, rewrite = self._names, self._dropped, self._limit, self._rewrite
         for index, field in enumerate(fields):
             match = _FIELD.match(field)
             if match is None:
-                return b"".join(kept), b"\r\n".join(fields[index:])
-            name = match[1].lower()
-            if name in self._dropped:
-                self._names.add(name)
+                stray = b"\r\n".join(fields[index:])
+                break
+            written, blanks = match.groups()
+            name = written.lower()
+            if name in dropped:
+                names.add(name)
                 continue
             if name in _NOTED:
                 self._note(name, field[match.end() :])
-            self._names.add(name)
-            if match.end() - match.end(1) > 1:
-                field = match[1] + b":" + field[match.end() :]
-            if self._rewrite is not None and name in HOLDING_ADDRESSES:
-                start = len(match[1]) + 1
-                field = field[:start] + self._rewrite.field(name, field[start:])
-            if len(field) > self._limit:
-                field = _cut(field, self._limit)
-            self.has_utf8 |= not field.isascii()
-            kept.append(field + b"\r\n")
-        return b"".join(kept), None
+            names.add(name)
+            if blanks:
+                field = written + b":" + field[match.end() :]
+            if rewrite is not None and name in HOLDING_ADDRESSES:
+                start = len(written) + 1
+                field = field[:start] + rewrite.field(name, field[start:])
+            if len(field) > limit:
+                field = _cut(field, limit)
+            if not field.isascii():
+                self.has_utf8 = True
+            kept.append(field)
+        return b"\r\n".join([*kept, b""]), stray
 
     def _note(self, name: bytes, value: bytes) -> None:
         """What a field says that others than its reader have to know."""

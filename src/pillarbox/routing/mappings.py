@@ -46,7 +46,7 @@ class Mapping(msgspec.Struct, frozen=True):
 
     def apply(self, address: Address, kind: str, warn: Warn) -> Address:
         """The address after the tables, if they are for its class."""
-        if not self.maps or kind not in self.classes:
+        if not self.maps.tables or kind not in self.classes:
             return address
         return self.maps.map_one(address, limit=_RECURSION, warn=warn)
 
@@ -110,10 +110,12 @@ class Mappings(msgspec.Struct, frozen=True, kw_only=True):
                 one = NewRecipient(address.internal, address.internal, Notify.NEVER, asked)
                 self._queue(address, one, queue, mapped=mapped)
 
-        if copies and self.sender_bcc and not sender.is_null:
+        if copies and self.sender_bcc.tables and not sender.is_null:
             copy(self.sender_bcc.find(sender))
-        maps = mapped and (bool(self.aliases) or self._maps("envelope_recipient", self.recipient_canonical))
-        asks_for_copy = bool(copies and self.recipient_bcc)
+        maps = mapped and (
+            bool(self.aliases.tables) or self._maps("envelope_recipient", self.recipient_canonical)
+        )
+        asks_for_copy = bool(copies and self.recipient_bcc.tables)
         for one in given:
             if not (maps or asks_for_copy) and one.dsn_original and is_complete(one.address):
                 queue.add(one)  # as it stands
@@ -185,8 +187,8 @@ class Mappings(msgspec.Struct, frozen=True, kw_only=True):
     def _maps(self, kind: str, own: Mapping) -> bool:
         """Whether complete addresses of the class may change."""
         return (
-            bool(own.maps and kind in own.classes)
-            or bool(self.canonical.maps and kind in self.canonical.classes)
+            bool(own.maps.tables and kind in own.classes)
+            or bool(self.canonical.maps.tables and kind in self.canonical.classes)
             or bool(self.masquerading.domains and kind in self.masquerade_classes)
         )
 

@@ -264,8 +264,8 @@ class SmtpSession:
         state.is_excused = state.is_judged = False
         if type(command) is commands.Refused:
             state.last = command.verb.decode("ascii")
-        elif kind in _WORDS:
-            state.last = _WORDS[kind]
+        elif (word := _WORDS.get(kind)) is not None:
+            state.last = word
         if policy.noop_commands and self._is_noop(command):
             await self._do_nothing()
             return
@@ -286,7 +286,7 @@ class SmtpSession:
                 reply = await _HANDLERS[kind](state, command)
             except LookupFault as fault:
                 reply = state.lookup_failed(fault, b"")
-        if is_refusal := not reply.is_positive:
+        if is_refusal := reply.code >= 400:
             reply = state.softened(reply)
         if state.trouble is not None:
             state.trouble.answered(command, reply)

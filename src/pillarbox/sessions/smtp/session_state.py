@@ -331,8 +331,8 @@ class SessionState:
             dns=self.dns,
             codes=self.policy.codes,
             tell=lambda verb, text: self.tell_verdict(verb, stage, text, recipient),
-            tell_warning=lambda text: self.tell(events.Warned(text)),
-            tell_note=lambda text: self.tell(events.Noted(text)),
+            tell_warning=self.tell_warning,
+            tell_note=self.tell_note,
             actions=transaction.actions if transaction is not None else Actions(),
             stage=stage,
             recipient=recipient,
@@ -345,7 +345,7 @@ class SessionState:
             goes_through_filter=self.filter is not None,
             remarks=self.remarks,
             listings=self.listings,
-            if_permitted=next(iter(self.deferrals.values()), None) if standing else None,
+            if_permitted=next(iter(self.deferrals.values())) if standing and self.deferrals else None,
         )
 
     def abort_transaction(self) -> None:
@@ -358,6 +358,14 @@ class SessionState:
         if self.forwarded:  # XFORWARD_README: for one mail transaction
             self.forwarded = {}
             self.records = ClientRecords()
+
+    def tell_warning(self, text: str) -> None:
+        """`warning: …` in the log."""
+        self.tell(events.Warned(text))
+
+    def tell_note(self, text: str) -> None:
+        """A line of the log that is none of the others."""
+        self.tell(events.Noted(text))
 
     def tell_fault(self, fault: LookupFault) -> None:
         """The log knows of a table that cannot answer."""

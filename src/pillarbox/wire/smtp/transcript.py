@@ -42,7 +42,11 @@ class Transcript:
 
     def replied(self, reply: bytes) -> None:
         """Lines of ours, each with its end."""
-        for line in reply[:-2].split(b"\r\n"):
+        lines = reply[:-2]
+        if b"\r\n" not in lines:
+            self.went(lines)
+            return
+        for line in lines.split(b"\r\n"):
             self.went(line)
 
     def clear(self) -> None:
