@@ -60,6 +60,8 @@ def delay_text(seconds: float, digits: int = DELAY_DIGITS) -> str:
     microseconds = int(max(0.0, seconds) * _MICROSECONDS)
     if microseconds < _MICROSECONDS and digits == DELAY_DIGITS:  # as nearly all are
         return _HUNDREDTHS[(microseconds + 5_000) // 10_000]
+    if _MICROSECONDS <= microseconds < 10 * _MICROSECONDS and digits > 0:
+        return _TENTHS[(microseconds + 50_000) // 100_000]
     resolution = _MICROSECONDS // 10**digits
     if microseconds < min(100 * resolution, _MICROSECONDS):
         return _short_delay((microseconds + resolution // 2) // resolution * resolution)
@@ -84,6 +86,7 @@ def _short_delay(microseconds: int) -> str:
 
 
 _MICROSECONDS: Final = 1_000_000
+_TENTHS: Final = tuple(_short_delay(100_000 * number) for number in range(101))
 _HUNDREDTHS: Final = tuple(_short_delay(10_000 * number) for number in range(101))
 
 

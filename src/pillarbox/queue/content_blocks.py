@@ -27,8 +27,12 @@ from pillarbox.queue.records import EXTRACTED, LINE, PARTIAL, Source
 _WINDOW: Final = 131072
 _SOME: Final = 500
 """Lines of a block that came one by one."""
-_BURST: Final = 4096
-"""Octets after which lines of different lengths may have become lines of one length."""
+_FIRST_BURST: Final = 512
+_LONGEST_BURST: Final = 4096
+"""Octets after which lines of different lengths may have become lines of one length.
+
+Soon, because headers are short, and less often the longer they have not.
+"""
 _MANY: Final = 8
 """Lines of one length after which it is worth looking how many there are."""
 _SHORT: Final = 128
@@ -127,9 +131,11 @@ def _turn_lines(octets: bytearray, at: int, before_lf: int, free: int) -> tuple[
     size = len(octets)
     limit = size - _SHORT - 1  # up to here a short line is there whole
     is_even = True
+    burst_octets = _FIRST_BURST
     while True:
         at = _turn_even(octets, at, limit, before_lf)
-        burst = min(limit, at + _BURST)
+        burst = min(limit, at + burst_octets)
+        burst_octets = min(2 * burst_octets, _LONGEST_BURST)
         begin = at
         while at < burst and octets[at] == LINE:
             length = octets[at + 1]
