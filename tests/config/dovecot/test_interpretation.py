@@ -1,5 +1,6 @@
 """What dovecot.conf comes to: served, accepted aloud, or refused with its line."""
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -507,3 +508,22 @@ def test_the_oldest_version_of_tls(written: str, oldest: str) -> None:
     assert read("").ssl_has_tickets
     with pytest.raises(ConfigurationFault, match="unknown flag: 'no_such'"):
         read("ssl_options = no_such\n")
+
+
+def test_values_in_files(tmp_path: Path) -> None:
+    """`<path`: the content is the value, also of plugins; certificates keep their path; what is no text is refused."""
+    (tmp_path / "plugins").write_text("acl quota\n")
+    (tmp_path / "anyone").write_text("allow")
+    (tmp_path / "mode").write_text("0660")
+    settings = read(f"mail_plugins = <{tmp_path}/plugins\nplugin {{\n  acl_anyone = <{tmp_path}/anyone\n}}\n")
+    assert settings.has_plugin("acl")
+    assert settings.has_plugin("quota")
+    assert settings.plugin["acl_anyone"] == "allow"
+    with pytest.raises(
+        ConfigurationFault, match=re.escape(f"auth_realms: Can't open file {tmp_path}/none: No such file")
+    ):
+        read(f"auth_realms = <{tmp_path}/none\n")
+    with pytest.raises(ConfigurationFault, match=r"plugin/acl_anyone: Can't open file .*: Invalid argument"):
+        read(f"plugin {{\n  acl_anyone = <{tmp_path}\n}}\n")
+    with pytest.raises(ConfigurationFault, match=f"Invalid number <{tmp_path}/mode: Not a valid number"):
+        read(f"service auth {{\n  unix_listener x {{\n    mode = <{tmp_path}/mode\n  }}\n}}\n")

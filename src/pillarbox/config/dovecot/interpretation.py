@@ -82,8 +82,20 @@ _PENALTY_SOCKET: Final = ("service", "anvil", "unix_listener", "anvil-auth-penal
 """A door of Dovecot's own that we do not have; closing it is how an admin switches penalties off."""
 
 
+def _check_files(configuration: Configuration) -> None:
+    """Whether all values that stand in files could be read."""
+    for settings in (configuration.root, *configuration.filters):
+        for place, entry in settings.entries.items():
+            if entry.trouble:
+                raise ConfigurationFault(
+                    f"Error in configuration file {entry.where}",
+                    f"{'/'.join(place)}: Can't open file {entry.content}: {entry.trouble}",
+                )
+
+
 def mailbox_settings(configuration: Configuration, *, hostname: str) -> MailboxSettings:
     """The settings of the half's roles."""
+    _check_files(configuration)
     value = configuration.value
     pop3 = configuration.for_protocol("pop3")
     tls = value("ssl")

@@ -18,6 +18,7 @@ import msgspec
 
 from pillarbox.config.dovecot.declared.blocks import FILTERS, ROOT
 from pillarbox.config.dovecot.declared.mailboxes import PILLARBOX
+from pillarbox.config.dovecot.file_values import content_of
 from pillarbox.config.dovecot.reading import (
     Configuration,
     Entry,
@@ -275,7 +276,7 @@ def _shown(path: Path, value: str, entry: Entry | None, style: Style, *, quote: 
         return _HIDDEN
     if entry is not None and style.expand:
         value = entry.value
-        if entry.form is Form.FILE and value:
+        if entry.form is Form.FILE and entry.content:
             return _content(path[-1], entry)
     if entry is not None and entry.form is Form.FILE:
         return value
@@ -286,10 +287,9 @@ def _shown(path: Path, value: str, entry: Entry | None, style: Style, *, quote: 
 
 def _content(name: str, entry: Entry) -> str:
     try:
-        with open(entry.value, encoding="utf-8", errors="surrogateescape") as file:
-            return file.read()
+        return content_of(entry.content)
     except OSError as error:
         raise ConfigurationFault(
             f"Error in configuration file {entry.where}",
-            f"{name}: Can't open file {entry.value}: {error.strerror}",
+            f"{name}: Can't open file {entry.content}: {error.strerror}",
         ) from error

@@ -30,6 +30,7 @@ from pillarbox.config.dovecot import text, value_types
 from pillarbox.config.dovecot.declared.blocks import FILTERS, ROOT
 from pillarbox.config.dovecot.declared.services import SERVICES
 from pillarbox.config.dovecot.dialect_24 import Dialect24
+from pillarbox.config.dovecot.file_values import OF_PEM, content_of
 from pillarbox.config.dovecot.obsolete import CLEAN, replacement
 from pillarbox.config.dovecot.schema import FREE, Block, Setting
 from pillarbox.config.dovecot.text import Assignment, BlockBegin, BlockEnd, Form, Include, Remark
@@ -49,10 +50,14 @@ class Entry(msgspec.Struct, frozen=True):
     shown: str
     """As doveconf shows it: of its type's one form, variables and files not expanded."""
     value: str
-    """Variables expanded; of a file, its path as written."""
+    """Variables expanded; of a file, its content, or the path of a PEM file."""
     form: Form
     file: str
     line: int
+    content: str = ""
+    """The path of the file that the value stands in."""
+    trouble: str = ""
+    """Why that file cannot be read: who needs the value cannot go on."""
 
     @property
     def where(self) -> str:
@@ -465,14 +470,13 @@ class _Reader:
             shown = self._expand(frame, full, value, path, line, everything=False)
             expanded = self._expand(frame, full, value, path, line, everything=True)
         if form is Form.FILE:
-            entry = Entry(
-                f"<{value}", os.path.join(os.path.dirname(path), value) if value else "", form, path, line
-            )
-        else:
-            try:
-                canonical = value_types.canonical(declared.type, expanded)
-            except ValueError as error:
-                raise self._fault(path, line, str(error)) from error
+            entry = _of_file(full[-1], value, path, line)
+            expanded = entry.shown  # which no setting but a text may be
+        try:
+            canonical = value_types.canonical(declared.type, expanded)
+        except ValueError as error:
+            raise self._fault(path, line, str(error)) from error
+        if form is not Form.FILE:
             entry = Entry(shown if shown != expanded else canonical, canonical, form, path, line)
         frame.settings.entries[full] = entry
 
@@ -533,3 +537,16 @@ class _Reader:
             if path in settings.entries:
                 return settings.entries[path].value
         return default(path) if setting_of(path) is not None else None
+
+
+def _of_file(name: str, value: str, path: str, line: int) -> Entry:
+    """`name = <value`; the file's path is seen from that which it is written in."""
+    file = os.path.join(os.path.dirname(path), value) if value else ""
+    if not file or name in OF_PEM:
+        return Entry(f"<{value}", file, Form.FILE, path, line, content=file)
+    try:
+        return Entry(f"<{value}", content_of(file), Form.FILE, path, line, content=file)
+    except OSError as error:
+        return Entry(
+            f"<{value}", "", Form.FILE, path, line, content=file, trouble=error.strerror or str(error)
+        )
