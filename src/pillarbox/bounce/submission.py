@@ -124,7 +124,9 @@ class Notifier:
         if is_trace and (is_double or (not message.sender and "2bounce" not in self._rules.classes)):
             # As bounce(8): whether or not anything was delivered.
             bounce = "double-bounce" if is_double else "single-bounce"
-            self._tell(Noted(f"{queue_id}: not sending trace/success notification for {bounce} message"))
+            self._tell(
+                Noted(f"{queue_id}: not sending trace/success notification for {bounce} message", "bounce")
+            )
             return []
         if is_trace:
             entries = told
@@ -139,7 +141,7 @@ class Notifier:
                 )
                 notices.append(Notice(notice, f"sender {_WORDS[kind]}"))
         elif is_double:
-            self._tell(Warned(f"{queue_id}: undeliverable postmaster notification discarded"))
+            self._tell(Warned(f"{queue_id}: undeliverable postmaster notification discarded", "bounce"))
         copy = "2bounce" if is_trace and not message.sender else self._copy_class(kind, message.sender)
         if copy and not is_double:
             complete, written = self._rules.postmasters[copy]

@@ -46,6 +46,7 @@ class Noted(Event, frozen=True):
     """Something worth a line that is nothing to worry about."""
 
     text: str
+    program: str = ""  # that says it, if it is not the one that runs
 
 
 class RoleStarted(Event, frozen=True):

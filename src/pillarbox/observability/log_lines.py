@@ -285,7 +285,7 @@ _RENDERERS: Final[dict[type, Callable[[Any], tuple[str, str]]]] = {
     e.Warned: lambda event: (event.program, f"warning: {event.reason}"),
     e.Refused: lambda event: ("", f"fatal: {event.reason}"),
     e.Broke: lambda event: ("", f"panic: {event.reason}"),
-    e.Noted: lambda event: ("", event.text),
+    e.Noted: lambda event: (event.program, event.text),
     e.RoleStarted: lambda event: (
         "master",
         f"daemon started -- version {event.version}, configuration {event.configuration}",
