@@ -29,6 +29,8 @@ VALUES = [
     ("inside a word", "login_greeting = x$instance_name", "login_greeting", "x$instance_name"),
     ("environment", "login_greeting = $ENV:GREETING you", "login_greeting", "hail you"),
     ("empty", "login_greeting =", "login_greeting", ""),
+    ("a NUL ends a line", "mail_home = /a\0b\n", "mail_home", "/a"),
+    ("a file's name has no NUL", "login_greeting = </nowhere\0x\n", "login_greeting", ""),
 ]
 
 

@@ -92,7 +92,7 @@ class _Lines:
     """Logical lines: comments gone, continuations joined."""
 
     def __init__(self, text: str, path: str) -> None:
-        self._lines = text.split("\n")
+        self._lines = [line.partition("\0")[0] for line in text.split("\n")]  # as Dovecot: a NUL ends a line
         self._at = 0
         self.path = path
 
