@@ -55,7 +55,7 @@ peers: develop
 	@scripts/fetch-clients
 
 system: develop peers
-	$(BIN)/python -m pytest -q -n $(SYSTEM_PROCESSES) --dist loadscope --no-loadscope-reorder -m system tests/system
+	PYTHONPATH=tests $(BIN)/python -m system.run -n $(SYSTEM_PROCESSES) --dist loadscope --no-loadscope-reorder
 
 fuzz: develop
 	PYTHONPATH=tests $(BIN)/python -m fuzz.run --seconds $(S) $(FUZZ)

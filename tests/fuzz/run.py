@@ -65,7 +65,8 @@ def end_with_parent() -> None:
 
 def run_all(names: list[str], seconds: int, *, beside: bool) -> int:
     """Run the targets in processes, and tell how they ended."""
-    waiting, failed = list(names), 0
+    waiting = list(names)
+    failed: list[str] = []
     told: list[str] = []
     running: dict[str, tuple[subprocess.Popen[bytes], Path, tempfile.TemporaryDirectory[str]]] = {}
     while waiting or running:
@@ -90,12 +91,14 @@ def run_all(names: list[str], seconds: int, *, beside: bool) -> int:
                 own.cleanup()
                 del running[name]
                 passed, text = report(name, process.returncode, log.read_text(errors="replace"))
-                failed += not passed
+                if not passed:
+                    failed.append(name)
                 if beside:
                     told.append(text)
                 else:
                     print(text, flush=True)
-    print(*told, f"{len(names) - failed} passed, {failed} failed", sep="\n")
+    names_of_failed = f": {' '.join(failed)}" if failed else ""
+    print(*told, f"{len(names) - len(failed)} passed, {len(failed)} failed{names_of_failed}", sep="\n")
     return 1 if failed else 0
 
 

@@ -25,7 +25,7 @@ from fakes.kill_at_call import KillAtCall, NoTracing
 from fakes.mail_system import USER, MailSystem, until
 from system.conftest import must_have_all, new_system
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.system, pytest.mark.proof, pytest.mark.timeout(900)]
 
 CALLS_PER_OPERATION = 6
 BLOCKED = "blocked@pillarbox.test"

@@ -23,7 +23,7 @@ import pytest
 from fakes.mail_system import PATIENCE, USER, MailSystem, kill, until
 from pillarbox.net.system_clock import SystemClock
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.proof]
 
 SESSIONS = 8
 APPENDING = 2

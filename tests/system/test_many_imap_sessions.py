@@ -15,7 +15,7 @@ from fakes.model_sessions import all_have_heard_the_same, model_sessions
 from fakes.strange_programs import STRANGE_ACTIONS, do_strange_thing, touch_directories
 from system.conftest import new_system
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.proof]
 SESSIONS: Final = 4
 STEPS: Final = 40
 """Commands of each session."""

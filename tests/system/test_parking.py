@@ -23,7 +23,7 @@ from fakes.strange_programs import STRANGE_ACTIONS, do_strange_thing
 from system.conftest import new_system
 from system.test_mailbox_reload import reload
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.proof]
 ROUNDS: Final = 6
 """How often the clients of the model are parked."""
 RESTING: Final = tuple(f"resting-{number}@pillarbox.test" for number in range(4))

@@ -1,0 +1,77 @@
+"""What is run again of the system tests, and what is not."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+TESTS: Final = '''
+import pathlib, pytest
+pytestmark = pytest.mark.system
+
+def passes_now(name):
+    """From the second time on."""
+    file = pathlib.Path(name)
+    seen = file.exists()
+    file.touch()
+    return seen
+
+def test_good():
+    pass
+
+{}
+'''
+ONCE: Final = "def test_once():\n    assert passes_now('once')\n"
+OFTEN: Final = "".join(f"def test_{n}():\n    assert passes_now('{n}')\n" for n in range(5))
+
+
+@pytest.mark.parametrize(
+    ("tests", "status", "again", "said"),
+    [
+        pytest.param("", 0, False, "1 passed", id="none failed"),
+        pytest.param(
+            ONCE,
+            0,
+            True,
+            "passed only with no test beside them: tests/system/test_some.py::test_once",
+            id="once",
+        ),
+        pytest.param(
+            "def test_bad():\n    assert False\n", 1, True, "again, with no test beside", id="twice"
+        ),
+        pytest.param(
+            f"{ONCE}\ndef test_bad(subtests):\n    with subtests.test('a'):\n        assert False\n",
+            1,
+            True,
+            "test_some.py::test_once, tests/system/test_some.py::test_bad",
+            id="a subtest",
+        ),
+        pytest.param(
+            f"@pytest.fixture\ndef broken():\n    assert passes_now('f')\n\n\ndef test_of_it(broken):\n    pass\n{ONCE}",
+            0,
+            True,
+            "passed only with no test beside them",
+            id="a fixture",
+        ),
+        pytest.param(f"@pytest.mark.proof\n{ONCE}", 1, False, "1 failed, 1 passed", id="a proof"),
+        pytest.param(OFTEN, 1, False, "5 failed, 1 passed", id="many"),
+    ],
+)
+def test_second_chances(tmp_path: Path, tests: str, status: int, again: bool, said: str) -> None:
+    """A failure counts if it comes twice, if it is a proof's, or if there are many."""
+    (tmp_path / "tests/system").mkdir(parents=True)
+    (tmp_path / "tests/system/test_some.py").write_text(TESTS.format(tests))
+    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers =\n    system\n    proof\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "system.run", "-p", "no:cacheprovider"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, said in done.stdout) == (status, True), done.stdout + done.stderr
+    assert ("again, with" in done.stdout) == again
