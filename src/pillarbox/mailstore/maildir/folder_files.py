@@ -125,6 +125,7 @@ class FolderFiles:
         self.highest_uid = 0
         """Of the messages that were ever told of."""
         self.control = control or directory
+        self._replacement = ""
         self._control_state = DirectoryState()  # as it was when uidlist and keywords were found unchanged
         self._control_recheck_at = (
             0  # who heeds no lock writes them in place, which the directory does not tell
@@ -225,6 +226,8 @@ class FolderFiles:
     def sync(self, *, move_new: bool = True) -> None:
         """Take in what other programs did; events tell of it."""
         with self.mutex:
+            if self._replacement:
+                raise NoSuchMailbox(self._replacement)
             look = self.directories.look(self.now_ns())
             self.keywords.refresh()
             appeared, vanished = self.directories.changes(look, self.paths, any_new=self.in_new > 0)
@@ -243,6 +246,8 @@ class FolderFiles:
             return False
         try:
             if self.uid_validity == 0 or (move_new and self.in_new) or self.uidlist.damaged:
+                return False
+            if self._replacement:
                 return False
             now = self.now_ns()
             if self.directories.are_stale(now):
@@ -288,7 +293,7 @@ class FolderFiles:
 
     def is_quiet(self) -> bool:
         """Whether nobody else has changed new/ or cur/, as far as their mtimes tell."""
-        return not self.directories.have_changed()
+        return not self._replacement and not self.directories.have_changed()
 
     def note_own_change(self, *, new: bool) -> None:
         """We changed cur/, and new/ if so: that is listed again at once, for it holds little and deliveries."""
@@ -398,6 +403,8 @@ class FolderFiles:
                     self._settle_double(path, fresh[identity])
                 else:
                     fresh[identity] = path
+            elif base_at(self.paths[row]) != identity:
+                raise self._replaced(f"UID {uid} is another message")
             elif self.paths[row] in vanished and uid not in moved:
                 moved.add(uid)
                 self._follow(row, path)
@@ -456,7 +463,8 @@ class FolderFiles:
     def refresh_uidlist(self) -> None:
         """Read the uidlist again.  If another program has lost it, what we know is written again.
 
-        Raises NoSuchMailbox if it is another mailbox's by now: UIDVALIDITY has changed.
+        UIDs that we know are not given again, be it an older one from a backup.  Raises NoSuchMailbox if it is
+        another mailbox's by now: UIDVALIDITY has changed.
         """
         next_uid = self.next_uid
         self.uidlist.refresh()
@@ -469,7 +477,14 @@ class FolderFiles:
             self.uidlist.next_uid = next_uid
             self.uidlist.damaged = True
         elif self.uidlist.uid_validity != self.uid_validity:
-            raise NoSuchMailbox(f"{os.fsdecode(self.directory)}: UIDVALIDITY changed")
+            raise self._replaced("UIDVALIDITY changed")
+        else:
+            self.uidlist.next_uid = max(self.uidlist.next_uid, next_uid)
+
+    def _replaced(self, how: str) -> NoSuchMailbox:
+        """Another mailbox is in the directory, and stays there: whoever looks again is told again."""
+        self._replacement = f"{os.fsdecode(self.directory)}: {how}"
+        return NoSuchMailbox(self._replacement)
 
     def ensure_header(self) -> None:
         """UIDVALIDITY and GUID for a folder that has none.  The lock is held."""
