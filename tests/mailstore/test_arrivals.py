@@ -148,7 +148,7 @@ def test_notes_go_into_the_cache_in_the_background(tmp_path: Path) -> None:
         inbox = await account.open("INBOX")
         await inbox.finish()
         cache = Cache(str(tmp_path))
-        number, _, _ = cache.mailbox(inbox.guid, inbox.uid_validity, first_unseen=1)
+        number = cache.begin(inbox.guid, inbox.uid_validity, b".", first_unseen=1).number
         missing = cache.missing(number, list(range(1, 11)))
         cache.close()
         await account.close()

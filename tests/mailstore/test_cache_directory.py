@@ -13,7 +13,7 @@ def test_a_directory_that_is_missing(tmp_path: Path, *, is_its_own: bool) -> Non
     """A Maildir that somebody has removed stays so; INDEX= is made, with what is missing above it."""
     directory = tmp_path / "some" / "where"
     with closing(Cache(str(directory), makes_directory=is_its_own)) as cache:
-        number, first_recent, _ = cache.mailbox(b"0" * 32, 1, first_unseen=7)
-        assert (bool(number), first_recent) == (is_its_own, 7)
+        known = cache.begin(b"0" * 32, 1, b".", first_unseen=7)
+        assert (bool(known.number), known.first_recent) == (is_its_own, 7)
     assert (directory / FILE_NAME).exists() is is_its_own
     assert (tmp_path / "some").exists() is is_its_own

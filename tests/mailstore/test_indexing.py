@@ -87,7 +87,7 @@ def missing(maildir: Path) -> list[int]:
     cache = Cache(str(maildir))
     guid = (maildir / "dovecot-uidlist").read_bytes().split(b" G")[1][:32]
     uid_validity = int((maildir / "dovecot-uidlist").read_bytes().split(b" V")[1].split(b" ")[0])
-    number, _, _ = cache.mailbox(guid, uid_validity, first_unseen=1)
+    number = cache.begin(guid, uid_validity, b".", first_unseen=1).number
     uids = cache.missing(number, range(1, 401))
     cache.close()
     return list(uids)
@@ -109,13 +109,13 @@ def test_a_number_of_a_cache_that_was_lost_is_worth_nothing(tmp_path: Path) -> N
     for name in ("cur", "new", "tmp"):
         (maildir / name).mkdir()
     old = Cache(str(maildir))
-    number, _, _ = old.mailbox(b"a" * 32, 1, first_unseen=1)
+    number = old.begin(b"a" * 32, 1, b".", first_unseen=1).number
     old.close()
     without_cache(maildir)
     fresh = Cache(str(maildir))
-    other, _, _ = fresh.mailbox(b"b" * 32, 1, first_unseen=1)
+    other = fresh.begin(b"b" * 32, 1, b".", first_unseen=1).number
     assert other != number
-    fresh.add(number, [Row(1, 0, 0, 0, b"", b"", b"", b"")], with_header=False)
+    fresh.add(number, [Row(1, b"", 0, 0, 0, b"", b"", b"", b"")], with_header=False)
     assert [1] == fresh.missing(number, [1])
     fresh.close()
 
@@ -124,7 +124,7 @@ def test_headers_are_told_before_anything_is_parsed(maildir: Path) -> None:
     """What is told is what a parsed message tells; the cache is filled afterwards, a question at a time."""
     names = sorted((maildir / "cur").iterdir())[:60]
     with closing(Cache(str(maildir))) as cache:
-        number, _, _ = cache.mailbox(b"headers", 1, first_unseen=1)
+        number = cache.begin(b"headers", 1, b".", first_unseen=1).number
     indexing = Indexing(DISK)
     uids, paths = list(range(1, 61)), [b"cur/" + os.fsencode(path.name) for path in names]
     directory = os.fsencode(maildir)

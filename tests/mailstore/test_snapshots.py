@@ -285,7 +285,8 @@ def test_recent_is_the_caches(root: Path) -> None:
     async def scene() -> None:
         account = MaildirAccount(str(root))
         assert 4 == (await account.status("INBOX")).recent
-        account._cache.set_first_recent(account._cache.mailbox(*await key_of(account), first_unseen=1)[0], 4)
+        [cached] = account._cache.mailboxes(*await key_of(account))
+        account._cache.set_first_recent(cached.number, 4)
         assert 1 == (await MaildirAccount(str(root)).status("INBOX")).recent
         await account.close()
 

@@ -21,7 +21,7 @@ from pillarbox.message.line_ends import to_crlf
 from pillarbox.message.mime_tree import parse
 from pillarbox.message.quick_structure import frame_of_fields, is_composite, multipart_structure
 
-RENDERING: Final = 11
+RENDERING: Final = 12
 """The way in which ENVELOPE, BODY, BODYSTRUCTURE, PREVIEW and sort keys are rendered: another number with each
 change of an answer.  What mailstore/cache keeps of messages has this number; what has another is thrown away."""
 

@@ -101,7 +101,6 @@ async def nothing(mailbox: MaildirMailbox, root: Path) -> None:
 async def partly(mailbox: MaildirMailbox, root: Path) -> None:
     """A few messages are indexed."""
     index = TextIndex(str(root))
-    mailbox.texts.load()
     await mailbox.texts._run(mailbox.texts._create)
     await mailbox.texts._fill([int(uid) for uid in mailbox.messages.uids[20:70:2]])
     index.close()

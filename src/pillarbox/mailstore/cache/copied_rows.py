@@ -37,11 +37,19 @@ class CopiedRows:
         self._leisure.add(partial(self._cache.remove, self.number, gone))
 
     def hand_over(
-        self, target: "CopiedRows | None", pairs: Sequence[tuple[Uid, Uid]], *, gone: Sequence[Uid] = ()
+        self,
+        target: "CopiedRows | None",
+        pairs: Sequence[tuple[Uid, Uid]],
+        *,
+        base_of: Callable[[int], bytes],
+        gone: Sequence[Uid] = (),
     ) -> None:
-        """Messages were copied, (UID, UID of the copy), and some originals are `gone`; a `target` has a cache."""
+        """Messages were copied, (UID, UID of the copy), and some originals are `gone`; a `target` has a cache.
+
+        `base_of` tells in a thread the base of a copy's file name, empty if it is gone.
+        """
         saved = int(self._clock.now())
-        done = self._leisure.add(partial(self._hand_over, target, pairs, gone, saved))
+        done = self._leisure.add(partial(self._hand_over, target, pairs, base_of, gone, saved))
         if target is not None:
             target._coming = done
 
@@ -59,9 +67,15 @@ class CopiedRows:
         self._leisure.hurry()
 
     def _hand_over(
-        self, target: "CopiedRows | None", pairs: Sequence[tuple[Uid, Uid]], gone: Sequence[Uid], saved: int
+        self,
+        target: "CopiedRows | None",
+        pairs: Sequence[tuple[Uid, Uid]],
+        base_of: Callable[[int], bytes],
+        gone: Sequence[Uid],
+        saved: int,
     ) -> None:
         if target is not None and target._cache is self._cache:
-            self._cache.copy(self.number, target.number, pairs, saved=saved)
+            bases = [base_of(copy) for _, copy in pairs]
+            self._cache.copy(self.number, target.number, pairs, bases, saved=saved)
         if gone:
             self._cache.remove(self.number, gone)

@@ -29,6 +29,7 @@ from pillarbox.mailstore.cache.text_index import IndexedText, TextIndex
 from pillarbox.mailstore.content.large_content import LargeContent, crlf_in_memory
 from pillarbox.mailstore.content.message_files import Times, message_at
 from pillarbox.mailstore.mailbox import Fields, MessageSummary, StoreUnavailable
+from pillarbox.mailstore.maildir.message_directories import base_at
 from pillarbox.message.line_ends import crlf_size
 from pillarbox.message.word_index import ANY_WORDS, words_of_message
 from pillarbox.vocabulary.identifiers import Uid
@@ -74,8 +75,8 @@ class Indexed(msgspec.Struct, tag=True):
     count: int
 
 
-_Message = tuple[int, bytes | LargeContent, Times]
-"""UID, content with any line ends, times of its file."""
+_Message = tuple[int, bytes, bytes | LargeContent, Times]
+"""UID, base of its file's name, content with any line ends, times of its file."""
 _UNPARSED: Final = (Fields.HEADER | Fields.DATE | Fields.SIZE | Fields.SAVED).value
 
 
@@ -118,10 +119,10 @@ class Indexing:
         contents: list[_Message] = []
         octets = 0
         with_size = bool(Fields(asked.fields) & Fields.SIZE)
-        for uid, content, times in self._contents(asked.directory, paths):
+        for uid, base, content, times in self._contents(asked.directory, paths):
             size = len(content)
             if isinstance(content, bytes):
-                contents.append((uid, content, times))
+                contents.append((uid, base, content, times))
                 octets += size
                 size = crlf_size(content) if with_size else 0
             date, saved = times.modified // 10**9, times.changed // 10**9
@@ -191,9 +192,9 @@ class Indexing:
             if size <= MAX_INDEXED:
                 small.append(uid)
             else:
-                texts.append(IndexedText(uid, ANY_WORDS))
-        for uid, content, _ in self._contents(asked.directory, {uid: path_of[uid] for uid in small}):
-            texts.append(IndexedText(uid, words_of_message(crlf_in_memory(content))))
+                texts.append(IndexedText(uid, ANY_WORDS, base_at(path_of[uid])))
+        for uid, base, content, _ in self._contents(asked.directory, {uid: path_of[uid] for uid in small}):
+            texts.append(IndexedText(uid, words_of_message(crlf_in_memory(content)), base))
         index.add(asked.mailbox, texts)
         return Indexed(asked.number, [], len(texts))
 
@@ -210,14 +211,14 @@ class Indexing:
         return self._caches[root]
 
     def _read(self, asked: IndexMessages, paths: dict[int, bytes]) -> list[Row]:
-        return [row_of(uid, content, times) for uid, content, times in self._contents(asked.directory, paths)]
+        return [row_of(*message) for message in self._contents(asked.directory, paths)]
 
     def _contents(self, directory: bytes, paths: dict[int, bytes]) -> Iterator[_Message]:
         """Those that can be read."""
         for uid, path in paths.items():
             try:
                 content, times = message_at(self._files, directory + b"/" + path)
-                yield uid, content, times
+                yield uid, base_at(path), content, times
             except (OSError, StoreUnavailable):
                 continue
 

@@ -2,8 +2,9 @@
 
 DESCRIPTION
     One database per account, `pillarbox.cache.sqlite` in the Maildir's root, a name that Dovecot passes over.
-    Tables: `mailbox` (GUID and UIDVALIDITY → number, first recent UID, highest mod-sequence), `summary` (dates,
-    size and the rendered ENVELOPE, BODY, BODYSTRUCTURE of a message), `header`, `preview` (its first words),
+    Tables: `mailbox` (GUID, UIDVALIDITY and the place of the directory → number, first recent UID, highest
+    mod-sequence; whose a row is, is decided in mailstore/cache/cached_mailboxes.py), `summary` (which file it is
+    of, dates, size and the rendered ENVELOPE, BODY, BODYSTRUCTURE), `header`, `preview` (its first words),
     `sorting` (what SORT and THREAD compare, mailstore/cache/sort_key_cache.py) and `modseq` (only of mailboxes
     whose clients use CONDSTORE: mod-sequence, and the flags that it belongs to), `vanished` (of the same mailboxes:
     UIDs that were expunged, and when; complete from the mailbox's `vanished_floor` on).  The key of a message is
@@ -16,7 +17,8 @@ DESCRIPTION
 
 import json
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+import zlib
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 import apsw
@@ -37,9 +39,9 @@ MAX_UNASKED_HEADER: Final = 8192
 
 _SCHEMA: Final = """
 CREATE TABLE mailbox (number INTEGER PRIMARY KEY, guid BLOB NOT NULL, uid_validity INTEGER NOT NULL,
-    first_recent INTEGER NOT NULL, highest_modseq INTEGER NOT NULL DEFAULT 0,
-    vanished_floor INTEGER NOT NULL DEFAULT 0, UNIQUE (guid, uid_validity));
-CREATE TABLE summary (key INTEGER PRIMARY KEY, date INTEGER NOT NULL, size INTEGER NOT NULL,
+    place BLOB NOT NULL, first_recent INTEGER NOT NULL, highest_modseq INTEGER NOT NULL DEFAULT 0,
+    vanished_floor INTEGER NOT NULL DEFAULT 0, UNIQUE (guid, uid_validity, place));
+CREATE TABLE summary (key INTEGER PRIMARY KEY, file INTEGER NOT NULL, date INTEGER NOT NULL, size INTEGER NOT NULL,
     saved INTEGER NOT NULL, envelope BLOB NOT NULL, body BLOB NOT NULL, body_structure BLOB NOT NULL);
 CREATE TABLE header (key INTEGER PRIMARY KEY, header BLOB NOT NULL);
 CREATE TABLE preview (key INTEGER PRIMARY KEY, text BLOB NOT NULL);
@@ -66,14 +68,21 @@ _COPIED: Final = (
     ),
 )
 """Tables that say the same of a copy, besides `summary`."""
-_PAIRS: Final = "(SELECT value ->> 0 AS copy, value ->> 1 AS original FROM json_each(?))"
+_COPIES: Final = (
+    "(SELECT value ->> 0 AS copy, value ->> 1 AS original, value ->> 2 AS file FROM json_each(?))"
+)
 _OF_MESSAGES: Final = ("summary", "header", "preview", "sorting", "modseq")
+_MAILBOXES: Final = "SELECT number, place, first_recent, highest_modseq FROM mailbox WHERE "
+_NUMBERS: Final = "SELECT number FROM mailbox WHERE "
+_NEWEST: Final = 16
+"""Messages of which it is asked at once which files they are."""
 
 
 class Row(msgspec.Struct, frozen=True, array_like=True):
     """All that is kept of a message."""
 
     uid: int
+    base: bytes  # of its file's name
     date: int
     size: int
     saved: int
@@ -81,6 +90,24 @@ class Row(msgspec.Struct, frozen=True, array_like=True):
     body: bytes
     body_structure: bytes
     header: bytes
+
+
+class CachedMailbox(msgspec.Struct, frozen=True, array_like=True):
+    """What is known of a mailbox."""
+
+    number: int
+    """0: the cache does not work."""
+    place: bytes
+    """Of its directory, as whoever asks names it."""
+    first_recent: int
+    """Messages from this UID on have been seen by no session."""
+    highest_modseq: int
+    """0: nobody has used any."""
+
+
+def file_check(base: bytes) -> int:
+    """By which a row is told to be of the message whose file has this base."""
+    return zlib.crc32(base)
 
 
 class Cache(AccountDatabase):
@@ -92,29 +119,77 @@ class Cache(AccountDatabase):
             directory, FILE_NAME, schema=_SCHEMA, version=VERSION, makes_directory=makes_directory
         )
 
-    def mailbox(self, guid: bytes, uid_validity: int, *, first_unseen: int) -> tuple[int, int, int]:
-        """The mailbox's number, first recent UID and highest mod-sequence (0: nobody has used any).
+    def mailboxes(self, guid: bytes, uid_validity: int) -> list[CachedMailbox]:
+        """Those that have this identity: several, where somebody has copied a mailbox's directory."""
 
-        The number is 0 for a cache that does not work.
+        def find(connection: apsw.Connection) -> list[CachedMailbox]:
+            query = _MAILBOXES + "guid = ? AND uid_validity = ?"
+            return [CachedMailbox(*row) for row in connection.execute(query, (guid, uid_validity))]
 
-        Of a mailbox that is not known, messages from `first_unseen` on are recent: those above all that a session
-        has taken out of new/, as for Dovecot without its index.
+        return self.attempt(find, [])
+
+    def begin(self, guid: bytes, uid_validity: int, place: bytes, *, first_unseen: int) -> CachedMailbox:
+        """What is known of the mailbox at that place; if it is not known, it is from now on.
+
+        Then messages from `first_unseen` on are recent: those above all that a session has taken out of new/, as
+        for Dovecot without its index.
         """
 
-        def find(connection: apsw.Connection) -> tuple[int, int, int]:
-            key = (guid, uid_validity)
-            query = (
-                "SELECT number, first_recent, highest_modseq FROM mailbox WHERE guid = ? AND uid_validity = ?"
-            )
-            for number, first_recent, highest_modseq in connection.execute(query, key):
-                return number, first_recent, highest_modseq
+        def find(connection: apsw.Connection) -> CachedMailbox:
             # By chance: who still has a number of a cache that was lost meanwhile meets no other mailbox.
             number = secrets.randbelow((1 << 31) - 1) + 1
-            query = "INSERT INTO mailbox (guid, uid_validity, first_recent, number) VALUES (?, ?, ?, ?)"
-            connection.execute(query, (*key, first_unseen, number))
-            return number, first_unseen, 0
+            query = (
+                "INSERT INTO mailbox (guid, uid_validity, place, first_recent, number) VALUES (?, ?, ?, ?, ?)"
+                " ON CONFLICT (guid, uid_validity, place) DO NOTHING"
+            )
+            connection.execute(query, (guid, uid_validity, place, first_unseen, number))
+            query = _MAILBOXES + "guid = ? AND uid_validity = ? AND place = ?"
+            [row] = connection.execute(query, (guid, uid_validity, place))
+            return CachedMailbox(*row)
 
-        return self.attempt(find, (0, first_unseen, 0))
+        return self.attempt(find, CachedMailbox(0, place, first_unseen, 0))
+
+    def set_place(self, number: int, place: bytes) -> None:
+        """A mailbox's directory was renamed."""
+        query = "UPDATE OR IGNORE mailbox SET place = ? WHERE number = ?"
+        self.attempt(lambda connection: run(connection, query, [(place, number)]), None)
+
+    def rename(self, before: bytes, after: bytes) -> None:
+        """The directory at a place was renamed."""
+
+        def write(connection: apsw.Connection) -> None:
+            with connection:
+                same = "place = ? AND guid IN (SELECT guid FROM mailbox WHERE place = ?)"
+                _forget(connection, same, (after, before))  # who was there was moved away by somebody else
+                connection.execute("UPDATE mailbox SET place = ? WHERE place = ?", (after, before))
+
+        self.attempt(write, None)
+
+    def highest_uid(self, number: int) -> int:
+        """Of all messages of a mailbox of which something is known, be they gone; 0 if there are none."""
+        span = (number << 32, (number << 32) + 0xFFFFFFFF)
+
+        def find(connection: apsw.Connection) -> int:
+            highest = span[0]
+            for table in ("summary", "modseq", "vanished"):
+                query = f"SELECT max(key) FROM {table} WHERE key BETWEEN ? AND ?"  # noqa: S608 - our own names
+                [(key,)] = connection.execute(query, span)
+                highest = max(highest, key or 0)
+            return highest - span[0]
+
+        return self.attempt(find, 0)
+
+    def newest_files(self, number: int, below: int) -> list[tuple[int, int]]:
+        """UID and `file_check` of the last messages with UIDs under `below` that have rows, falling."""
+        query = (
+            "SELECT key & 4294967295, file FROM summary WHERE key >= ? AND key < ? ORDER BY key DESC LIMIT ?"
+        )
+        base = number << 32
+
+        def find(connection: apsw.Connection) -> list[tuple[int, int]]:
+            return [(uid, file) for uid, file in connection.execute(query, (base, base + below, _NEWEST))]
+
+        return self.attempt(find, [])
 
     def set_first_recent(self, number: int, uid: int) -> None:
         """Messages from `uid` on have been seen by no session."""
@@ -169,7 +244,16 @@ class Cache(AccountDatabase):
             return
         base = number << 32
         summaries = [
-            (base + row.uid, row.date, row.size, row.saved, row.envelope, row.body, row.body_structure)
+            (
+                base + row.uid,
+                file_check(row.base),
+                row.date,
+                row.size,
+                row.saved,
+                row.envelope,
+                row.body,
+                row.body_structure,
+            )
             for row in rows
         ]
         headers = [
@@ -182,7 +266,7 @@ class Cache(AccountDatabase):
             with connection:
                 if not _has_mailbox(connection, number):
                     return
-                run(connection, "INSERT OR REPLACE INTO summary VALUES (?, ?, ?, ?, ?, ?, ?)", summaries)
+                run(connection, "INSERT OR REPLACE INTO summary VALUES (?, ?, ?, ?, ?, ?, ?, ?)", summaries)
                 if headers:
                     run(connection, "INSERT OR REPLACE INTO header VALUES (?, ?)", headers)
 
@@ -207,12 +291,28 @@ class Cache(AccountDatabase):
 
         self.attempt(write, None)
 
-    def copy(self, source: int, target: int, pairs: Sequence[tuple[int, int]], *, saved: int) -> None:
-        """Messages were copied, (UID, UID of the copy); `saved` is when.  What is not known is not known there."""
+    def copy(
+        self,
+        source: int,
+        target: int,
+        pairs: Sequence[tuple[int, int]],
+        bases: Sequence[bytes],
+        *,
+        saved: int,
+    ) -> None:
+        """Messages were copied, (UID, UID of the copy), and these are the copies' bases; `saved` is when.
+
+        What is not known is not known there.
+        """
         if source == 0 or target == 0 or not pairs:
             return
         # One statement a table, not one a message: each would hand the interpreter over and have to get it back.
-        keys = json.dumps([((target << 32) + after, (source << 32) + before) for before, after in pairs])
+        keys = json.dumps(
+            [
+                ((target << 32) + after, (source << 32) + before, file_check(base))
+                for (before, after), base in zip(pairs, bases, strict=True)
+            ]
+        )
 
         def write(connection: apsw.Connection) -> None:
             with connection:
@@ -220,14 +320,14 @@ class Cache(AccountDatabase):
                     return
                 connection.execute(
                     "INSERT OR IGNORE INTO summary"  # noqa: S608 - our own names
-                    " SELECT copy, date, size, ?, envelope, body, body_structure"
-                    f" FROM {_PAIRS} CROSS JOIN summary ON key = original",
+                    " SELECT copy, copies.file, date, size, ?, envelope, body, body_structure"
+                    f" FROM {_COPIES} AS copies CROSS JOIN summary ON key = original",
                     (saved, keys),
                 )
                 for table, columns in _COPIED:
                     connection.execute(
                         f"INSERT OR IGNORE INTO {table} SELECT copy, {columns}"  # noqa: S608 - our own names
-                        f" FROM {_PAIRS} CROSS JOIN {table} ON key = original",
+                        f" FROM {_COPIES} CROSS JOIN {table} ON key = original",
                         (keys,),
                     )
 
@@ -249,21 +349,33 @@ class Cache(AccountDatabase):
 
         self.attempt(write, None)
 
-    def forget(self, guid: bytes) -> None:
-        """A mailbox was deleted."""
+    def numbers(self, guid: bytes) -> list[int]:
+        """Those of all mailboxes with that GUID."""
+
+        def find(connection: apsw.Connection) -> list[int]:
+            return [number for (number,) in connection.execute(_NUMBERS + "guid = ?", (guid,))]
+
+        return self.attempt(find, [])
+
+    def forget(self, guid: bytes, place: bytes) -> None:
+        """The mailbox with that GUID at that place was deleted, or is another one from now on."""
 
         def write(connection: apsw.Connection) -> None:
             with connection:
-                query = "SELECT number FROM mailbox WHERE guid = ?"
-                for (number,) in list(connection.execute(query, (guid,))):
-                    for table in (*_OF_MESSAGES, "vanished"):
-                        connection.execute(
-                            f"DELETE FROM {table} WHERE key BETWEEN ? AND ?",  # noqa: S608 - our own names
-                            (number << 32, (number << 32) + 0xFFFFFFFF),
-                        )
-                connection.execute("DELETE FROM mailbox WHERE guid = ?", (guid,))
+                _forget(connection, "guid = ? AND place = ?", (guid, place))
 
         self.attempt(write, None)
+
+
+def _forget(connection: apsw.Connection, which: str, values: Collection[bytes]) -> None:
+    """All of these mailboxes, and what is known of their messages."""
+    for (number,) in list(connection.execute(_NUMBERS + which, tuple(values))):
+        for table in (*_OF_MESSAGES, "vanished"):
+            connection.execute(
+                f"DELETE FROM {table} WHERE key BETWEEN ? AND ?",  # noqa: S608 - our own names
+                (number << 32, (number << 32) + 0xFFFFFFFF),
+            )
+        connection.execute("DELETE FROM mailbox WHERE number = ?", (number,))
 
 
 def _has_mailbox(connection: apsw.Connection, number: int) -> bool:

@@ -280,7 +280,7 @@ def _from_files(folder: FolderFiles, uids: Sequence[int]) -> tuple[list[Row], li
         opened = _read(folder, uid)
         if opened is not None:
             content, times = opened
-            rows.append(row_of(uid, content, times))
+            rows.append(row_of(uid, folder.base_of(uid), content, times))
             contents.append(content)
     return rows, contents
 
@@ -296,11 +296,12 @@ def _read(folder: FolderFiles, uid: int) -> tuple[bytes | LargeContent, Times] |
         return None
 
 
-def row_of(uid: int, content: Content, times: Times) -> Row:
-    """What is kept of a message."""
+def row_of(uid: int, base: bytes, content: Content, times: Times) -> Row:
+    """What is kept of a message whose file has this base."""
     found = summarise(content)
     return Row(
         uid,
+        base,
         times.modified // 10**9,
         found.size,
         times.changed // 10**9,
@@ -316,6 +317,7 @@ def row_of_arrival(uid: int, arrival: Arrival) -> Row:
     found = arrival.summary
     return Row(
         uid,
+        arrival.base,
         arrival.date,
         found.size,
         arrival.saved,

@@ -10,11 +10,11 @@ DESCRIPTION
     The file may be lost like the cache (mailstore/cache/account_database.py): what is not in it is read.  It grows
     to `MAX_OCTETS`.  Expunged messages go from a segment when they are an eighth of it, or all of them.
 
-    Mailboxes are known by GUID and UIDVALIDITY, as in the cache.  Two processes may index the same messages; the
-    second has its rows thrown away.
+    A mailbox has the number that it has in the cache: what that has lost is indexed anew.  Which file the last of
+    its messages is tells an index that was not restored from a backup, where the mailbox and the cache were.
+    Two processes may index the same messages; the second has its rows thrown away.
 """
 
-import secrets
 import sys
 import zlib
 from array import array
@@ -26,6 +26,7 @@ import apsw
 import msgspec
 
 from pillarbox.mailstore.cache.account_database import AccountDatabase, DamagedRow
+from pillarbox.mailstore.cache.message_cache import file_check
 from pillarbox.mailstore.mailbox import TextPlace
 from pillarbox.message.word_index import (
     MAX_DOCUMENTS,
@@ -38,7 +39,7 @@ from pillarbox.message.word_index import (
 )
 
 FILE_NAME: Final = "pillarbox.search.sqlite"
-VERSION: Final = 4 if sys.byteorder == "little" else 1 << 16 | 4
+VERSION: Final = 5 if sys.byteorder == "little" else 1 << 16 | 5
 """Of the tables, of what a word is, and of what SEARCH looks for in a message."""
 MAX_OCTETS: Final = 1 << 30
 """Of the file: two million messages."""
@@ -48,8 +49,8 @@ _SMALL: Final = MAX_DOCUMENTS // 2
 _DEAD: Final = 8
 
 _SCHEMA: Final = """
-CREATE TABLE mailbox (number INTEGER PRIMARY KEY, guid BLOB NOT NULL, uid_validity INTEGER NOT NULL,
-    UNIQUE (guid, uid_validity));
+CREATE TABLE mailbox (number INTEGER PRIMARY KEY, guid BLOB NOT NULL, last_uid INTEGER NOT NULL DEFAULT 0,
+    last_file INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE segment (number INTEGER PRIMARY KEY, mailbox INTEGER NOT NULL, first INTEGER NOT NULL,
     last INTEGER NOT NULL, count INTEGER NOT NULL, uids BLOB NOT NULL, partial BLOB NOT NULL,
     checksum INTEGER NOT NULL);
@@ -68,6 +69,7 @@ class IndexedText(msgspec.Struct, frozen=True, array_like=True):
 
     uid: int
     words: Words
+    base: bytes = b""  # of its file's name; empty of one that has been indexed
 
 
 class _Stored(msgspec.Struct, frozen=True):
@@ -98,23 +100,30 @@ class TextIndex(AccountDatabase):
 
         return super().attempt(checked, default)
 
-    def mailbox(self, guid: bytes, uid_validity: int, *, create: bool) -> int:
-        """The mailbox's number; 0 if it has none, or the index does not work."""
+    def newest_file(self, number: int) -> tuple[int, int] | None:
+        """UID and `file_check` of the mailbox's last message, (0, 0) if none is indexed; None: it has no index."""
 
-        def find(connection: apsw.Connection) -> int:
-            query = "SELECT number FROM mailbox WHERE guid = ? AND uid_validity = ?"
-            for (number,) in connection.execute(query, (guid, uid_validity)):
-                return int(number)
-            if not create:
-                return 0
-            # By chance: who still has a number of an index that was lost meanwhile meets no other mailbox.
-            number = secrets.randbelow((1 << 31) - 1) + 1
+        def find(connection: apsw.Connection) -> tuple[int, int] | None:
+            query = "SELECT last_uid, last_file FROM mailbox WHERE number = ?"
+            for last_uid, last_file in connection.execute(query, (number,)):
+                return last_uid, last_file
+            return None
+
+        return self.attempt(find, None) if self.exists() else None
+
+    def begin(self, number: int, guid: bytes, others: Collection[int]) -> int:
+        """Index the mailbox anew: its number, or 0 if the index does not work.
+
+        `others` are the numbers that mailboxes with that GUID have in the cache; what has none is indexed in vain.
+        """
+
+        def write(connection: apsw.Connection) -> int:
             with connection:
-                _forget(connection, guid)  # with another UIDVALIDITY, none of its UIDs is there any more
-                connection.execute("INSERT INTO mailbox VALUES (?, ?, ?)", (number, guid, uid_validity))
+                _forget(connection, guid, {*others} - {number})
+                connection.execute("INSERT INTO mailbox (number, guid) VALUES (?, ?)", (number, guid))
             return number
 
-        return self.attempt(find, 0) if create or self.exists() else 0
+        return self.attempt(write, 0)
 
     def missing(self, number: int, uids: Sequence[int]) -> list[int]:
         """Those of `uids` (rising) that are to be indexed; none for an index that does not work, or is full."""
@@ -138,7 +147,8 @@ class TextIndex(AccountDatabase):
         def write(connection: apsw.Connection) -> None:
             with connection:
                 # A statement that writes comes first: see `Cache.add`.
-                connection.execute("UPDATE mailbox SET number = number WHERE number = ?", (number,))
+                newest = (file_check(texts[-1].base), texts[-1].uid, number)
+                connection.execute(_NOTE_NEWEST, newest)
                 if connection.changes() != 1 or _octets(connection) >= MAX_OCTETS:
                     return
                 there = _segments(connection, number, [text.uid for text in texts])
@@ -200,14 +210,14 @@ class TextIndex(AccountDatabase):
 
         self.attempt(write, None)
 
-    def forget(self, guid: bytes) -> None:
-        """A mailbox was deleted."""
+    def forget(self, guid: bytes, others: Collection[int]) -> None:
+        """A mailbox was deleted; `others` that have its GUID were not."""
         if not self.exists():
             return
 
         def write(connection: apsw.Connection) -> None:
             with connection:
-                _forget(connection, guid)
+                _forget(connection, guid, others)
 
         self.attempt(write, None)
 
@@ -225,6 +235,10 @@ def _small_segments(connection: apsw.Connection, mailbox: int) -> list[_Stored]:
     return _stored(mailbox, connection.execute(query, (mailbox, _SMALL)))
 
 
+_NOTE_NEWEST: Final = (
+    "UPDATE mailbox SET last_file = CASE WHEN ?2 > last_uid THEN ?1 ELSE last_file END,"
+    " last_uid = max(last_uid, ?2) WHERE number = ?3"
+)
 _SELECT: Final = "SELECT number, uids, partial, checksum FROM segment WHERE "
 
 
@@ -302,8 +316,10 @@ def _remove(connection: apsw.Connection, segments: Iterable[_Stored]) -> None:
             connection.execute(query, (segment.number * 2, segment.number * 2 + 1))
 
 
-def _forget(connection: apsw.Connection, guid: bytes) -> None:
+def _forget(connection: apsw.Connection, guid: bytes, others: Collection[int]) -> None:
     for (number,) in list(connection.execute("SELECT number FROM mailbox WHERE guid = ?", (guid,))):
+        if number in others:
+            continue
         _remove(connection, _segments(connection, number))
         connection.execute("DELETE FROM mailbox WHERE number = ?", (number,))
 

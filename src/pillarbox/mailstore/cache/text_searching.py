@@ -20,10 +20,12 @@ from typing import Final
 from pillarbox.mailstore.cache.filling import CacheFilling
 from pillarbox.mailstore.cache.indexers import Indexers, Source
 from pillarbox.mailstore.cache.indexing import MAX_INDEXED, Indexed
+from pillarbox.mailstore.cache.message_cache import Cache, file_check
 from pillarbox.mailstore.cache.text_index import IndexedText, TextIndex
 from pillarbox.mailstore.content.large_content import crlf_in_memory
 from pillarbox.mailstore.mailbox import MessageGone, StoreUnavailable, TextPlace
 from pillarbox.mailstore.maildir.folder_files import FolderFiles
+from pillarbox.mailstore.maildir.message_directories import base_at
 from pillarbox.mailstore.maildir.prompt_work import Run
 from pillarbox.message.word_index import ANY_WORDS, MAX_DOCUMENTS, patterns_of, words_of_message
 
@@ -48,6 +50,7 @@ class TextSearching:
     def __init__(
         self,
         folder: FolderFiles,
+        cache: Cache,
         index: TextIndex,
         indexers: Indexers | None,
         policy: IndexPolicy,
@@ -58,22 +61,28 @@ class TextSearching:
     ) -> None:
         self.filling = CacheFilling(self._fill, slice_size=self._slice_size)
         self._folder = folder
+        self._cache = cache
         self._index = index
         self._indexers = indexers
         self._policy = policy
         self._executor = executor
         self._run: Run = run
         self._later = later
-        self._number = 0
+        self._cache_number = 0
+        self._number = 0  # the same if the mailbox is indexed
         self._has_begun = False
         self._has_dead = False
 
-    def load(self) -> None:
-        """Learn whether the mailbox is indexed.  In a thread, when the folder is known."""
-        if self._policy is not IndexPolicy.NONE:
-            folder = self._folder
-            create = self._policy is IndexPolicy.ALL
-            self._number = self._index.mailbox(folder.guid, folder.uid_validity, create=create)
+    def load(self, number: int) -> None:
+        """Learn whether the mailbox, which has that number in the cache, is indexed.
+
+        In a thread, when the folder is known.
+        """
+        self._cache_number = number
+        if self._policy is IndexPolicy.NONE or not number:
+            return
+        if not self._find() and self._policy is IndexPolicy.ALL:
+            self._create()
 
     def fill(self) -> None:
         """The mailbox is used: from now on, keep its index complete, if it has one."""
@@ -120,8 +129,24 @@ class TextSearching:
         return found
 
     def _create(self) -> None:
-        folder = self._folder
-        self._number = self._index.mailbox(folder.guid, folder.uid_validity, create=True)
+        if self._cache_number and not self._find():
+            others = self._cache.numbers(self._folder.guid)
+            self._number = self._index.begin(self._cache_number, self._folder.guid, others)
+
+    def _find(self) -> bool:
+        """Whether there is an index, which is of this mailbox; then it is used."""
+        newest = self._index.newest_file(self._cache_number)
+        if newest is None or not self._has(*newest):
+            return False
+        self._number = self._cache_number
+        return True
+
+    def _has(self, uid: int, file: int) -> bool:
+        """Whether the message is that file; one that is gone may have been."""
+        row = self._folder.row(uid)
+        if row < 0:
+            return uid < self._folder.next_uid
+        return file == file_check(base_at(self._folder.paths[row]))
 
     def _fill(self, uids: list[int]) -> "asyncio.Future[int]":
         """Index messages (rising); the result is how many had to be read."""
@@ -155,10 +180,11 @@ class TextSearching:
             path = self._folder.path_of(uid)
             try:
                 if path is None or self._folder.files.stat(path).st_size > MAX_INDEXED:
-                    texts.append(IndexedText(uid, ANY_WORDS))
+                    texts.append(IndexedText(uid, ANY_WORDS, self._folder.base_of(uid)))
                     continue
                 content, _ = self._folder.read(uid)
-                texts.append(IndexedText(uid, words_of_message(crlf_in_memory(content))))
+                words = words_of_message(crlf_in_memory(content))
+                texts.append(IndexedText(uid, words, self._folder.base_of(uid)))
             except (MessageGone, StoreUnavailable, OSError):
                 continue  # whoever searches is told
         self._index.add(self._number, texts)

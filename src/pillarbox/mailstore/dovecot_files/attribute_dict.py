@@ -115,12 +115,18 @@ class AttributeDict:
         if gone:
             self._change(dict.fromkeys(gone))
 
+    def has(self, guid: bytes) -> bool:
+        """Whether anything is noted of a mailbox."""
+        return bool(self._keys_of(guid))
+
     def forget(self, guid: bytes) -> None:
         """The mailbox is no more."""
-        middle = b"/" + guid + b"/"
-        gone = [key for key in self._read() if key.partition(b"/")[2].startswith(middle[1:])]
+        gone = self._keys_of(guid)
         if gone:
             self._change(dict.fromkeys(gone))
+
+    def _keys_of(self, guid: bytes) -> list[bytes]:
+        return [key for key in self._read() if key.partition(b"/")[2].startswith(guid + b"/")]
 
     def _change(self, changes: Mapping[bytes, bytes | None]) -> None:
         with self._lock():

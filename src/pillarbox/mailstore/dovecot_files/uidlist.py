@@ -54,20 +54,27 @@ _LINE: Final = re.compile(rb"(\d{1,10}) ((?:[A-Z][^ \n]* )*):([^\n/]+)\n")
 _LINE_V1: Final = re.compile(rb"(\d{1,10}) ([^\n/]+)\n")
 _GUID: Final = re.compile(rb"[0-9a-f]{32}")
 _GUID_OF_HEADER: Final = re.compile(rb"3 (?:[^ \n]+ )*G([0-9a-f]{32})[ \n]")
+_UID_VALIDITY_OF_HEADER: Final = re.compile(rb"3 (?:[^ \n]+ )*V(\d{1,10})[ \n]")
 _FIELD: Final = re.compile(rb" ([A-Za-z])([^ \n]*)")
 
 
 def read_guid(directory: bytes, files: FileSystem) -> bytes:
-    """The GUID of the mailbox in that directory, without reading its messages; b"" if it has none yet."""
+    """The GUID of the mailbox in that directory, without reading its messages; b"" if it has none yet.  OSError."""
+    return read_identity(directory, files)[0]
+
+
+def read_identity(directory: bytes, files: FileSystem) -> tuple[bytes, int]:
+    """The same, and UIDVALIDITY; 0 if it has none yet.  OSError."""
     try:
         fd = files.open(directory + b"/" + FILE_NAME, os.O_RDONLY)
     except (FileNotFoundError, NotADirectoryError):
-        return b""
+        return b"", 0
     try:
-        header = _GUID_OF_HEADER.match(files.pread(fd, 1024, 0))
+        header = files.pread(fd, 1024, 0)
     finally:
         files.close(fd)
-    return header[1] if header is not None else b""
+    guid, uid_validity = _GUID_OF_HEADER.match(header), _UID_VALIDITY_OF_HEADER.match(header)
+    return guid[1] if guid is not None else b"", decimal(uid_validity[1]) if uid_validity is not None else 0
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True):

@@ -32,6 +32,7 @@ from typing import Final, Literal, TypeVar
 from pillarbox.config.mailbox_settings import MailboxDefinition, Storage
 from pillarbox.files.file_system import DISK, FileSystem
 from pillarbox.files.inotify import Inotify
+from pillarbox.mailstore.cache.cached_mailboxes import CachedPlaces
 from pillarbox.mailstore.cache.indexers import Indexers
 from pillarbox.mailstore.cache.leisure import Leisure
 from pillarbox.mailstore.cache.message_cache import Cache
@@ -166,6 +167,7 @@ class MaildirAccount:
         self._quota = quota
         self._packing = packing
         self._cache = Cache(index or root, makes_directory=bool(index))
+        self._places = CachedPlaces(self._tree.control, files, with_index=bool(index))
         self._text_index = TextIndex(index or root, makes_directory=bool(index))
         self._index_policy = index_policy
         self._commits = commits or CommonCommits(executor=executor, files=files)
@@ -272,9 +274,7 @@ class MaildirAccount:
                 await self._run(self._defaults.make_one, name)
         self._name_watch.tell()
         if guid:
-            await self._run(self._cache.forget, guid)
-            await self._run(self._text_index.forget, guid)
-            await self._run(self._attributes.forget, guid)
+            await self._run(self._forget, name, guid)
 
     async def rename(self, old: str, new: str) -> None:
         """RENAME with all children."""
@@ -288,7 +288,7 @@ class MaildirAccount:
                 else "Can't rename mailbox to itself."
             )
         async with self._changing_names:
-            for before, after in await self._run(self._tree.rename, old, new):
+            for before, after in await self._run(self._rename, old, new):
                 await self._take_new_name(before, after)
                 if self._keeps_defaults:
                     await self._run(self._defaults.make_one, before)
@@ -506,6 +506,7 @@ class MaildirAccount:
                     name,
                     folder,
                     cache=self._cache,
+                    places=self._places,
                     executor=self._executor,
                     inotify=self._inotify,
                     indexers=self._indexers,
@@ -556,6 +557,7 @@ class MaildirAccount:
         return written_status(
             self._files,
             self._cache,
+            self._places,
             directory=tree.existing(name),
             control=tree.control_directory(name),
             index=tree.index_directory(name),
@@ -580,6 +582,20 @@ class MaildirAccount:
             self._quota.changed(name, freed, came=False)
             self._quota.mailboxes_changed()
         return uidlist.guid
+
+    def _forget(self, name: str, guid: bytes) -> None:
+        """A mailbox was deleted: so is what was known of it, but what another that was copied from it has, too."""
+        self._cache.forget(guid, self._places.place_of(self._tree.control_directory(name)))
+        self._text_index.forget(guid, self._cache.numbers(guid))
+        if self._attributes.has(guid) and guid not in self._listing.guids().values():
+            self._attributes.forget(guid)
+
+    def _rename(self, old: str, new: str) -> list[tuple[str, str]]:
+        renamed = self._tree.rename(old, new)
+        for names in renamed if self._cache.exists() else ():
+            before, after = (self._places.place_of(self._tree.control_directory(name)) for name in names)
+            self._cache.rename(before, after)
+        return renamed
 
     def _tell_quota(self) -> None:
         if self._quota is not None:

@@ -31,6 +31,7 @@ from typing import Final, Protocol, TypeVar
 from pillarbox.files.inotify import Inotify
 from pillarbox.mailstore.cache.arrival_adoption import adopt_arrivals
 from pillarbox.mailstore.cache.background_writes import BackgroundWrites
+from pillarbox.mailstore.cache.cached_mailboxes import CachedPlaces, cached_mailbox
 from pillarbox.mailstore.cache.copied_rows import CopiedRows
 from pillarbox.mailstore.cache.filling import CacheFilling
 from pillarbox.mailstore.cache.indexers import Indexers
@@ -118,6 +119,7 @@ class MaildirMailbox:
         folder: FolderFiles,
         *,
         cache: Cache,
+        places: CachedPlaces,
         executor: Executor | None,
         inotify: Inotify | None,
         indexers: Indexers | None,
@@ -139,7 +141,7 @@ class MaildirMailbox:
         """How many sessions have it open."""
         self.lazy_expunge: ExpungeKeeper | None = None
         """Where messages go before they are expunged."""
-        self._cache = cache
+        self._cache, self._places = cache, places
         self._history = ModSeqHistory(cache)
         self._cache_number = 0
         self._first_recent = 1
@@ -158,7 +160,14 @@ class MaildirMailbox:
         self.filling = CacheFilling(self._fill, slice_size=self._reading.slice_size)
         self._is_filling = False
         self.texts = TextSearching(
-            folder, text_index, indexers, index_policy, executor=executor, run=self._run, later=self._later
+            folder,
+            cache,
+            text_index,
+            indexers,
+            index_policy,
+            executor=executor,
+            run=self._run,
+            later=self._later,
         )
         self._appends = GroupCommit(partial(commits.store, folder), stored=self.take_events)
         self._contents = MessageContents(folder, executor)
@@ -213,7 +222,8 @@ class MaildirMailbox:
         """UIDs that were expunged after that mod-sequence."""
         await self._writes.finish()  # what is not in the cache yet
         found = await self._run(self._history.vanished_since, self._cache_number, modseq)
-        return None if found is None else [Uid(uid) for uid in found]
+        # A mailbox that was restored from a backup may have given a UID again that was another message's.
+        return None if found is None else [Uid(uid) for uid in found if self.messages.row(uid) is None]
 
     @property
     def first_recent_uid(self) -> Uid:
@@ -372,8 +382,9 @@ class MaildirMailbox:
             target.take_events()
 
     def _hand_over(self, target: Mailbox, pairs: Sequence[tuple[Uid, Uid]], gone: Sequence[Uid] = ()) -> None:
-        rows = target._copied_rows if isinstance(target, MaildirMailbox) else None
-        self._copied_rows.hand_over(rows, pairs, gone=gone)
+        there = target if isinstance(target, MaildirMailbox) else None
+        rows, folder = (there._copied_rows, there.folder) if there is not None else (None, self.folder)
+        self._copied_rows.hand_over(rows, pairs, base_of=folder.base_of, gone=gone)
 
     def _fill(self, uids: list[int]) -> "asyncio.Future[int]":
         if not self._copied_rows.are_coming:
@@ -595,9 +606,11 @@ class MaildirMailbox:
         folder.sync(move_new=False)
         folder.remove_old_temporaries()
         first_recent = dovecots.first_recent if dovecots is not None else 0
-        self._cache_number, self._first_recent, self._kept_modseq = self._cache.mailbox(
-            folder.guid, folder.uid_validity, first_unseen=first_recent or folder.first_unseen()
+        cached = cached_mailbox(
+            self._cache, self._places, folder, first_unseen=first_recent or folder.first_unseen()
         )
+        self._cache_number, self._first_recent = cached.number, cached.first_recent
+        self._kept_modseq = cached.highest_modseq
         if dovecots is not None and not self._kept_modseq:
             self._kept_modseq = seed_history(self._history, self._cache_number, folder, dovecots)
         self._first_recent = max(self._first_recent, first_recent)
@@ -605,7 +618,7 @@ class MaildirMailbox:
         self._modseqs.has_history = self._kept_modseq != 0
         if snapshot is not None:
             self._go_on_from(snapshot)
-        self.texts.load()
+        self.texts.load(self._cache_number)
 
     def _go_on_from(self, snapshot: Snapshot) -> None:
         """The table as it was; what has happened since is still to come as events."""

@@ -12,6 +12,7 @@ STANDARDS
 import msgspec
 
 from pillarbox.files.file_system import FileSystem
+from pillarbox.mailstore.cache.cached_mailboxes import CachedPlaces
 from pillarbox.mailstore.cache.message_cache import Cache
 from pillarbox.mailstore.cache.snapshot_format import SnapshotHeader
 from pillarbox.mailstore.mailbox import MailboxStatus
@@ -35,24 +36,27 @@ class WrittenStatus(msgspec.Struct, frozen=True):
 
 
 def written_status(
-    files: FileSystem, cache: Cache, *, directory: bytes, control: bytes, index: bytes
+    files: FileSystem, cache: Cache, places: CachedPlaces, *, directory: bytes, control: bytes, index: bytes
 ) -> WrittenStatus | None:
     """None if it is not known, or not true any more."""
     try:
-        places = (directory + b"/new", directory + b"/cur")
-        stamp = FolderStamp.of(places, (control, control + b"/dovecot-uidlist"), files)
+        watched = (directory + b"/new", directory + b"/cur")
+        stamp = FolderStamp.of(watched, (control, control + b"/dovecot-uidlist"), files)
     except OSError:
         return None
     header = header_if_exact(files, directory=directory, control=control, index=index)
     if header is None:
         return None
-    number, first_recent, highest_modseq = cache.mailbox(
-        header.guid, header.uid_validity, first_unseen=header.first_unseen
-    )
-    recent = _recent(header, first_recent)
-    if not number or recent is None:
+    known = (header.cache_number, places.place_of(control))
+    for cached in cache.mailboxes(header.guid, header.uid_validity):
+        if (cached.number, cached.place) == known:
+            break
+    else:
         return None
-    has_modseq = number == header.cache_number and 0 < highest_modseq == header.highest_modseq
+    recent = _recent(header, cached.first_recent)
+    if recent is None:
+        return None
+    has_modseq = 0 < cached.highest_modseq == header.highest_modseq
     status = MailboxStatus(
         messages=header.messages,
         recent=recent,

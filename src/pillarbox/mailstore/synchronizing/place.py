@@ -14,6 +14,7 @@ from typing import Final
 from pillarbox.config.mailbox_settings import Storage
 from pillarbox.files.directories import is_directory
 from pillarbox.files.file_system import DISK, FileSystem
+from pillarbox.mailstore.cache.cached_mailboxes import CachedPlaces
 from pillarbox.mailstore.cache.message_cache import FILE_NAME as CACHE_FILE
 from pillarbox.mailstore.cache.message_cache import Cache
 from pillarbox.mailstore.cache.text_index import TextIndex
@@ -51,6 +52,7 @@ class Place:
         self.names = NameMaker(self.clock)
         self.tree = tree_at(place, files=files, names=self.names)
         self._cache_directory = place.index or self.root
+        self._places = CachedPlaces(self.tree.control, files, with_index=bool(place.index))
         self._separator = b"/" if place.nested else b"."
         self._lock_file = LockFile(self.tree.directory(INBOX) + b"/tmp", files=files, names=self.names)
         self.subscriptions = Subscriptions(
@@ -143,7 +145,7 @@ class Place:
     def delete(self, name: str, guid: bytes) -> None:
         """A mailbox with all that is known of it."""
         self.tree.delete(name)
-        self._forget_rows(guid)
+        self._forget_rows(name, guid)
         self.attributes.forget(guid)
 
     def forget(self, name: str, guid: bytes) -> None:
@@ -160,16 +162,17 @@ class Place:
                     self.files.unlink(directory + b"/" + file_name)
                 except (FileNotFoundError, NotADirectoryError):
                     continue
-        self._forget_rows(guid)
+        self._forget_rows(name, guid)
 
-    def _forget_rows(self, guid: bytes) -> None:
+    def _forget_rows(self, name: str, guid: bytes) -> None:
         if not os.path.exists(f"{self._cache_directory}/{CACHE_FILE}"):
             return
         cache = Cache(self._cache_directory)
-        cache.forget(guid)
+        cache.forget(guid, self._places.place_of(self.tree.control_directory(name)))
+        others = cache.numbers(guid)
         cache.close()
         texts = TextIndex(self._cache_directory)
-        texts.forget(guid)
+        texts.forget(guid, others)
         texts.close()
 
     def close(self) -> None:
