@@ -101,6 +101,13 @@ def test_what_needs_smtputf8(header: str, recipient: str, options: int, source: 
     assert off.send_options & 1 == options
 
 
+def test_headers_of_parts_that_are_not_read() -> None:
+    """disable_mime_input_processing: what is behind the header is text, and needs no SMTPUTF8."""
+    header = "Content-Type: message/rfc822\r\n\r\nSubject: gr\u00fcn\r\n".encode()
+    assert submitted(header, options=1).send_options == 1 | 2
+    assert submitted(header, options=1, disable_mime_input_processing="yes").send_options == 1
+
+
 def test_a_class_that_there_is_not() -> None:
     """smtputf8_autodetect_classes."""
     with pytest.raises(ConfigurationFault, match="smtputf8_autodetect_classes"):

@@ -1,6 +1,7 @@
 """Rules for new messages, from main.cf."""
 
 from pillarbox.config.parameters.cleanup import Cleanup
+from pillarbox.config.parameters.content_checks import ContentChecks
 from pillarbox.config.parameters.identity import Identity
 from pillarbox.config.parameters.queue_manager import QueueManager
 from pillarbox.config.parameters.smtp_server import SmtpServer
@@ -23,6 +24,7 @@ def configured_rules(snapshot: Snapshot) -> Rules:
         names_in_comments=cleanup.header_from_format == "obsolete",
         heeds_tls_required=cleanup.tls_required_enable,
         detects_utf8=_detecting(snapshot),
+        reads_parts=not snapshot.group(ContentChecks).disable_mime_input_processing,
         delay_warning_time=snapshot.group(QueueManager).delay_warning_time,
     )
 

@@ -82,6 +82,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     detects_encoding: bool = True  # detect_8bit_encoding_header
     heeds_tls_required: bool = True  # tls_required_enable
     detects_utf8: frozenset[str] = frozenset()  # smtputf8_autodetect_classes
+    reads_parts: bool = True  # not disable_mime_input_processing
 
 
 class Submission:
@@ -161,7 +162,7 @@ class Submission:
         self._detects_utf8 = bool({source, "all"} & self._rules.detects_utf8)
         envelope = self._without_expanded(envelope)
         self.send_options = send_options
-        if self._detects_utf8 or send_options & SEND_SMTPUTF8:
+        if self._rules.reads_parts and (self._detects_utf8 or send_options & SEND_SMTPUTF8):
             self._inner = InnerHeaders()
         head = encode_envelope(envelope)
         self._data_offset = SIZE_RECORD + len(head)
