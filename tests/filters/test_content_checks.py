@@ -271,7 +271,25 @@ def test_an_action_without_a_word() -> None:
     ]
 
 
-@pytest.mark.parametrize("action", ["HOLD", "DISCARD", "PASS"])
+@pytest.mark.parametrize("held", [False, True])
+def test_a_message_that_is_held_is_still_looked_at(held: bool) -> None:
+    """HOLD is told once, by whomever it comes from, and settles nothing: what else is found counts."""
+    snapshot = Snapshot.of(
+        {
+            "header_checks": "regexp:{ {/^X-Odd:/ HOLD wait} {/^X-Old:/ REPLACE X-New: y} }",
+            "body_checks": "regexp:{ {/b/ WARN} }",
+        }
+    )
+    told: list[str] = []
+    tables = configured_content_tables(snapshot, clock=ManualClock())
+    inspector = Inspector(tables, lambda verb, *_: told.append(verb), told.append)
+    inspector.hold = held
+    kept = inspector.feed(b"X-Odd: y\r\nX-Old: x\r\nX-Odd: z\r\n\r\nbody\r\n") + inspector.finish()
+    assert told == [*([] if held else ["hold"]), "replace", "warning"]
+    assert (inspector.hold, kept) == (True, b"X-Odd: y\r\nX-New: y\r\nX-Odd: z\r\n\r\nbody\r\n")
+
+
+@pytest.mark.parametrize("action", ["DISCARD", "PASS"])
 def test_actions_that_settle_it(action: str) -> None:
     """No other line is asked for."""
     snapshot = Snapshot.of(

@@ -313,6 +313,8 @@ class Inspector:
         if objection := _objection(verb, octets, kind):
             self._warn(objection % f"{self._tables.prefix}{title}_checks map")
             return lines
+        if verb == "HOLD" and self.hold:  # it is told once
+            return lines
         self._log(_LOGGED[verb], kind, text, octets)
         if verb == "STRIP":
             return []
@@ -320,7 +322,7 @@ class Inspector:
             return octets.split(b"\n")
         if verb == "PREPEND":
             return [*octets.split(b"\n"), *lines]
-        if verb in ("PASS", "HOLD", "DISCARD", "REDIRECT"):  # nothing more is asked, as in cleanup(8)
+        if verb in ("PASS", "DISCARD", "REDIRECT"):  # nothing more is asked, as in cleanup(8)
             self._passed = True
         self.hold |= verb == "HOLD"
         self.discard |= verb == "DISCARD"

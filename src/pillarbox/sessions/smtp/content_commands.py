@@ -216,7 +216,9 @@ def _inspector(session: SessionState, transaction: Transaction) -> Inspector:
             )
         )
 
-    return Inspector(session.policy.content_tables, log, _warning(session, transaction))
+    inspector = Inspector(session.policy.content_tables, log, _warning(session, transaction))
+    inspector.hold = transaction.actions.hold
+    return inspector
 
 
 def _warning(session: SessionState, transaction: Transaction) -> Warn:
