@@ -103,6 +103,8 @@ async def pass_on(
             diagnostic=outcome.diagnostic,
             remote_mta=outcome.remote_mta,
             told=told and done.transport_fault is None,
+            action=attempt.action or outcome.action,
+            tells_success=attempt.tells_success and outcome.tells_success,
         )
     ]
 

@@ -1,0 +1,56 @@
+"""Recipients that one transport leaves to another: fallback_transport, mailbox_transport, best_mx_transport."""
+
+import asyncio
+from typing import cast
+
+import pytest
+
+from pillarbox.delivery.request import Attempt, Outcome
+from pillarbox.queue.queue_file import QueueMessage, QueueRecipient
+from pillarbox.queue_manager.transport import Done, Job, Routed, pass_on
+from pillarbox.routing.resolution import AddressClass, Resolution
+from pillarbox.vocabulary.address import Address
+from pillarbox.vocabulary.envelope import Notify
+from pillarbox.vocabulary.identifiers import QueueId
+
+
+class Other:
+    """The transport that gets them."""
+
+    tells_attempts = True
+
+    def __init__(self, outcome: Outcome) -> None:
+        self._outcome = outcome
+        self.jobs: list[Job] = []
+
+    async def deliver(self, job: Job) -> Done:
+        self.jobs.append(job)
+        return Done([self._outcome])
+
+
+@pytest.mark.parametrize(
+    ("wanted", "tells", "told"), [(True, True, True), (True, False, False), (False, True, False)]
+)
+def test_who_tells_of_success(wanted: bool, tells: bool, told: bool) -> None:
+    """Not we, if the next system does or nobody wants to hear of it (RFC 3461 §5.2.1); it may be relayed only."""
+    address = Address.parse(b"a@x.test")
+    recipient = QueueRecipient(
+        address.internal, address.internal, done=False, notify=Notify.SUCCESS, dsn_original=b"", offset=100
+    )
+    resolution = Resolution(address, AddressClass.LOCAL, "local", "x.test")
+    job = Job(
+        transport="local",
+        nexthop="x.test",
+        queue_id=QueueId("0123456789"),
+        message=cast(QueueMessage, None),
+        recipients=[Routed(recipient, resolution)],
+        descriptor=-1,
+        active_time=0.0,
+    )
+    attempt = Attempt(b"a@x.test", b"a@x.test", "passed", "2.0.0", "smtp:hub.test", tells_success=wanted)
+    other = Other(Outcome("sent", "2.0.0", "250 Ok", action="relayed", tells_success=tells))
+    (found,) = asyncio.run(pass_on(job, job.recipients[0], attempt, transports={"smtp": other}))
+    assert (found.status, found.action, found.tells_success) == ("sent", "relayed", told)
+    assert [(one.transport, one.nexthop, one.was_passed) for one in other.jobs] == [
+        ("smtp", "hub.test", True)
+    ]
