@@ -134,6 +134,35 @@ ORDERS: list[tuple[str, dict[str, Any], list[str]]] = [
 ]
 
 
+OTHER_PROTOCOLS: list[tuple[str, dict[str, Any], str]] = [
+    ("[192.0.2.9]", {"ipv4": False}, "Name service error for 192.0.2.9: invalid host or domain name"),
+    (
+        "[ipv6:2001:db8::9]",
+        {"ipv6": False},
+        "Name service error for 2001:db8::9: invalid host or domain name",
+    ),
+    ("[2001:db8::9]", {"ipv6": False, "methods": ("dns", "native")}, "2001:db8::9: host not found"),
+]
+
+
+@pytest.mark.parametrize(("nexthop", "protocols", "text"), OTHER_PROTOCOLS)
+def test_an_address_of_a_protocol_that_is_not_spoken(
+    nexthop: str, protocols: dict[str, Any], text: str
+) -> None:
+    """inet_protocols: nobody connects there; what smtp(8) says of it is that there is no such host."""
+    resolver = ZoneResolver(ZONES)
+    exchangers = MailExchangers(
+        resolver,
+        HostLookup(resolver, clock=ManualClock(), **protocols),
+        rules=Rules(myhostname="me.test"),
+        shuffle=list.reverse,
+    )
+    (destination,) = read_destinations(nexthop, port="smtp", ports=PORTS, lmtp=False)
+    with pytest.raises(Unreachable) as caught:
+        asyncio.run(exchangers.route(destination))
+    assert (caught.value.status, caught.value.text) == ("5.4.4", text)
+
+
 @pytest.mark.parametrize(("nexthop", "rules", "relays"), [row for row in ORDERS if row[2]])
 def test_order(nexthop: str, rules: dict[str, Any], relays: list[str]) -> None:
     """By preference, equals by lot, protocols as preferred; only what is preferred to us."""

@@ -127,6 +127,8 @@ class MailExchangers:
         if destination.path:
             return Route([Target(self._rules.myhostname, destination.path)])
         if destination.is_address:
+            if not self._hosts.may_use(destination.host):
+                raise Unreachable("5.4.4", self._hosts.objection(destination.host))
             found = [Target(destination.host, destination.host, destination.port)]
         elif destination.service:
             found, is_ordered = await self._by_service(destination)

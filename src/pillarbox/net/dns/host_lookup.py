@@ -70,7 +70,7 @@ class HostLookup:
         for method in self._methods:
             if method != "dns":
                 listed = self._hosts.value().addresses.get(host, ())
-                wanted = tuple(address for address in listed if self._is_wanted(address))
+                wanted = tuple(address for address in listed if self.may_use(address))
                 if wanted:
                     return HostAddresses(wanted)
             if method == "files":
@@ -88,7 +88,14 @@ class HostLookup:
             raise fault
         return msgspec.structs.replace(last, trouble=_TROUBLES.get(last.outcome, "")) if native else last
 
-    def _is_wanted(self, address: str) -> bool:
+    def objection(self, address: str) -> str:
+        """What is said of an address that may not be used: it is looked up like a name, and is none."""
+        if "native" in self._methods:
+            return f"{address}: host not found"
+        return f"Name service error for {address}: invalid host or domain name"
+
+    def may_use(self, address: str) -> bool:
+        """Whether inet_protocols has the protocol of an address."""
         return (RecordType.AAAA if ":" in address else RecordType.A) in self._kinds
 
     async def _ask(self, host: str) -> HostAddresses:
