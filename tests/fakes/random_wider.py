@@ -100,7 +100,7 @@ _SETTINGS: Final[tuple[tuple[float, str, tuple[str, ...]], ...]] = (
     (0.08, "info_log_address_format", ("internal",)),
     (0.06, "sendmail_fix_line_endings", ("never", "strict")),
     (0.05, "mail_name", ("Some Mail",)),
-    (0.06, "smtputf8_autodetect_classes", ("all", "", "sendmail, forward, bounce")),
+    (0.06, "smtputf8_autodetect_classes", ("all", "verify", "sendmail, forward, bounce")),
     (0.06, "best_mx_transport", ("local", "error:5.4.9 it is me", "smtp:[10.53.0.21]")),
     (0.06, "disable_dns_lookups", ("yes",)),
     (0.06, "smtp_host_lookup", ("native", "native, dns")),

@@ -17,7 +17,7 @@ from pillarbox.files.fsync_batch import Fsyncs, background_fsyncs
 from pillarbox.net.connection import IdleTimeout
 from pillarbox.net.dns.zones import ZoneResolver, Zones
 from pillarbox.net.tls_faults import TlsFault
-from pillarbox.observability.events import Event
+from pillarbox.observability.events import Event, Warned
 from pillarbox.observability.log_lines import render
 from pillarbox.queue.content_lines import read_content
 from pillarbox.queue.incoming import IncomingQueue
@@ -139,9 +139,10 @@ def converse(
     directories = QueueDirectories(str(root))
     root.mkdir(exist_ok=True)
     directories.create()
-    resolver = Resolver(configured_routes(snapshot, clock=clock))
+    resolver = Resolver(configured_routes(snapshot, clock=clock), rewrites=True)
     policy = configured_policy(snapshot, cleanup=snapshot, service="smtp", resolver=resolver, clock=clock)
     events: list[Event] = []
+    resolver.warn = lambda text: events.append(Warned(text, "trivial-rewrite"))
     queued: list[QueueId] = []
     transport = Transport(
         [chunks] if isinstance(chunks, bytes) else chunks,

@@ -72,6 +72,7 @@ RESOLUTIONS = [  # settings, sender, address, transport, nexthop
         "virtual",
         "box.test",
     ),
+    ({"transport_maps": "regexp:{{/[*]/ slow:[star]}}"}, "", "a@world.test", "slow", "[star]"),
     ({"transport_maps": "regexp:{{/^a@/ slow:}}"}, "", "a@world.test", "slow", "world.test"),
     ({"transport_maps": "regexp:{{/^world.test$$/ slow:}}"}, "", "a@world.test", "smtp", "world.test"),
     (
@@ -313,8 +314,11 @@ def test_what_is_said_of_a_table_that_cannot_answer(settings: dict[str, str], li
             Snapshot.of(SETTINGS | settings, facts=HostFacts(hostname="mx.here.test")), clock=ManualClock()
         )
     )
+    warnings: list[str] = []
+    asked.warn = warnings.append
     with pytest.raises(LookupFault) as caught:
         asked.resolve(Address(b"User+E", b"Out.Test"), Address(b"Me", b"here.test"))
+    assert warnings == (['fail:x lookup error for "*"'] if "transport_maps" in settings else [])
     assert caught.value.lines == lines
     assert caught.value.program == "trivial-rewrite"
 

@@ -3,7 +3,8 @@
 DESCRIPTION
     `check_access()` makes a restriction of a table.  The keys, most specific first:
 
-        addresses   user+extension@domain, user@domain, domain and its parents, user+extension@, user@
+        addresses   user+extension@domain, user@domain, domain and its parents, user+extension@, user@;
+                    each with the quotes that it needs, then without
         hosts       the name and its parent domains; then the address and its networks (1.2.3, 1.2, 1)
 
     Parent domains are tried as they are if parent_domain_matches_subdomains names smtpd_access_maps, else
@@ -23,7 +24,7 @@ from typing import Final
 
 from pillarbox.access.permit_log import PermitLog
 from pillarbox.access.question import PERMIT, Outcome, Question, Restriction, Subject, rejected
-from pillarbox.routing.address_lookup import text_of, without_extension
+from pillarbox.routing.address_lookup import text_of, without_extension, written_forms
 from pillarbox.tables.table import LookupFault, LookupTable
 from pillarbox.vocabulary.address import Address
 from pillarbox.vocabulary.faults import ConfigurationFault
@@ -100,21 +101,26 @@ class AccessKeys:
             return
         local_part, domain = text_of(address.local_part), text_of(address.domain)
         user, extension = without_extension(local_part, delimiters)
-        yield f"{local_part}@{domain}", True
+        for key in written_forms(local_part, domain):
+            yield key, True
         if extension:
-            yield f"{user}@{domain}", False
+            for key in written_forms(user, domain):
+                yield key, False
         for key, _ in self.of_domain(domain):
             yield key, False
-        yield f"{local_part}@", False
-        if extension:
-            yield f"{user}@", False
+        for name in (local_part, user) if extension else (local_part,):
+            for key in written_forms(name, ""):
+                yield key, False
 
 
-def find(table: LookupTable, keys: Iterator[tuple[str, bool]]) -> tuple[str, str] | None:
-    """The first value, and the whole key that led to it.  DUNNO is a value: it ends the search."""
-    entry = ""
+def find(table: LookupTable, keys: Iterator[tuple[str, bool]], about: str = "") -> tuple[str, str] | None:
+    """The first value, and what it is about: the whole key that led to it, unless `about` says so.
+
+    DUNNO is a value: it ends the search.
+    """
+    entry = about
     for key, whole in keys:
-        if whole:
+        if whole and not about:
             entry = key
         if (whole or table.partial_keys) and (value := table.query(key)) is not None:
             return value, entry
@@ -325,7 +331,7 @@ def check_access(table: LookupTable, about: Subject, keys: AccessKeys, results: 
     def check(question: Question, subject: Subject) -> Outcome | Awaitable[Outcome]:
         found = _keys(question, about, keys)
         try:
-            result = find(table, found) if found is not None else None
+            result = find(table, *found) if found is not None else None
         except LookupFault as fault:
             return table_failed(question, fault, question.name_of(about), about)
         if result is None:
@@ -348,16 +354,19 @@ async def _unverified(question: Question, outcome: Outcome | Awaitable[Outcome])
     return outcome
 
 
-def _keys(question: Question, about: Subject, keys: AccessKeys) -> Iterator[tuple[str, bool]] | None:
+def _keys(
+    question: Question, about: Subject, keys: AccessKeys
+) -> tuple[Iterator[tuple[str, bool]], str] | None:
+    """The keys, and what they are keys of: an address without its quotes."""
     client = question.client
     if about is Subject.CLIENT:
-        return keys.of_host(client.name, client.address)
+        return keys.of_host(client.name, client.address), ""
     if about is Subject.REVERSE_CLIENT:
-        return keys.of_domain(client.reverse_name.lower())
+        return keys.of_domain(client.reverse_name.lower()), ""
     if about is Subject.HELO:
-        return keys.of_domain(text_of(client.helo)) if client.helo else None
+        return (keys.of_domain(text_of(client.helo)), "") if client.helo else None
     if about is Subject.ETRN:
-        return keys.of_domain(text_of(question.etrn_domain)) if question.etrn_domain else None
+        return (keys.of_domain(text_of(question.etrn_domain)), "") if question.etrn_domain else None
     address, other = client.sender, question.recipient
     if about is not Subject.SENDER:
         address, other = other, address
@@ -369,4 +378,4 @@ def _keys(question: Question, about: Subject, keys: AccessKeys) -> Iterator[tupl
     except LookupFault as fault:
         fault.about = address.internal
         raise
-    return keys.of_address(found, resolver.routes.recipient_delimiter)
+    return keys.of_address(found, resolver.routes.recipient_delimiter), text_of(found.internal)

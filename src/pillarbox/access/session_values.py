@@ -10,9 +10,9 @@ from pillarbox.vocabulary.address import Address
 
 
 def session_values(
-    client: ClientFacts, recipient: Address | None, *, host: str, now: float
+    client: ClientFacts, recipient: Address | None, *, host: str, now: float, sender: Address | None = None
 ) -> dict[str, str | None]:
-    """By name; what is not known yet is empty."""
+    """By name; what is not known yet is empty.  `sender` is the one of a message that is over."""
     return {
         "client": client.label,
         "client_address": client.address_text,
@@ -22,7 +22,7 @@ def session_values(
         "localtime": time.strftime("%b %d %H:%M:%S", time.localtime(now)),
         "reverse_client_name": client.reverse_name,
         "server_name": host,
-        **_address_values("sender", client.sender),
+        **_address_values("sender", client.sender if sender is None else sender),
         **_address_values("recipient", recipient),
     }
 

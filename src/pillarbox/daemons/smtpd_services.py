@@ -100,7 +100,7 @@ def _open_service(
 
     `tls_context` is one that is open already and does for it.
     """
-    resolver = Resolver(server_routes(snapshot, rewrite, clock=clock))
+    resolver = Resolver(server_routes(snapshot, rewrite, clock=clock), rewrites=True)
     policy = configured_policy(snapshot, cleanup=cleanup, service=name, resolver=resolver, clock=clock)
     tls_fault = ""
     if tls_context is None:

@@ -190,8 +190,11 @@ _WITHOUT_REASON: Final = dict.fromkeys(("error", "retry"), "Address is undeliver
 class Resolver:
     """Answers for one configuration."""
 
-    def __init__(self, routes: Routes) -> None:
+    def __init__(self, routes: Routes, *, rewrites: bool = False) -> None:
+        """`rewrites`: addresses come from clients and are brought to standard form first, as smtpd(8) does it."""
         self.routes = routes
+        self._rewrites = rewrites
+        self._has_begun = False  # the table of routes has been asked
         self.warn: Warn = ignore_warning
         """Told of domains that are listed twice."""
         lists = (
@@ -212,6 +215,8 @@ class Resolver:
 
     def complete(self, address: Address) -> Address:
         """The address with $myorigin for a missing domain; without append_at_myorigin it is this host's."""
+        if self._rewrites:
+            address = self.routes.syntax.rewriting.rewrite(address)
         if address.domain or address.is_null or address.has_null_domain:
             return address
         return Address(
@@ -307,10 +312,10 @@ class Resolver:
             return False
         return destination.domain.isascii() or not ascii_only
 
-    def expect(self, sender: Address) -> None:
+    def expect(self, address: Address, sender: Address | None) -> None:
         """Ask what tables say of an address as soon as it is heard of: LookupFault, of which the log is to know."""
         if not self._remembers:
-            self.resolve(sender, NULL_ADDRESS)
+            self.resolve(address, sender)
 
     def resolve(self, address: Address, sender: Address | None = None) -> Resolution:
         """Class, transport and nexthop of an address; the sender's wishes count if it is given.  LookupFault."""
@@ -394,6 +399,8 @@ class Resolver:
     def _transport_map(self, address: Address, domain: str, transport: str, nexthop: str) -> tuple[str, str]:
         """transport(5): an empty transport stays as it is, an empty nexthop after a transport is the domain."""
         tables = self.routes.transport_maps
+        if not self._has_begun:
+            self._begin(tables)
         for key, whole in self._transport_keys(address):
             try:
                 value = find_first(tables, key, whole=whole)
@@ -408,6 +415,14 @@ class Resolver:
                 return new_transport, new_nexthop or _WITHOUT_REASON.get(new_transport, domain)
             return transport, new_nexthop or nexthop
         return transport, nexthop
+
+    def _begin(self, tables: Sequence[LookupTable]) -> None:
+        """trivial-rewrite(8) asks for `*` when it starts: the log knows then that a table does not work."""
+        self._has_begun = True
+        try:
+            find_first(tables, "*")
+        except LookupFault as fault:
+            self.warn(fault.reason)
 
     def _ask_in_vain(self, address: Address) -> None:
         """For who is refused for his user's name (allow_min_user), a table's fault comes first.  LookupFault."""
@@ -428,7 +443,7 @@ class Resolver:
         while "." in parent:
             parent = parent.partition(".")[2]
             yield parent if self.routes.transport_subdomains else f".{parent}", False
-        yield "*", False
+        yield "*", True  # patterns are asked, too
 
     def is_known(self, resolution: Resolution) -> bool:
         """Whether the recipient exists, as far as its class lets us know."""

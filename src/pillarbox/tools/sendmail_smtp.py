@@ -70,7 +70,7 @@ def serve_standard_input(snapshot: Snapshot) -> int:
 async def _serve(snapshot: Snapshot, tell: EventSink) -> None:
     clock = SystemClock()
     alone = snapshot.with_overrides(_SETTINGS)
-    resolver = Resolver(configured_routes(alone, clock=clock))
+    resolver = Resolver(configured_routes(alone, clock=clock), rewrites=True)
     policy = configured_policy(alone, cleanup=alone, service="smtpd", resolver=resolver, clock=clock)
     address = IPv4Address("127.0.0.1")
     client = ClientFacts(

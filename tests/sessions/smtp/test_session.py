@@ -191,6 +191,83 @@ def test_who_stands_in_the_log_of_content_checks(tmp_path: Path) -> None:
     assert "; from=<new@b.test> to=<info@box.test> proto=ESMTP" in line
 
 
+def test_an_address_is_looked_up_before_its_parameters_are_looked_at(tmp_path: Path) -> None:
+    """The log has what tables could not say of it, completed as trivial-rewrite(8) is asked for it."""
+    sent = [HELLO, b"MAIL FROM:<a@b>\r\n", b"RCPT TO:<c@d.test.> NOTIFY=\r\n", QUIT]
+    settings = {"transport_maps": "fail:x", "append_dot_mydomain": "yes", "mydomain": "here.test"}
+    done = converse(tmp_path / "q", sent, settings=settings, address="127.0.0.1")
+    assert after_hello(done.replies)[1] == "501 5.5.4 Error: Bad NOTIFY parameter syntax"
+    assert [line for line in done.lines if "lookup error" in line] == [
+        'warning: fail:x lookup error for "*"',
+        'warning: fail:x lookup error for "a@b.here.test"',
+        'warning: fail:x lookup error for "c@d.test"',
+    ]
+
+
+def test_a_domain_without_a_dot_is_completed_before_it_is_judged(tmp_path: Path) -> None:
+    """append_dot_mydomain: what is ours then is no relaying, and is known or not."""
+    sent = [HELLO, MAIL, b"RCPT TO:<root@mx>\r\n", b"RCPT TO:<nobody@mx>\r\n", QUIT]
+    settings = {
+        "append_dot_mydomain": "yes",
+        "mydomain": "test",
+        "mydestination": "mx.test",
+        "local_recipient_maps": "inline:{root=x}",
+    }
+    done = converse(tmp_path / "q", sent, settings=settings)
+    assert after_hello(done.replies)[1:3] == [
+        "250 2.1.5 Ok",
+        "550 5.1.1 <nobody@mx>: Recipient address rejected: User unknown in local recipient table",
+    ]
+
+
+def test_whom_a_footer_names(tmp_path: Path) -> None:
+    """The first recipient that was taken, at the end of the message too; what is refused is none."""
+    sent = [HELLO, MAIL, b"RCPT TO:<x@away.test>\r\n", RCPT, b"RCPT TO:<y@away.test>\r\n"]
+    sent += [
+        b"RCPT TO:<z@box.test> NOTIFY=\r\n",
+        b"DATA\r\n",
+        b"X: y\r\n\r\nbody\r\n.\r\n",
+        b"DATA\r\n",
+        QUIT,
+    ]
+    settings = {
+        "smtpd_reject_footer": "\\c [$sender, $recipient]",
+        "smtpd_end_of_data_restrictions": "reject",
+    }
+    done = converse(tmp_path / "q", sent, settings=settings)
+    replies = after_hello(done.replies)
+    assert [reply.rpartition(" [")[2] for reply in replies if reply[0] in "45"] == [
+        "a@b.test, ]",
+        "a@b.test, me@box.test]",
+        "a@b.test, me@box.test]",
+        "a@b.test, me@box.test]",
+        ", ]",
+    ]
+
+
+QUOTED = [  # tables, sender, what it says; the reply names the sender without quotes
+    ("pcre:{ {/^(.*)@out/ REJECT not $$1} }", '""@out.test', 'not ""'),
+    ("pcre:{ {/^(.*)@out/ REJECT not $$1} }", '"a b"@out.test', 'not "a b"'),
+    ("pcre:{ {/^(a b)@out/ REJECT not $$1} }", '"a b"@out.test', "not a b"),
+    ('inline:{ {"a b"@ = REJECT quoted} }', '"a b"@out.test', "quoted"),
+    ('inline:{ {"a b"@out.test = REJECT without} }', '"a b+c"@out.test', "without"),
+]
+
+
+@pytest.mark.parametrize(("table", "sender", "text"), QUOTED)
+def test_keys_of_access_tables_have_the_quotes_that_they_need(
+    table: str, sender: str, text: str, tmp_path: Path
+) -> None:
+    """First; then tables are asked without, as mail_addr_find(3) does."""
+    settings = {
+        "smtpd_sender_restrictions": f"check_sender_access {table}",
+        "recipient_delimiter": "+",
+    }
+    sent = [HELLO, b"MAIL FROM:<%s>\r\n" % sender.encode(), RCPT, QUIT]
+    done = converse(tmp_path / "q", sent, settings=settings)
+    assert after_hello(done.replies)[1].endswith(f": Sender address rejected: {text}")
+
+
 def test_an_address_that_is_none_is_warned_of(tmp_path: Path) -> None:
     """As it was written."""
     sent = [HELLO, *(b"MAIL FROM:%s\r\n" % path for path in (b"<a@b..c>", b"-a@c", b"<a@-b> FOO"))]

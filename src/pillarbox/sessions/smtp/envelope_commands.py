@@ -11,7 +11,7 @@ from pillarbox.sessions.smtp.filter_commands import begin_filtering, filter_reci
 from pillarbox.sessions.smtp.session_state import SessionState, ask_early
 from pillarbox.sessions.smtp.transaction import Transaction
 from pillarbox.tables.table import LookupFault
-from pillarbox.vocabulary.address import Address
+from pillarbox.vocabulary.address import NULL_ADDRESS, Address
 from pillarbox.vocabulary.reply import Reply
 from pillarbox.wire.smtp.commands import MailFrom, RcptTo, Vrfy
 
@@ -118,8 +118,13 @@ async def vrfy(session: SessionState, command: Vrfy) -> Reply:
     return refusal or Reply(252, (b"2.0.0 " + command.text,))
 
 
-def refuse_path(session: SessionState, command: MailFrom | RcptTo | Vrfy) -> Reply | None:
-    """A path that is an address may lead to none: `"user@a..b"@here`; this goes before parameters."""
+def refuse_path(
+    session: SessionState, command: MailFrom | RcptTo | Vrfy, *, alone: bool = False
+) -> Reply | None:
+    """A path that is an address may lead to none: `"user@a..b"@here`; this goes before parameters.
+
+    `alone`: nothing else is asked of it.
+    """
     # Not isinstance(), which takes thrice as long for a class whose own class is not `type`.
     if type(command) is MailFrom:
         verb, address, smtputf8 = "MAIL", command.sender, command.smtputf8
@@ -136,10 +141,12 @@ def refuse_path(session: SessionState, command: MailFrom | RcptTo | Vrfy) -> Rep
         # A domain outside ASCII is none without SMTPUTF8 (RFC 6531 §3.3); local parts are let pass, as ever.
         if session.resolver.leads_somewhere(address, ascii_only=not smtputf8):
             if verb == "MAIL":
-                session.resolver.expect(address)
+                session.resolver.expect(address, NULL_ADDRESS)
+            elif alone:
+                session.resolver.expect(address, session.client.sender)
             return None
     except LookupFault as fault:
-        if verb == "MAIL":  # of others, whoever asks next says it
+        if alone or verb == "MAIL":  # of others, whoever asks next says it
             session.tell_fault(fault)
         return None
     brackets = not isinstance(command, Vrfy) and command.brackets

@@ -262,6 +262,7 @@ class SmtpSession:
         reply: Reply
         before = state.last
         state.is_excused = state.is_judged = False
+        over = state.under_way() if kind is EndOfContent and policy.footer else None
         if type(command) is commands.Refused:
             state.last = command.verb.decode("ascii")
         elif (word := _WORDS.get(kind)) is not None:
@@ -298,7 +299,7 @@ class SmtpSession:
             raise Goodbye(reply)
         if state.trouble is not None and kind in _NEW_BEGINNINGS and not is_refusal:
             await state.trouble.transaction_ended(state.client.label)
-        engine.reply(state.with_footer(reply) if is_refusal else reply)
+        engine.reply(state.with_footer(reply, over) if is_refusal else reply)
         if state.transaction is not None and not engine.in_transaction:
             state.abort_transaction()
         if kind is commands.StartTls and reply.is_positive:
@@ -416,8 +417,9 @@ class SmtpSession:
             state.tell(
                 events.Warned(f"Illegal address syntax from {state.client.label} in {verb} command: {path}")
             )
-        if command.without is not None and (bad := refuse_path(state, command.without)) is not None:
-            return bad
+        if command.without is not None:
+            if (bad := refuse_path(state, command.without, alone=True)) is not None:
+                return bad
         if command.verb == b"VRFY" and state.policy.server.disable_vrfy_command:
             return VRFY_DISABLED
         return command.reply

@@ -81,6 +81,8 @@ Queued = Callable[[QueueId], None]
 OK: Final = Reply(250, (b"2.0.0 Ok",))
 
 
+UnderWay = tuple[Address | None, Address | None]
+"""Sender and first recipient of a message."""
 _STATUS: Final = re.compile(rb"5\.\d{1,3}\.\d{1,3} ")
 
 
@@ -268,12 +270,22 @@ class SessionState:
             verp_filter=policy.verp_filter,
         )
 
-    def with_footer(self, reply: Reply) -> Reply:
-        """A reply as the client gets it: with smtpd_reject_footer."""
+    def under_way(self) -> UnderWay:
+        """Sender and first recipient of the message under way."""
+        transaction = self.transaction
+        return self.client.sender, transaction.first_recipient if transaction is not None else None
+
+    def with_footer(self, reply: Reply, about: UnderWay | None = None) -> Reply:
+        """A reply as the client gets it: with smtpd_reject_footer, about the message under way or one that is over.
+
+        What is refused is no recipient: `$recipient` is the first that was taken.
+        """
         footer, client = self.policy.footer, self.client
         if reply.is_positive or not footer:
             return reply
-        values = session_values(client, None, host=self.policy.identity.myhostname, now=self.clock.now())
+        sender, recipient = about or self.under_way()
+        host = self.policy.identity.myhostname
+        values = session_values(client, recipient, host=host, now=self.clock.now(), sender=sender)
         return footer.added(reply, values, warn=lambda text: self.tell(events.Warned(text)))
 
     def know_address(self) -> None:
