@@ -93,6 +93,43 @@ def test_it_waits_while_clients_use_the_mailbox() -> None:
     assert not asyncio.run(talk())
 
 
+def test_it_waits_for_the_end_of_a_reading(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine a client waits for messages for longer than a mailbox has to be left alone."""
+
+    async def talk() -> None:
+        loop = asyncio.get_running_loop()
+        now = 100.0
+        timers: list[Callable[[], None]] = []
+
+        def call_later(_delay: float, callback: Callable[[], None]) -> asyncio.TimerHandle:
+            timers.append(callback)
+            return loop.call_at(1e9, callback)
+
+        def fill(uids: list[int]) -> asyncio.Future[int]:
+            done: asyncio.Future[int] = loop.create_future()
+            done.set_result(0)
+            return done
+
+        monkeypatch.setattr(loop, "time", lambda: now)
+        monkeypatch.setattr(loop, "call_later", call_later)
+        filling = CacheFilling(fill, slice_size=lambda _wanted, _found: 1)
+        filling.note_use(now)
+        filling.want([1])
+        with filling.held():
+            now += 1000.0
+            timers.pop()()
+            assert len(timers) == 1
+            assert not filling.finished.is_set()
+        timers.pop()()  # it has ended just now
+        assert len(timers) == 1
+        assert not filling.finished.is_set()
+        now += cache_filling.DELAY
+        timers.pop()()
+        await filling.finished.wait()
+
+    asyncio.run(talk())
+
+
 def test_a_mailbox_that_was_opened_gets_its_cache(tmp_path: Path) -> None:
     """Messages that were there, and those that come later, are in the cache before anybody asks for them."""
 

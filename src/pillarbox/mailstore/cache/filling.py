@@ -14,7 +14,8 @@ FAULTS
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 SLICE: Final = 64
@@ -49,6 +50,7 @@ class CacheFilling:
         self._timer: asyncio.TimerHandle | None = None
         self._is_running = False
         self._used_at = 0.0
+        self._holders = 0
         self.finished = asyncio.Event()
         """Set while nothing is wanted."""
         self.finished.set()
@@ -64,6 +66,16 @@ class CacheFilling:
         """A client uses the mailbox, at this time of the loop's."""
         self._used_at = now
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Nothing is begun meanwhile, however long it takes: a client waits for messages that are being read."""
+        self._holders += 1
+        try:
+            yield
+        finally:
+            self._holders -= 1
+            self._used_at = asyncio.get_running_loop().time()
+
     def stop(self) -> None:
         """Fill no more."""
         self._wanted.clear()
@@ -78,7 +90,7 @@ class CacheFilling:
     def _go_on(self) -> None:
         self._timer = None
         loop = asyncio.get_running_loop()
-        left = self._used_at + self._delay - loop.time()
+        left = self._delay if self._holders else self._used_at + self._delay - loop.time()
         if left > TICK:
             self._later(left)
             return

@@ -426,7 +426,8 @@ class MaildirMailbox:
         """Cached columns of the messages, in the order of `uids`; gone ones are left out."""
         self._note_use()
         await self._copied_rows.come()
-        return await self._reading.read(uids, fields)
+        with self.filling.held(), self.texts.filling.held():
+            return await self._reading.read(uids, fields)
 
     async def sort_columns(
         self, uids: Sequence[Uid], columns: Sequence[SortColumn]
