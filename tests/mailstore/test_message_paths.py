@@ -62,6 +62,9 @@ def play(first: Sequence[bytes], steps: Sequence[tuple[str, object]]) -> None:
         assert model == list(paths)
         assert model == [paths[row] for row in range(len(paths))]
         assert (model[-1:], model[::-1]) == (paths[-1:], list(reversed(paths)))
+        assert [model[at : at + 3] for at in range(len(model))] == [
+            paths[at : at + 3] for at in range(len(model))
+        ]
 
 
 def test_what_is_not_used_goes() -> None:

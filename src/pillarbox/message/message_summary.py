@@ -17,7 +17,7 @@ from pillarbox.message.body_structure import render
 from pillarbox.message.content import Content
 from pillarbox.message.envelope import render_envelope, render_fields
 from pillarbox.message.header_fields import header_end
-from pillarbox.message.line_ends import to_crlf
+from pillarbox.message.line_ends import crlf_size, to_crlf
 from pillarbox.message.mime_tree import parse
 from pillarbox.message.quick_structure import frame_of_fields, is_composite, multipart_structure
 
@@ -67,7 +67,7 @@ def _quick(stored: bytes) -> Summary | None:
     if len(values) != len(found):
         return None
     content = {name: values.pop(name) for name in values.keys() - _OF_ENVELOPE}
-    lines = stored.count(b"\n")
+    lines = crlf_size(stored) - len(stored)
     if is_composite(content.get(b"content-type", b"")):
         structures = multipart_structure(stored, end, content)
         if structures is None:

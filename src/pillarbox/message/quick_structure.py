@@ -22,7 +22,7 @@ import msgspec
 
 from pillarbox.message.body_structure import multipart_end, render, render_part
 from pillarbox.message.content import Content
-from pillarbox.message.line_ends import to_crlf
+from pillarbox.message.line_ends import crlf_size, to_crlf
 from pillarbox.message.mime_fields import Parameters, parse_content_type
 from pillarbox.message.mime_tree import Part, parse
 
@@ -112,8 +112,9 @@ def _part(piece: bytes, around: tuple[bytes, ...]) -> tuple[bytes, bytes] | None
     frame = _frame_of_header(header) if len(header) <= MAX_REMEMBERED else None
     if frame is None:
         return None
-    lines = piece.count(b"\n", end + 2)
-    size = len(piece) - end - 2 + lines
+    body = piece[end + 2 :]
+    size = crlf_size(body)
+    lines = size - len(body)
     counted = b"%b %d %d" % (frame.start, size, lines) if frame.is_text else b"%b %d" % (frame.start, size)
     return counted + b")", counted + frame.rest
 

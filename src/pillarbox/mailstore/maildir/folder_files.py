@@ -162,6 +162,9 @@ class FolderFiles:
     def paths_of(self, uids: Sequence[int]) -> tuple[list[int], list[bytes]]:
         """Those of `uids` that are there, and where in the directory their files are."""
         with self.mutex:
+            start = bisect_left(self.uids, uids[0]) if uids else 0
+            if self.uids[start : start + len(uids)].tolist() == list(uids):  # a run of them, as mostly
+                return list(uids), self.paths[start : start + len(uids)]
             rows = [(uid, row) for uid in uids if (row := self.row(uid)) >= 0]
             return [uid for uid, _ in rows], [self.paths[row] for _, row in rows]
 

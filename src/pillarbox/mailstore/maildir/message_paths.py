@@ -57,7 +57,8 @@ class MessagePaths(Sequence[bytes]):
 
     def __getitem__(self, row: int | slice) -> bytes | list[bytes]:
         if isinstance(row, slice):
-            return [self[at] for at in range(*row.indices(len(self)))]
+            found = self._neighbours(self._starts[row], self._lengths[row])
+            return found or [self[at] for at in range(*row.indices(len(self)))]
         start = self._starts[row]
         old = self._old
         if start < len(old):
@@ -109,6 +110,17 @@ class MessagePaths(Sequence[bytes]):
     def count_new(self) -> int:
         """Of those in new/."""
         return sum([path.startswith(NEW) for path in self])
+
+    def _neighbours(self, starts: "array[int]", lengths: "array[int]") -> list[bytes]:
+        """The paths that stand there, cut out together; none where they are far from each other."""
+        if not starts:
+            return []
+        low, high, old = min(starts), max(map(add, starts, lengths)), len(self._old)
+        if high - low > 2 * sum(lengths) or low < old < high:
+            return []
+        octets = self._old[low:high] if high <= old else bytes(self._recent[low - old : high - old])
+        begins = [start - low for start in starts]
+        return [octets[begin : begin + length] for begin, length in zip(begins, lengths, strict=True)]
 
     def _tidy(self) -> None:
         """Leave out what is not used, if that is more than the rest."""
