@@ -63,6 +63,20 @@ postlog unix-dgram n - n - 1 postlogd
 """
 
 
+def start_debians_postfix() -> None:
+    """`postfix start`.  master(8) gives itself ten seconds, which a busy machine may not have; it may be up later."""
+    for _ in range(3):
+        started, there = (
+            subprocess.run(
+                ["/usr/sbin/postfix", word], check=False, capture_output=True, timeout=2 * PATIENCE
+            )
+            for word in ("start", "status")
+        )
+        if there.returncode == 0:
+            return
+    raise AssertionError(f"Postfix does not start: {started.stderr!r}")
+
+
 class DebianPostfix:
     """A running Postfix; mail for all of pillarbox.test goes to `base`/Maildir."""
 
@@ -94,13 +108,12 @@ class DebianPostfix:
         shutil.chown(self.maildir, owner.pw_uid, owner.pw_gid)
         shutil.chown(self.base, owner.pw_uid, owner.pw_gid)
         subprocess.run(["mount", "--bind", str(self._configuration), "/etc/postfix"], check=True)
-        start = ["/usr/sbin/postfix", "start"]
-        for _ in range(3):  # master(8) gives itself ten seconds, which a busy machine may not have
-            done = subprocess.run(start, check=False, capture_output=True, timeout=PATIENCE)
-            if done.returncode == 0:
-                return self
-        self._unmount()
-        raise AssertionError(f"Postfix does not start: {done.stderr!r} {self.log()}")
+        try:
+            start_debians_postfix()
+        except AssertionError as fault:
+            self._unmount()
+            raise AssertionError(f"{fault} {self.log()}") from fault
+        return self
 
     def __exit__(self, *_: object) -> None:
         subprocess.run(["/usr/sbin/postfix", "stop"], check=False, capture_output=True, timeout=PATIENCE)

@@ -204,11 +204,11 @@ class Host:
         assert done.returncode == 0, f"{command}: exit status {done.returncode}\n{done.stdout}{done.stderr}"
         return done.stdout
 
-    def start_postfix(self) -> None:
+    def start_postfix(self, program: str = "postfix") -> None:
         """`postfix start`, of either product.  master(8) gives itself ten seconds, which a busy machine may not have."""
         for _ in range(3):
-            done = self.run("postfix start")
-            if done.returncode == 0 or self.run("postfix status").returncode == 0:
+            done = self.run(f"{program} start")
+            if done.returncode == 0 or self.run(f"{program} status").returncode == 0:
                 return
         raise AssertionError(
             f"postfix start: exit status {done.returncode}\n{done.stderr}{self.log()[-3000:]}"

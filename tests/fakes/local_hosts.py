@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Protocol
 
+from fakes.debian_postfix import start_debians_postfix
 from fakes.forked_command import run_forked
 from fakes.mail_system import PATIENCE, MailSystem, until
 from fakes.postfix_services import SERVICES
@@ -139,10 +140,10 @@ class TheirHost:
         shutil.chown(self._base / "lib", "postfix")
         subprocess.run(["mount", "--bind", str(self._configuration), "/etc/postfix"], check=True)
         try:
-            subprocess.run(["/usr/sbin/postfix", "start"], check=True, capture_output=True, timeout=PATIENCE)
-        except subprocess.CalledProcessError as error:
+            start_debians_postfix()
+        except AssertionError as fault:
             subprocess.run(["umount", "--lazy", "/etc/postfix"], check=True)
-            raise AssertionError(f"Postfix does not start: {error.stderr!r} {self.log()}") from error
+            raise AssertionError(f"{fault} {self.log()}") from fault
         return self
 
     def __exit__(self, *_: object) -> None:

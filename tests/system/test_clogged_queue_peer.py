@@ -80,7 +80,7 @@ def _host(network: Network, number: int, path: str) -> Host:
     host.write("/etc/postfix/master.cf", MASTER_CF + _TRANSPORTS)
     if path == PACKAGED:
         host.output("/usr/lib/postfix/configure-instance.sh -")
-    host.output("postfix start")
+    host.start_postfix()
     host.until_answers(25)
     return host
 
@@ -105,7 +105,8 @@ def warnings(host: Host, server: ScriptedServer, recipients: list[str]) -> list[
             until(lambda: server.open == min(sent, WINDOW), what="deliveries are under way")  # noqa: B023
     until(lambda: lines("to turn off these warnings"), what=lambda: f"warnings: {lines('')}")
     found = lines("warning: ")
-    host.output("postfix stop; postsuper -d ALL; postfix start", seconds=120)
+    host.run("postfix stop; postsuper -d ALL")  # which cannot write its log there
+    host.start_postfix()
     host.until_answers(25)
     return found
 

@@ -15,7 +15,7 @@ from typing import Final
 
 import pytest
 
-from fakes.debian_postfix import PORT, DebianPostfix
+from fakes.debian_postfix import PORT, DebianPostfix, start_debians_postfix
 from fakes.mail_system import until
 
 pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.peer("postfix")]
@@ -116,7 +116,7 @@ def test_each_finds_what_the_other_has_noted(site: Site) -> None:
         if system == OURS:
             assert set(site.noted()["flush_test"]) == {first, second}
             site.command(OURS, "postfix", "stop")
-            site.command(DEBIAN, "postfix", "start")
+            start_debians_postfix()
 
 
 def test_more_than_can_be_active(site: Site) -> None:
@@ -139,4 +139,4 @@ def test_more_than_can_be_active(site: Site) -> None:
     )
     site.command(OURS, "postfix", "stop")
     assert "Traceback" not in site.postfix.log()
-    site.command(DEBIAN, "postfix", "start")  # what the fixture stops
+    start_debians_postfix()  # what the fixture stops

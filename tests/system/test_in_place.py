@@ -79,7 +79,7 @@ def test_postfix_sees_ours_and_stops_it(running: Host) -> None:
 def test_ours_does_not_start_where_postfix_runs(host: Host) -> None:
     """And the other way round: Debian's master holds the queue, ours refuses, and can stop it."""
     configure(host)
-    host.output("/usr/sbin/postfix start")
+    host.start_postfix("/usr/sbin/postfix")
     pid = int(host.file(PID_FILE).read_text())
     done = host.run("postfix start")
     assert (done.returncode, done.stderr) == (
@@ -95,7 +95,7 @@ def test_ours_does_not_start_where_postfix_runs(host: Host) -> None:
 def test_status_of_the_host(host: Host) -> None:
     """`pillarbox status` tells of the installed halves, of ours and of Debian's, and of one that does not run."""
     configure(host)
-    host.output("/usr/sbin/postfix start")
+    host.start_postfix("/usr/sbin/postfix")
     said = run_pillarbox(host, "status", status=69)
     pid = int(host.file(PID_FILE).read_text())
     assert f"mta          the original runs, PID {pid}   (/etc/postfix)\n" in said

@@ -32,7 +32,8 @@ def hosts() -> Iterator[tuple[Host, Host]]:
                 install(host)
             host.write("/etc/postfix/main.cf", MAIN_CF)
             host.write("/etc/aliases", "team: alice, bob\nnobody-there: someone-else\n")
-            host.output("postalias /etc/aliases && postfix start")
+            host.output("postalias /etc/aliases")
+            host.start_postfix()
             host.until_answers(25)
             traffic(host)
         yield started[0], started[1]

@@ -102,7 +102,8 @@ def host(request: pytest.FixtureRequest) -> Iterator[Host]:
             "sed -i 's/ = 500/ = 100/' /etc/dovecot/dovecot.conf; echo first_valid_uid = 100 >> /etc/dovecot/dovecot.conf"
         )
         host.write("/etc/postfix/main.cf", POSTFIX)
-        host.output("/usr/lib/postfix/configure-instance.sh -; postfix start")
+        host.run("/usr/lib/postfix/configure-instance.sh -")
+        host.start_postfix()
         host.output("dovecot")
         host.until_answers(143)
         host.until_answers(25)

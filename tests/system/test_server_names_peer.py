@@ -131,7 +131,8 @@ class World:
         host.write("/etc/postfix/plain", "plain.test no-base64\n")
         if path == PACKAGED:
             host.output("/usr/lib/postfix/configure-instance.sh -")
-        host.output("postmap -F hash:/etc/postfix/sni; postmap hash:/etc/postfix/plain; postfix start")
+        host.run("postmap -F hash:/etc/postfix/sni; postmap hash:/etc/postfix/plain")
+        host.start_postfix()
         host.until_answers(25)
         return host
 
@@ -148,7 +149,6 @@ class World:
         said = host.run(
             f"(sleep 0; echo QUIT) | openssl s_client -connect 127.0.0.1:{port} {starttls} {server_name} -quiet"
             f" -showcerts -ign_eof {' '.join(options)} 2>&1",
-            seconds=20,
         ).stdout
         until(
             lambda: "disconnect from" in host.file(LOG).read_text()[before:],

@@ -89,7 +89,7 @@ def _host(network: Network, number: int, path: str) -> Host:
     host.write("/etc/postfix/master.cf", _MASTER_CF)
     if path == PACKAGED:
         host.output("/usr/lib/postfix/configure-instance.sh -")
-    host.output("postfix start")
+    host.start_postfix()
     host.until_answers(25)
     return host
 

@@ -150,7 +150,8 @@ def test_a_relayhost_that_demands_tls_and_a_password(network: Network, peer: tup
     three.output(
         "postconf -e 'smtp_sasl_password_maps = inline:{{ [mail.exim4.test]:587 = relayuser:wrong }}'"
     )
-    three.output("postfix stop && postfix start")
+    three.output("postfix stop")
+    three.start_postfix()
     three.until_answers(25)
     send(three, sender="alice@three.test", recipient="alice@one.test", text="refused")
     line = the_line(three, "status=deferred")
