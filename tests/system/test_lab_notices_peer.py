@@ -8,6 +8,7 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -103,7 +104,10 @@ def test_the_list_names_scenarios() -> None:
 
 # -- retries, live ---------------------------------------------------------------------------------------
 
-_MINIMAL, _MAXIMAL, _RUN_DELAY, _LIFETIME = 1, 3, 1, 7
+_MINIMAL, _MAXIMAL, _RUN_DELAY, _LIFETIME = 1, 5, 1, 11
+_EARLY: Final = 3
+"""Seconds by which Postfix may be early: it cuts the fraction off its clock and off a message's age (qmgr_active.c), and
+what is due within a second is due."""
 
 
 def test_retries_at_short_backoffs(comparison: Comparison) -> None:
@@ -114,8 +118,9 @@ def test_retries_at_short_backoffs(comparison: Comparison) -> None:
         machine = comparison.trial.hosts[product]
         machine.output(
             f"postconf -e minimal_backoff_time={_MINIMAL}s maximal_backoff_time={_MAXIMAL}s "
-            f"queue_run_delay={_RUN_DELAY}s maximal_queue_lifetime={_LIFETIME}s && postfix stop && postfix start"
+            f"queue_run_delay={_RUN_DELAY}s maximal_queue_lifetime={_LIFETIME}s && postfix stop"
         )
+        machine.start_postfix()
         machine.until_answers(25)
         with SmtpClient(machine) as client:
             ids[product] = client.submit(
@@ -131,8 +136,7 @@ def test_retries_at_short_backoffs(comparison: Comparison) -> None:
     for product, seen in ages.items():
         for before, after in itertools.pairwise(seen):
             due = before + min(max(before, _MINIMAL), _MAXIMAL)
-            # A file's time is in whole seconds for Postfix, and what is due within a second is due.
-            assert due - 1.5 <= after, (product, seen)
+            assert due - _EARLY <= after, (product, seen)
         assert len(seen) > 2
         assert seen[-1] >= _LIFETIME - 1, (product, seen)
 
