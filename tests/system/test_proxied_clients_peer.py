@@ -26,11 +26,12 @@ pytestmark = [
 
 _MASTER: Final = """\
 2525 inet n - n - - smtpd
+  -o smtpd_upstream_proxy_protocol=haproxy -o smtpd_upstream_proxy_timeout=60s
+2526 inet n - n - - smtpd
   -o smtpd_upstream_proxy_protocol=haproxy -o smtpd_upstream_proxy_timeout=1s
 """
 _DOVECOT: Final = """\
 haproxy_trusted_networks = 127.0.0.0/8
-haproxy_timeout = 1s
 service imap-login {
   inet_listener imap_proxied {
     port = 1143
@@ -108,7 +109,8 @@ HEADERS: Final = {
     "too long": b"PROXY TCP4 " + b"1" * 150 + b"\r\n",
     "silence": b"",
 }
-_SILENT: Final = ("silence",)
+_SILENT: Final = "silence"
+"""For which the patience of the server is short; nobody else is to feel that."""
 _BUSY: Final = b"* OK Waiting for authentication process to respond..\r\n"
 """What Dovecot says in the first moments of its life."""
 _FAREWELLS: Final = {2525: b"QUIT\r\n", 1143: b"a LOGOUT\r\n", 1110: b"QUIT\r\n"}
@@ -128,11 +130,11 @@ DIFFERENCES: Final = {  # deliberate, all of them
 
 def _answer(host: Host, port: int, name: str) -> bytes:
     """All that a client gets, up to the end or a reset."""
-    with host.connect(port) as client:
+    with host.connect(2526 if (port, name) == (2525, _SILENT) else port) as client:
         client.settimeout(PATIENCE)
         said = b""
         try:
-            client.sendall(HEADERS[name] + (b"" if name in _SILENT else _FAREWELLS[port]))
+            client.sendall(HEADERS[name] + (b"" if name == _SILENT else _FAREWELLS[port]))
             while data := client.recv(4096):
                 said += data
         except ConnectionResetError:
@@ -172,33 +174,45 @@ def _lines(lines: list[str]) -> list[str]:
     return found
 
 
+def _start_dovecot(host: Host, patience: str) -> None:
+    """It answers, and has logged that it was asked."""
+    before = len(_log(host))
+    host.write("/etc/dovecot/dovecot.conf", DOVECOT_CONF + f"haproxy_timeout = {patience}\n" + _DOVECOT)
+    host.output("dovecot")
+    for protocol, port in (("imap", 143), ("pop3", 110)):
+        host.until_answers(port)
+        line = f"{protocol}-login: Disconnected"
+        until(partial(_has_logged, host, line, before), what=f"{line} is logged")
+
+
+def _said_and_logged(host: Host, port: int, name: str) -> tuple[bytes, list[str]]:
+    """What a client gets, and what the log says of it."""
+    before = len(_log(host))
+    said = _answer(host, port, name)
+    ends = "disconnect from" if port == 2525 else r"Disconnected|haproxy"
+    until(partial(_has_logged, host, ends, before), what=f"the log tells of {name!r} at {port}")
+    return said.replace(b" IMAP4rev2", b"").replace(_BUSY, b""), _lines(_log(host)[before:])
+
+
 def _play(host: Host, product: str) -> dict[tuple[int, str], tuple[bytes, list[str]]]:
     host.write(
         "/etc/postfix/main.cf", MAIN_CF + "mynetworks = 127.0.0.0/8\nsmtpd_forbid_unauth_pipelining = yes\n"
     )
     host.output("touch /etc/aliases && postalias /etc/aliases")
     host.write("/etc/postfix/master.cf", MASTER_CF + _MASTER)
-    host.write("/etc/dovecot/dovecot.conf", DOVECOT_CONF + _DOVECOT)
     if product == "original":
         host.output("/usr/lib/postfix/configure-instance.sh -")
-    host.output("dovecot")
     host.start_postfix()
-    for port in (25, 143, 110):
-        host.until_answers(port)
-    for line in ("disconnect from", "imap-login: Disconnected", "pop3-login: Disconnected"):
-        until(partial(_has_logged, host, line, 0), what=f"{line} is logged")
-    found: dict[tuple[int, str], tuple[bytes, list[str]]] = {}
+    host.until_answers(25)
+    until(partial(_has_logged, host, "disconnect from", 0), what="disconnect from is logged")
+    _start_dovecot(host, "1s")
+    found = {(port, _SILENT): _said_and_logged(host, port, _SILENT) for port in _FAREWELLS}
+    host.output("doveadm stop")
+    _start_dovecot(host, "60s")
     for port in _FAREWELLS:
         for name in HEADERS:
-            before = len(_log(host))
-            said = _answer(host, port, name)
-            ends = "disconnect from" if port == 2525 else r"Disconnected|haproxy"
-            until(
-                partial(_has_logged, host, ends, before),
-                what=f"the log tells of {name!r} at {port}, {product}",
-            )
-            said = said.replace(b" IMAP4rev2", b"").replace(_BUSY, b"")
-            found[port, name] = said, _lines(_log(host)[before:])
+            if name != _SILENT:
+                found[port, name] = _said_and_logged(host, port, name)
     host.write("/etc/haproxy.cfg", _HAPROXY)
     host.output("haproxy -D -f /etc/haproxy.cfg")
     for port in (3025, 3026, 3143, 3110):
