@@ -53,4 +53,4 @@ def run_live_tests(port: int, user: str, password: str, settings: Path) -> str:
     ]
     settings.write_text("\n".join([*lines, "ssl = false", ""]))
     command = [str(_PYTHON), "-m", "imapclient.livetest", str(settings)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=80).stderr
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=3 * PATIENCE).stderr

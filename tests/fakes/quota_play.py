@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 
 from fakes.dovecot_pair import Server
+from fakes.mail_system import PATIENCE
 
 SMALL = b"Subject: a\r\n\r\n" + b"x" * 78 + b"\r\n"
 
@@ -42,9 +43,9 @@ class Warnings:
 
     def close(self) -> list[bytes]:
         """All that was heard."""
-        self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.shutdown(socket.SHUT_RDWR)  # who has come is heard all the same
+        self._thread.join(PATIENCE)
         self._socket.close()
-        self._thread.join(10)
         return self.heard
 
 

@@ -4,6 +4,7 @@ import re
 from typing import Final
 
 from fakes.host import Host
+from fakes.mail_system import PATIENCE
 from fakes.random_rewriting import RandomMessage
 
 _CLOSING: Final = (b"421", b"521")
@@ -14,7 +15,7 @@ class Dialogue:
 
     def __init__(self, host: Host) -> None:
         self._socket = host.connect(25)
-        self._socket.settimeout(20)
+        self._socket.settimeout(PATIENCE)
         self._file = self._socket.makefile("rb")
         self.is_over = False
         self._reply()

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from fakes.host import Host
-from fakes.mail_system import until
+from fakes.mail_system import PATIENCE, until
 from fakes.postfix_texts import normal_text
 from fakes.random_local_delivery import KEEP, KEEP_TEXT, PIPES
 from fakes.random_rewriting import RandomConfiguration, RandomMessage
@@ -172,7 +172,11 @@ class Played:
         replies = self._submit_by_smtp([message for message in messages if not message.local])
         exits = self._submit_by_sendmail([message for message in messages if message.local])
         try:
-            until(self._is_quiet, what=lambda: f"quiet: {self._left()}\n{self.log()[-30000:]}", seconds=60)
+            until(
+                self._is_quiet,
+                what=lambda: f"quiet: {self._left()}\n{self.log()[-30000:]}",
+                seconds=3 * PATIENCE,
+            )
         except AssertionError:
             self._host.run(
                 "postsuper -d ALL; rm -f /var/spool/postfix/maildrop/*"

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from fakes.debian_postfix import PORT, DebianPostfix
-from fakes.mail_system import PATIENT_WITH_GUESSERS, MailSystem, until
+from fakes.mail_system import PATIENCE, PATIENT_WITH_GUESSERS, MailSystem, until
 from fakes.smtp_exchanges import Exchange, Raw, have
 
 FIRST_PORT: Final = 1101
@@ -185,7 +185,8 @@ def play(
             if one != other:
                 continue  # what is decided differs as well
             known = [len(before) for before in logged]
-            logs = settled_logs((theirs, ours), known, patience=0 if (exchange.name, "log") in listed else 30)
+            patience = 0 if (exchange.name, "log") in listed else PATIENCE
+            logs = settled_logs((theirs, ours), known, patience=patience)
             if logs[0] != logs[1]:
                 found.append(Difference(exchange.name, "log", *logs))
     return found

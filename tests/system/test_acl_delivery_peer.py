@@ -1,6 +1,5 @@
 """Access lists and mail that is delivered into mailboxes by name: LMTP and dovecot-lda beside Debian's Dovecot."""
 
-import os
 import re
 import shutil
 import subprocess
@@ -60,13 +59,13 @@ def prepare(server: Server) -> None:
         for part in ("cur", "new", "tmp"):
             (public / f".{name}" / part).mkdir(parents=True)
         (public / f".{name}" / "dovecot-acl").write_text(text)
+    made = [public, *public.rglob("*")]
     for name, text in OWN.items():
         if text:
-            (server.home() / "Maildir" / f".{name}" / "dovecot-acl").write_text(text)
-    for top in (public, server.home()):
-        for directory, below, files in os.walk(top):
-            for path in (directory, *(os.path.join(directory, name) for name in (*below, *files))):
-                shutil.chown(path, "nobody", "nogroup")
+            made.append(server.home() / "Maildir" / f".{name}" / "dovecot-acl")
+            made[-1].write_text(text)
+    for path in made:  # whoever served the session may still be writing files of his own
+        shutil.chown(path, "nobody", "nogroup")
 
 
 def stored(server: Server) -> dict[str, int]:

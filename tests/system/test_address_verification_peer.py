@@ -58,6 +58,7 @@ _SETTINGS: Final = {
     "smtpd_reject_unlisted_recipient": "no",
     "smtp_connection_cache_on_demand": "no",
     "address_verify_poll_delay": "1s",
+    "address_verify_poll_count": "60",  # seconds until `in progress` is the answer
     "address_verify_map": "btree:$data_directory/verify_cache",
 }
 _ALIASES: Final = "alias user, other\nnested nobodyhere\n"

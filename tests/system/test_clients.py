@@ -30,7 +30,7 @@ def run(tmp_path: Path) -> Callable[..., str]:
             input=content,
             capture_output=True,
             check=False,
-            timeout=40,
+            timeout=PATIENCE,
             cwd=tmp_path,
             env={"HOME": str(tmp_path), "PATH": os.environ["PATH"], "LANG": "C.UTF-8", "TERM": "dumb"},
         )

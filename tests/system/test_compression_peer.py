@@ -12,7 +12,7 @@ import pytest
 import zstandard
 
 from fakes.dovecot_pair import Server, differences, dovecot_pair, play
-from fakes.mail_system import until
+from fakes.mail_system import PATIENCE, until
 from pillarbox.mailstore.content.file_content import packed_content
 
 pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.peer("dovecot")]
@@ -110,7 +110,7 @@ def put(server: Server, names: Iterable[str], contents: Iterable[bytes]) -> None
 
 def by_pop3(server: Server) -> list[object]:
     """What a POP3 client gets."""
-    client = poplib.POP3("127.0.0.1", server.pop3, timeout=20)
+    client = poplib.POP3("127.0.0.1", server.pop3, timeout=PATIENCE)
     client.user("me")
     client.pass_("secret")
     numbers = range(1, client.stat()[0] + 1)
@@ -162,7 +162,7 @@ def test_a_damaged_file_hides_no_other_message(format_of: str) -> None:
         assert [answer[-1][:17] for answer in said[0]] == [b"x NO [SERVERBUG] "] * 2 + [b"x OK NOOP complet"]
         until(lambda: "imap(me): Error: " in pair[0].log(), what="the file's name is in the log")
         assert f"cur/{names[1]}: message file is " in pair[0].log()
-        client = poplib.POP3("127.0.0.1", pair[0].pop3, timeout=20)
+        client = poplib.POP3("127.0.0.1", pair[0].pop3, timeout=PATIENCE)
         client.user("me")
         client.pass_("secret")
         with pytest.raises(poplib.error_proto, match=r"SYS/TEMP"):

@@ -16,7 +16,7 @@ import pytest
 
 from fakes.directories import let_others_in
 from fakes.host import PACKAGED, Host
-from fakes.mail_system import until
+from fakes.mail_system import PATIENCE, until
 from fakes.network import Network, _ip
 from fakes.pillarbox_host import INSTALLED, install
 from fakes.postfix_services import MASTER_CF
@@ -181,7 +181,7 @@ class Gate:
         if self._is_open:
             self._decided += 1
             return b"220 gate ESMTP"
-        return self._decisions.get(timeout=60)
+        return self._decisions.get(timeout=5 * PATIENCE)  # the last one waits for the whole case
 
 
 def _address(product: str, number: int) -> str:

@@ -87,7 +87,7 @@ def test_lines_on_the_screen_work(mail_system: MailSystem) -> None:
     reading = lines[lines.index("Read it:") + 1 :][:3]
     for line in reading:
         done = subprocess.run(
-            ["/bin/sh", "-c", line], capture_output=True, text=True, check=False, timeout=30
+            ["/bin/sh", "-c", line], capture_output=True, text=True, check=False, timeout=PATIENCE
         )
         assert (done.returncode, done.stderr) == (0, "")
         assert "hello" in done.stdout, line

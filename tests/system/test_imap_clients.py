@@ -83,7 +83,7 @@ def subjects(system: MailSystem, user: str, mailbox: str = "INBOX") -> list[tupl
     return sorted(found)
 
 
-def on_a_terminal(home: Path, command: list[str], *, seconds: float = 40) -> None:
+def on_a_terminal(home: Path, command: list[str], *, seconds: float = PATIENCE) -> None:
     """Run a program that wants a screen, to its end."""
     ours, theirs = os.openpty()
     environment = {"HOME": str(home), "PATH": os.environ["PATH"], "TERM": "vt100", "LANG": "C.UTF-8"}
@@ -249,7 +249,7 @@ def test_imapfilter(mail_system: MailSystem, user: str, tmp_path: Path) -> None:
     deliver(mail_system, user, 3)
     script = tmp_path / "filter.lua"
     script.write_text(
-        "options.timeout = 20; options.starttls = false; options.certificates = false\n"
+        "options.timeout = 60; options.starttls = false; options.certificates = false\n"
         f"account = IMAP {{ server = '127.0.0.1', port = {mail_system.port('imap')}, username = '{user}', "
         f"password = '{PASSWORD}' }}\n"
         "account:create_mailbox('Filtered')\naccount:subscribe_mailbox('Filtered')\n"

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from fakes.mail_system import USER, MailSystem, until
+from fakes.mail_system import PATIENCE, USER, MailSystem, until
 from fakes.scripted_server import SILENCE, ScriptedServer
 from pillarbox.queue.file_source import FileSource
 from pillarbox.queue.queue_file import read_message
@@ -93,7 +93,7 @@ def test_nobody_gets_it_twice(system: MailSystem, hesitant: Hesitant, victims: l
     hesitant.is_whole = False
     logged = len(system.log())
     names = ("first", "carol", "second")
-    with smtplib.SMTP("127.0.0.1", system.port("smtp"), timeout=20) as client:
+    with smtplib.SMTP("127.0.0.1", system.port("smtp"), timeout=PATIENCE) as client:
         client.sendmail(USER, [f"{name}@hesitant.test" for name in names], b"Subject: x\r\n\r\nx\r\n")
 
     def log() -> str:

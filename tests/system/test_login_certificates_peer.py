@@ -140,7 +140,7 @@ def _conversation(server: Server, directory: Path, client: str, protocol: str) -
             is_in = is_in or b"ogged in" in line
     until(lambda: "Disconnected" in server.log()[before:], what="the end is logged")
     # What comes whenever it comes: that the server has started, and what its session tells.
-    others = ("starting up", f"{protocol}(")
+    others = ("starting up", f"{protocol}(", f"{protocol}: ")
     lines = [line for line in server.log()[before:].split("\n") if not any(other in line for other in others)]
     return [_VARIES.sub("", line) for line in [*said, *sorted(_VARIES.sub("", line) for line in lines)]]
 

@@ -126,6 +126,8 @@ def said(base: Path, program: list[str]) -> list[list[bytes]]:
             lines = [_MORE.sub(b"", line) for line in lines if not line.startswith(b"* OK [MAILBOXID")]
             answers.append([command, *sorted(lines[:-1]), lines[-1]])
         client.send(b"y LOGOUT\r\n")
+        while client.readline():  # the session has ended when the connection does
+            pass
         client.shutdown()
     finally:
         subprocess.run(["/usr/bin/doveadm", "-c", str(base / "dovecot.conf"), "stop"], check=True, timeout=60)

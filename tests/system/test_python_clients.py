@@ -173,7 +173,7 @@ def test_poplib(mail_system: MailSystem, user: str, tls: str) -> None:
     def log_in() -> poplib.POP3:
         if tls == "pop3s":
             client: poplib.POP3 = poplib.POP3_SSL(
-                "127.0.0.1", mail_system.port("pop3s"), context=insecure(), timeout=20
+                "127.0.0.1", mail_system.port("pop3s"), context=insecure(), timeout=PATIENCE
             )
         else:
             client = poplib.POP3("127.0.0.1", mail_system.port("pop3"), timeout=PATIENCE)

@@ -10,7 +10,7 @@ host, port, user, password = sys.argv[1:5]
 
 async def connected() -> aioimaplib.IMAP4:
     """A session with INBOX selected."""
-    client = aioimaplib.IMAP4(host, int(port), timeout=20)
+    client = aioimaplib.IMAP4(host, int(port), timeout=60)
     await client.wait_hello_from_server()
     assert (await client.login(user, password)).result == "OK"
     assert (await client.select("INBOX")).result == "OK"
@@ -33,12 +33,12 @@ async def day() -> None:
         await client.append(b"Subject: appended\r\n\r\nx\r\n", mailbox="INBOX", flags=r"(\Seen)")
     ).result == "OK"
     other = await connected()
-    idle = await client.idle_start(timeout=20)
+    idle = await client.idle_start(timeout=60)
     assert (await other.append(b"Subject: pushed\r\n\r\nx\r\n", mailbox="INBOX")).result == "OK"
-    while not any(b"EXISTS" in line for line in await client.wait_server_push(timeout=10)):
+    while not any(b"EXISTS" in line for line in await client.wait_server_push(timeout=60)):
         pass
     client.idle_done()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await idle
     assert (await client.uid("store", "3", "+FLAGS", r"(\Deleted)")).result == "OK"
     assert b"EXPUNGE" in (await client.expunge()).lines[0]

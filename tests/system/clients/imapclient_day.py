@@ -5,7 +5,7 @@ import sys
 import imapclient
 
 host, port, user, password = sys.argv[1:5]
-client = imapclient.IMAPClient(host, port=int(port), ssl=False, use_uid=True, timeout=20)
+client = imapclient.IMAPClient(host, port=int(port), ssl=False, use_uid=True, timeout=60)
 client.login(user, password)
 client.id_({"name": "imapclient"})
 assert client.has_capability("IDLE"), client.capabilities()
@@ -34,12 +34,12 @@ answer = client.append("INBOX", b"Subject: appended\r\n\r\nx\r\n", flags=[imapcl
 assert b"APPENDUID" in answer, answer
 client.noop()
 client.idle()
-watcher = imapclient.IMAPClient(host, port=int(port), ssl=False, timeout=20)
+watcher = imapclient.IMAPClient(host, port=int(port), ssl=False, timeout=60)
 watcher.login(user, password)
 watcher.append("INBOX", b"Subject: pushed\r\n\r\nx\r\n")
 pushed = []
 while (5, b"EXISTS") not in pushed and (4, b"EXISTS") not in pushed:
-    said = client.idle_check(timeout=10)
+    said = client.idle_check(timeout=60)
     assert said, "nothing is pushed"
     pushed += said
 client.idle_done()
