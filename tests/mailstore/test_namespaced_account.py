@@ -41,6 +41,23 @@ def test_names_go_both_ways() -> None:
     asyncio.run(scene())
 
 
+@pytest.mark.parametrize("prefix", ["", "INBOX."])
+def test_what_lies_below_inbox_in_any_case(prefix: str) -> None:
+    """The first level is INBOX, however the client writes it; another name that begins so is not."""
+
+    async def scene() -> None:
+        account = NamespacedAccount(MemoryAccount(), prefix=prefix, separator=".")
+        await account.create("inBox.Lists")
+        assert "INBOX.Lists" == account.name_of(await account.open("Inbox.Lists"))
+        assert account.has("inbox.Lists")
+        assert account.has("inbox")
+        if not prefix:
+            await account.create("inboxes.a")
+            assert "inboxes.a" == account.name_of(await account.open("inboxes.a"))
+
+    asyncio.run(scene())
+
+
 @pytest.mark.parametrize("name", ["Lists", "INBO", "INBOXx.y", "x.INBOX."])
 def test_names_outside(name: str) -> None:
     """Dovecot's words, whatever is asked."""

@@ -47,6 +47,8 @@ service imap-login {{
 NAMESPACES = {
     "Courier's": "namespace inbox {\n inbox = yes\n prefix = INBOX.\n separator = .\n"
     " mailbox Sent {\n  special_use = \\Sent\n  auto = subscribe\n }\n}\n",
+    "Courier's with access lists": "mail_plugins = acl\nplugin {\n acl = vfile\n}\n"
+    "namespace inbox {\n inbox = yes\n prefix = INBOX.\n separator = .\n}\n",
     "none": "",
     "slash": "namespace inbox {\n inbox = yes\n separator = /\n}\n",
 }
@@ -89,6 +91,14 @@ CONVERSATION = [
     b"EXAMINE inbox.c",
     b"DELETE INBOX.C",
     b"DELETE C",
+    b"CREATE inBOX.d",
+    b"SUBSCRIBE inbox.d",
+    b"SELECT INbox.d",
+    b"UNSELECT",
+    b"RENAME inbox.d Inbox.e",
+    b'LIST "" *',
+    b'LSUB "" *',
+    b"DELETE inbox.e",
     b"STATUS INBOX (MESSAGES)",
 ]
 

@@ -113,10 +113,11 @@ def decode_utf7(name: bytes) -> str:
     return decoded
 
 
-def normalise(name: str) -> str:
-    """The name with INBOX in capitals (RFC 3501 §5.1: INBOX is case-insensitive)."""
-    if len(name) == 5 and name.isascii() and name.upper() == INBOX:
-        return INBOX
+def normalise(name: str, separator: str = "") -> str:
+    """The name with INBOX in capitals (RFC 3501 §5.1: INBOX is case-insensitive), also as the first of several
+    levels if `separator` is given."""
+    if name[:5].isascii() and name[:5].upper() == INBOX and name[5:6] in ("", separator):
+        return INBOX + name[5:]
     return name
 
 

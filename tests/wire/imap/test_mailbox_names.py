@@ -72,7 +72,12 @@ def test_any_octets_are_a_name_or_a_fault(wire: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("wire", "name"),
-    [("Entwürfe & mehr".encode(), "Entwürfe & mehr"), (b"inbox/x", "INBOX/x"), (b"A&-", "A&-")],
+    [
+        ("Entwürfe & mehr".encode(), "Entwürfe & mehr"),
+        (b"inbox/x", "INBOX/x"),
+        ("inbox/ü".encode(), "INBOX/ü"),
+        (b"A&-", "A&-"),
+    ],
 )
 def test_names_in_utf8(wire: bytes, name: str) -> None:
     """RFC 9051 §5.1: as they are, but for INBOX."""

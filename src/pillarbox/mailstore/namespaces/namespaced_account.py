@@ -240,7 +240,7 @@ class NamespacedAccount:
             raise NoSuchMailbox(name, reason=str(error)) from None
 
     def _to_store(self, name: str) -> str:
-        name = normalise(name)
+        name = normalise(name, self.separator)
         if self._is_shared and name.removeprefix(self.prefix) in (self._root, self.prefix, INBOX):
             return INBOX
         if name == INBOX or (self._root and normalise(name.removesuffix(self.separator)) == self._root):
@@ -256,6 +256,10 @@ class NamespacedAccount:
         if self.prefix and normalise(name) == INBOX:
             raise MailboxNameRefused("Invalid mailbox name: INBOX is not below the prefix")
         return name.replace(self.separator, SEPARATOR)
+
+    def has(self, name: str) -> bool:
+        """Whether a name begins with the prefix, or is it without its separator; INBOX in any case of letters."""
+        return self._has_prefix(name) or normalise(name) == self._root
 
     def _has_prefix(self, name: str) -> bool:
         start, prefix = name[: len(self.prefix)], self.prefix

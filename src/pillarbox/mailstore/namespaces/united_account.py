@@ -39,7 +39,7 @@ from pillarbox.mailstore.mailbox import (
     StoreUnavailable,
 )
 from pillarbox.mailstore.mailbox_list import MailboxEntry, MailboxList
-from pillarbox.mailstore.mailbox_names import INBOX, normalise
+from pillarbox.mailstore.mailbox_names import INBOX
 from pillarbox.mailstore.maildir.account import PathKind
 from pillarbox.mailstore.namespaces.namespaced_account import NamespacedAccount
 from pillarbox.mailstore.sharing.acl import AccessLists
@@ -75,7 +75,7 @@ class Part:
 
     def has(self, name: str) -> bool:
         """Whether a name lies here."""
-        return name.startswith(self.prefix) or name == self.prefix.removesuffix(self.account.separator)
+        return self.account.has(name)
 
 
 class SharedTrees(Protocol):
@@ -489,8 +489,5 @@ class UnitedAccount:
 
 
 def _stored(part: Part, name: str) -> str:
-    """The name in the part's tree; empty for its root."""
-    name = normalise(name)
-    if not part.has(name) and name != INBOX:
-        return name
+    """The name in the part's tree; empty for its root.  OutsideNamespace, MailboxNameRefused."""
     return part.account.store_name(name)

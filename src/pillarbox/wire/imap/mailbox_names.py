@@ -87,7 +87,7 @@ def _shift(run: re.Match[str]) -> str:
 
 
 def _capital_inbox(name: str) -> str:
-    if name[:5].upper() != "INBOX" or not name.isascii():
+    if name[:5].upper() != "INBOX" or not name[:5].isascii():
         return name
     if len(name) == 5:
         return "INBOX"
