@@ -1,7 +1,6 @@
 """The account worker: its end, which nobody delays, and what a mistake of ours ends."""
 
 import asyncio
-import os
 import re
 import socket
 from pathlib import Path
@@ -14,7 +13,7 @@ from pillarbox.daemons.account_worker import AccountWorker
 from pillarbox.mailstore.maildir.account import MaildirAccount
 from pillarbox.net.channel import Channel, FrameWriter
 from pillarbox.net.handover import Peer, Session, ToWorker
-from pillarbox.observability.events import Event, MailboxNotice
+from pillarbox.observability.events import Event, MailboxNotice, MailUser
 
 CONFIGURATION = """\
 ssl = no
@@ -100,5 +99,11 @@ def test_a_mistake_ends_its_own_session_only(tmp_path: Path, monkeypatch: pytest
 
     asyncio.run(life())
     (notice,) = [event for event in told if isinstance(event, MailboxNotice)]
-    assert (f"imap(user)<{os.getpid()}><one>", "Fatal") == (notice.program, notice.severity)
+    assert isinstance(notice.program, MailUser)
+    assert ("imap", "user", "one", "Fatal") == (
+        notice.program.service,
+        notice.program.user,
+        notice.program.session,
+        notice.severity,
+    )
     assert re.fullmatch(r"KeyError: 'INBOX' at \S+/test_account_worker\.py:\d+, in broken", notice.text)

@@ -90,7 +90,7 @@ def _serve(
             role="delivery",
             program="delivery",
             listeners={"delivery": listener.detach()},
-            log=-1,
+            log=(-1,),
             control=control.detach(),
         )
         DeliveryRole(startup, Snapshot.of({"virtual_minimum_uid": "1"}), {}, tell=tell).serve()

@@ -45,7 +45,7 @@ def startup(tmp_path: Path, listeners: dict[str, int]) -> Startup:
         role="greeter",
         program="spawn",
         listeners=listeners,
-        log=log,
+        log=(log,),
         settings=msgspec.msgpack.encode(service),
     )
 
@@ -122,7 +122,7 @@ def test_role_has_all_its_listeners(zygotes: Zygotes, tmp_path: Path) -> None:
     role.close()
     for sock in sockets:
         sock.close()
-    os.close(given.log)
+    os.close(*given.log)
 
 
 def test_end_of_a_role_is_told(zygotes: Zygotes, tmp_path: Path) -> None:

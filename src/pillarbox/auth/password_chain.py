@@ -26,6 +26,7 @@ from pillarbox.auth.user_database import (
     UnknownUser,
     Verdict,
 )
+from pillarbox.auth.wrong_passwords import with_password
 from pillarbox.config.mailbox_settings import Database
 from pillarbox.vocabulary.secret import Secret
 
@@ -63,7 +64,11 @@ class NoLookups(Exception):
 class PasswordChain:
     """The passdbs."""
 
-    def __init__(self, links: Sequence[Link], *, report: Report, report_fault: Report) -> None:
+    def __init__(
+        self, links: Sequence[Link], *, report: Report, report_fault: Report, shown_passwords: str = "no"
+    ) -> None:
+        """`shown_passwords`: auth_verbose_passwords."""
+        self._shown_passwords = shown_passwords
         self._links = [link for link in links if not link.settings.master]
         self._masters = [link for link in links if link.settings.master]
         self._report = report
@@ -168,7 +173,7 @@ class PasswordChain:
             refusals = (forbidden_by(one, request) for one in (defaults, verdict.fields, overrides))
             verdict = next(filter(None, refusals), verdict)
         if not isinstance(verdict, PasswordRight):
-            self._refused(link, request, verdict.reason)
+            self._refused(link, request, with_password(verdict.reason, password, self._shown_passwords))
         return verdict
 
     def _refused(self, link: Link, request: LoginRequest, reason: str) -> None:

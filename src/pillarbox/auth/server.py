@@ -85,6 +85,7 @@ class AuthServer:
             [Link(one, self._password_database(one), self._is_verbose(one)) for one in settings.passdbs],
             report=self._tell_refusal,
             report_fault=self._faulty,
+            shown_passwords=settings.auth_verbose_passwords,
         )
         self.accounts = AccountChain(
             [UserLink(one, self._user_database(one), self._is_verbose(one)) for one in settings.userdbs],

@@ -9,6 +9,7 @@ DESCRIPTION
 import msgspec
 
 from pillarbox.config.connection_rules import ConnectionBlock, ConnectionRules
+from pillarbox.config.dovecot.log_formats import DELIVERY_FORMAT, TIMESTAMP, MailboxLines
 from pillarbox.config.dovecot.logout_format import IMAP_FORMAT, POP3_FORMAT
 from pillarbox.config.mail_log_settings import NOTHING, MailLogSettings
 
@@ -136,6 +137,10 @@ class MailboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     internal_user: str = "dovecot"
     login_user: str = "dovenull"
     log_path: str = "syslog"
+    info_log_path: str = ""
+    debug_log_path: str = ""
+    log_timestamp: str = TIMESTAMP
+    log_lines: MailboxLines = MailboxLines()
     syslog_facility: str = "mail"
 
     passdbs: tuple[Database, ...] = ()
@@ -150,6 +155,7 @@ class MailboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     auth_username_format: str = "%Lu"
     auth_username_translation: str = ""
     auth_verbose: bool = False
+    auth_verbose_passwords: str = "no"
     auth_worker_max_count: int = 30
     disable_plaintext_auth: bool = True
     login_greeting: str = "Pillarbox ready."
@@ -257,6 +263,7 @@ class MailboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     lda_mailbox_autocreate: bool = False
     lda_mailbox_autosubscribe: bool = False
     quota_full_tempfail: bool = False
+    deliver_log_format: str = DELIVERY_FORMAT
 
     def connection_rules(self) -> ConnectionRules:
         """What depends on the connection; ask it once."""

@@ -259,7 +259,7 @@ class AccountWorker:
             quota = self._quotas.of(session.user, session.home, place, session.fields) if has_quota else None
             opened = self._opened_for(session, place, attributes, quota)
         except ConfigurationFault as fault:
-            self._tell(MailboxNotice(f"{session.peer.service}({session.user})", "Error", str(fault)))
+            self._tell(MailboxNotice(session.mail_user, "Error", str(fault)))
             connection.close()
             return False
         key = (session.user, place.path)
@@ -279,12 +279,11 @@ class AccountWorker:
             await self._end_session(session, ended, opened.account)
             return False
         except (StoreUnavailable, ConfigurationFault) as fault:
-            self._tell(MailboxNotice(f"{session.peer.service}({session.user})", "Error", str(fault)))
+            self._tell(MailboxNotice(session.mail_user, "Error", str(fault)))
             return False
         except Exception as error:  # one session's bug must not end the others
-            who = f"{peer.service}({session.user})<{os.getpid()}><{peer.session}>"
             for mistake in mistakes(error):
-                self._tell(MailboxNotice(who, "Fatal", mistake))
+                self._tell(MailboxNotice(session.mail_user, "Fatal", mistake))
             return False
         finally:
             connection.close()
@@ -405,15 +404,16 @@ class AccountWorker:
         finally:
             figures = ended.figures.replace(AUTOEXPUNGED, str(sum(removed.values())))
             peer = session.peer
+            where = (peer.remote, peer.local)
             self._tell(
-                MailSessionEnded(peer.service, session.user, peer.session, os.getpid(), ended.reason, figures)
+                MailSessionEnded(peer.service, session.user, peer.session, ended.reason, figures, *where)
             )
 
     def _mail_log(self, session: Session) -> MailLog:
-        service, user = session.peer.service, session.user
-        who = f"{service}({user})<{os.getpid()}><{session.peer.session}>"
+        who = session.mail_user
         return MailLog(
-            self._settings.mail_log_of(service), lambda text: self._tell(MailboxNotice(who, "Info", text))
+            self._settings.mail_log_of(who.service),
+            lambda text: self._tell(MailboxNotice(who, "Info", text)),
         )
 
     def _pop3_lock(self, place: Storage) -> AbstractAsyncContextManager[None] | None:

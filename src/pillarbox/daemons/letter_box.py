@@ -15,6 +15,7 @@ FAULTS
 import asyncio
 import functools
 import os
+import time
 from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import Final
@@ -25,6 +26,7 @@ from pillarbox.config.dovecot.mail_location import place_of
 from pillarbox.config.mailbox_settings import MailboxSettings, Storage
 from pillarbox.daemons.account_namespaces import AccountNamespaces, SessionUser
 from pillarbox.daemons.account_quotas import AccountQuotas
+from pillarbox.daemons.delivery_events import DeliveryTold, header_of
 from pillarbox.daemons.delivery_expunging import DeliveryExpunging
 from pillarbox.daemons.delivery_mailboxes import DeliveryMailbox, Unreachable, delivery_mailbox
 from pillarbox.files.file_system import DISK
@@ -37,11 +39,10 @@ from pillarbox.mailstore.mailbox import MailTooLarge, OverQuota, QuotaExceeded, 
 from pillarbox.mailstore.maildir.file_names import NameMaker
 from pillarbox.mailstore.quota.maildirsize import Size
 from pillarbox.mailstore.quota.quotas import AccountQuota
-from pillarbox.message.header_fields import first_value
 from pillarbox.message.line_ends import crlf_size
 from pillarbox.net.handover import Delivered, Letter
 from pillarbox.net.system_clock import SystemClock
-from pillarbox.observability.events import EventSink, MailboxNotice
+from pillarbox.observability.events import EventSink, MailboxNotice, MailUser
 from pillarbox.observability.mistakes import mistakes
 from pillarbox.sessions.mail_log import MailLog
 from pillarbox.vocabulary.faults import ConfigurationFault
@@ -88,6 +89,7 @@ class LetterBox:
         self._names = NameMaker(SystemClock())
         self._expunging = DeliveryExpunging(settings, executor=executor, clock=SystemClock())
         self._namespaces = AccountNamespaces(settings, executor=executor, inotify=None, tasks=tasks)
+        self._began = 0.0  # the storing of a batch, on the monotonic clock
         self._found: list[MailboxNotice] = []  # by the thread that stores, besides what became of each letter
 
     def take(self, letter: Letter, descriptor: int) -> None:
@@ -200,6 +202,7 @@ class LetterBox:
     ) -> list[tuple[Delivered, MailboxNotice]]:
         """Store all of them; in a thread."""
         done: list[tuple[Delivered, MailboxNotice]] = []
+        self._began = time.monotonic()
         sorted_letters: list[_Sorted] = []
         pending: dict[AccountQuota, list[Size]] = {}
         for (letter, descriptor), quota in zip(batch, quotas, strict=True):
@@ -246,8 +249,9 @@ class LetterBox:
             try:
                 mailbox = delivery_mailbox(self._settings, letter, place)
             except Unreachable as fault:
-                text = f"save failed to open mailbox {letter.detail}: {fault}"
-                self._found.append(self._notice(letter, "Info", _head_of(letter.head or content) + text))
+                told = DeliveryTold(self._settings.deliver_log_format, letter, letter.head or content)
+                text = told.text(f"save failed to open mailbox {letter.detail}: {fault}")
+                self._found.append(self._notice(letter, "Info", text))
         if letter.head:
             return self._sort_large(letter, mailbox, descriptor)
         packing = self._settings.packing
@@ -286,19 +290,19 @@ class LetterBox:
         self, one: _Sorted, result: Result | QuotaExceeded | MailTooLarge
     ) -> tuple[Delivered, MailboxNotice]:
         letter = one.letter
-        head = _head_of(one.delivery.content[0])
+        told = DeliveryTold(self._settings.deliver_log_format, letter, one.delivery.content[0], self._began)
         if isinstance(result, Stored):
             self._log_delivery(one, result)
-            text = f"saved mail to {one.mailbox.name}"
-            return Delivered(letter.number, b"250 2.0.0 Saved"), self._notice(letter, "Info", head + text)
+            text = told.text(f"saved mail to {one.mailbox.name}", result)
+            return Delivered(letter.number, b"250 2.0.0 Saved"), self._notice(letter, "Info", text)
         if isinstance(result, OverQuota):
             known = isinstance(result, QuotaExceeded | MailTooLarge)
             why = str(result) if known else "Quota exceeded (mailbox for user is full)"
             reply = self._over_quota(why)
             text = f"save failed to {one.mailbox.name}: {why if known else f'Quota exceeded ({result})'}"
-            return Delivered(letter.number, reply), self._notice(letter, "Info", head + text)
+            return Delivered(letter.number, reply), self._notice(letter, "Info", told.text(text))
         text = f"save failed to {one.mailbox.name}: {result}"
-        return Delivered(letter.number, _INTERNAL), self._notice(letter, "Error", head + text)
+        return Delivered(letter.number, _INTERNAL), self._notice(letter, "Error", told.text(text))
 
     def _mail_log(self, letter: Letter, tell: Callable[[MailboxNotice], None]) -> MailLog:
         settings = self._settings.mail_log_of("lmtp")
@@ -307,28 +311,10 @@ class LetterBox:
     def _log_delivery(self, one: _Sorted, result: Stored) -> None:
         """mail_log."""
         log = self._mail_log(one.letter, self._found.append)
-        log.tell_delivery(
-            one.mailbox.name, _header_of(one.delivery.content[0]), result.size, result.crlf_size
-        )
+        log.tell_delivery(one.mailbox.name, header_of(one.delivery.content[0]), result.size, result.crlf_size)
 
     def _notice(self, letter: Letter, severity: str, text: str) -> MailboxNotice:
-        return MailboxNotice(
-            f"{self._service}({letter.user})<{os.getpid()}><{letter.session}>", severity, text
-        )
-
-
-def _head_of(content: bytes) -> str:
-    """`msgid=<1@x>: `"""
-    msgid = first_value(_header_of(content), b"message-id")
-    return f"msgid={msgid.decode('utf-8', 'replace').strip() if msgid else 'unspecified'}: "
-
-
-def _header_of(content: bytes) -> bytes:
-    """The fields, without the empty line; line ends are LF."""
-    if content.startswith(b"\n"):
-        return b""
-    end = content.find(b"\n\n")
-    return content if end < 0 else content[: end + 1]
+        return MailboxNotice(MailUser(self._service, letter.user, letter.session), severity, text)
 
 
 def _size_of(delivery: Delivery) -> Size:

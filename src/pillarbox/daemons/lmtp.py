@@ -23,7 +23,7 @@ from pillarbox.daemons.startup import Control, Serve, run_role, serve_until_orde
 from pillarbox.files.file_system import DISK
 from pillarbox.net.channel import ChannelClosed
 from pillarbox.net.connection import Connection
-from pillarbox.net.handover import Delivered, DeliverMail
+from pillarbox.net.handover import Delivered, DeliverMail, Envelope
 from pillarbox.net.listeners import Listener
 from pillarbox.net.question_channel import QuestionChannel
 from pillarbox.net.startup import Startup
@@ -79,9 +79,15 @@ class SpawnerMailboxes:
     ) -> bytes:
         user, detail, session = recipient.user, recipient.detail, recipient.session
         only_asks, size = asked_size is not None, asked_size or 0
+        sender, address = (
+            recipient.sender.decode("utf-8", "replace"),
+            recipient.address.decode("utf-8", "replace"),
+        )
+        envelope = Envelope(sender, address, recipient.began)
         try:
             done = await self._spawner.ask(
-                lambda number: DeliverMail(number, user, detail, session, head, only_asks, size), [descriptor]
+                lambda number: DeliverMail(number, user, detail, session, head, only_asks, size, envelope),
+                [descriptor],
             )
         except (OSError, ChannelClosed) as error:
             return self._unanswered(recipient, error)

@@ -23,6 +23,7 @@ import msgspec
 from pillarbox.auth.client import AuthClient
 from pillarbox.config.mailbox_settings import MailboxSettings
 from pillarbox.daemons.login_authenticator import LoginAuthenticator
+from pillarbox.daemons.login_facts import LoginFacts
 from pillarbox.daemons.login_tls import ClientCertificate, tls_contexts
 from pillarbox.daemons.proxies import as_dovecot
 from pillarbox.daemons.startup import Control, Serve, run_role, serve_until_ordered
@@ -147,6 +148,7 @@ class LoginRole:
         if not remote:
             connection.abort()
             return None
+        facts = LoginFacts(self._settings.log_lines, connection, self._sockets[name].name)
         is_secured = self._is_secured(remote, local)
         if self._sockets[name].is_proxied:
             header = await self._proxied(connection, service, remote)
@@ -155,6 +157,7 @@ class LoginRole:
                 return None
             if header.client is not None and header.server is not None:
                 remote, local = header.client[0], header.server[0]
+                facts.come_through_proxy(header)
             is_secured = header.has_tls or self._is_trusted(remote)
         peer = Peer(service, remote, local, _session_id(), False)
         attempts = Attempts(self._clock, missing=ClientCertificate(self._settings, connection).missing)
@@ -162,7 +165,7 @@ class LoginRole:
         try:
             if self._sockets[name].tls:
                 await self._begin_tls(connection, peer)
-            outcome = await self._converse(connection, peer, is_secured=is_secured)
+            outcome = await self._converse(connection, peer, facts, is_secured=is_secured)
         except TlsFault as fault:
             connection.abort()
             outcome = attempts.ended_by_tls(fault)
@@ -172,10 +175,11 @@ class LoginRole:
         security = _security(connection, is_secured=is_secured)
         if isinstance(outcome, NotLoggedIn):
             ended = (outcome.reason, outcome.user, outcome.method, remote, local)
-            self._tell(LoginEnded(service, *ended, outcome.tls or security, peer.session))
+            where = (outcome.tls or security, peer.session, facts.now())
+            self._tell(LoginEnded(service, *ended, *where))
             return None
         peer = msgspec.structs.replace(peer, secured=bool(security))
-        return await self._hand_over(connection, outcome, peer, security)
+        return await self._hand_over(connection, outcome, peer, security, facts)
 
     def _setting(self, name: str, peer: Peer) -> str:
         return self._rules.value(name, protocol=peer.service, local=peer.local, remote=peer.remote)
@@ -207,7 +211,7 @@ class LoginRole:
             return None
 
     async def _converse(
-        self, connection: Connection, peer: Peer, *, is_secured: bool
+        self, connection: Connection, peer: Peer, facts: LoginFacts, *, is_secured: bool
     ) -> HandOver | NotLoggedIn:
         kind = ImapLoginSession if peer.service == "imap" else Pop3LoginSession
         await self._auth.connect()
@@ -215,7 +219,7 @@ class LoginRole:
         session = kind(
             connection,
             LoginAuthenticator(
-                self._auth, peer, certificate, self._tell, trusted=self._is_trusted(peer.remote)
+                self._auth, peer, certificate, self._tell, trusted=self._is_trusted(peer.remote), facts=facts
             ),
             clock=self._clock,
             policy=LoginPolicy(
@@ -241,7 +245,7 @@ class LoginRole:
             self._waiting.pop(session, None)
             if isinstance(session, ImapLoginSession) and session.identity:
                 security = _security(connection, is_secured=is_secured)
-                where = (peer.remote, peer.local, security, peer.session)
+                where = (peer.remote, peer.local, security, peer.session, facts.now())
                 self._tell(ClientIdentified(session.identity, *where))
 
     def _is_secured(self, remote: str, local: str) -> bool:
@@ -252,7 +256,7 @@ class LoginRole:
         return any(ip_address(remote) in network for network in self._trusted)
 
     async def _hand_over(
-        self, connection: Connection, handover: HandOver, peer: Peer, security: str
+        self, connection: Connection, handover: HandOver, peer: Peer, security: str, facts: LoginFacts
     ) -> socket.socket | None:
         relayed = connection.tls is not None
         if relayed:
@@ -277,7 +281,7 @@ class LoginRole:
             if done.limit:
                 text = _TOO_MANY.format(done.limit)
                 who = (handover.ticket.user, handover.method, peer.remote, peer.local)
-                self._tell(LoginEnded(peer.service, text, *who, security, peer.session))
+                self._tell(LoginEnded(peer.service, text, *who, security, peer.session, facts.now()))
                 line = _refusal(handover.tag, b"LIMIT", b"IN-USE", text.encode("ascii"))
                 self._answer(connection if relayed else None, descriptor, line)
                 return None
@@ -293,6 +297,7 @@ class LoginRole:
                 done.worker,
                 security,
                 peer.session,
+                facts.now(),
             )
         )
         return ours

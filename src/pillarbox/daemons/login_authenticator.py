@@ -3,6 +3,7 @@
 from typing import Final
 
 from pillarbox.auth.client import Accepted, AuthClient
+from pillarbox.daemons.login_facts import LoginFacts
 from pillarbox.daemons.login_tls import ClientCertificate
 from pillarbox.net.handover import Peer
 from pillarbox.observability.events import EventSink, LoginTrouble
@@ -23,12 +24,14 @@ class LoginAuthenticator:
         tell: EventSink,
         *,
         trusted: bool,
+        facts: LoginFacts,
     ) -> None:
         self._client = client
         self._peer = peer
         self._certificate = certificate
         self._tell = tell
         self._trusted = trusted
+        self._facts = facts
 
     @property
     def mechanisms(self) -> tuple[bytes, ...]:
@@ -46,7 +49,7 @@ class LoginAuthenticator:
                 ("Error", "Cannot get username from certificate: Missing username in certificate"),
                 ("Info", f"Authenticate {method} failed: {_NAMELESS}"),
             ):
-                where = (peer.remote, peer.local, "TLS", peer.session)
+                where = (peer.remote, peer.local, "TLS", peer.session, self._facts.now())
                 self._tell(LoginTrouble(peer.service, severity, text, method, *where))
             return Failure(_NAMELESS, forbidden=True)
         fields = [

@@ -314,7 +314,11 @@ class ParkedSessions:
     def _tell_end(self, session: ParkedSession, reason: str) -> None:
         known, frame = session.known, session.frame
         figures = frame.figures.replace("{out}", str(frame.bytes_out + session.sent))
-        self._tell(MailSessionEnded(known.service, known.user, known.session, os.getpid(), reason, figures))
+        self._tell(
+            MailSessionEnded(
+                known.service, known.user, known.session, reason, figures, known.remote, known.local
+            )
+        )
 
     def _remind(self, due: float, key: Key, session: ParkedSession) -> None:
         heapq.heappush(self._timers, (due, next(self._serial), key, session))

@@ -70,7 +70,7 @@ from pillarbox.net.handover import (
     SessionClosed,
 )
 from pillarbox.net.startup import Drain, Draining, FromSupervisor, Ready, Startup, Stop, User
-from pillarbox.observability.events import MailboxNotice
+from pillarbox.observability.events import MailboxNotice, MailUser
 from pillarbox.observability.mistakes import mistakes
 
 _INTERNAL_BYE = b"* BYE Internal error occurred. Refer to server log for more information.\r\n"
@@ -148,8 +148,8 @@ class Spawner:
         """Stop, or Drain: a new generation takes over, what this one has is served to its end."""
         orders, is_over = hear(self._control, self._orders)
         for order, descriptors in orders:
-            for descriptor in descriptors:
-                self._tell.redirect(descriptor)
+            if descriptors:
+                self._tell.redirect(*descriptors)
             if isinstance(order, Drain) and not self._draining:
                 self._draining = True
                 self._selector.unregister(self._listener)
@@ -205,7 +205,7 @@ class Spawner:
         if isinstance(asked.frame, Handover):
             write_now(asked.client.sock, HandoverDone(asked.frame.number, refusal=refusal))
             return
-        self._tell(MailboxNotice(f"lmtp({asked.frame.user})", "Error", refusal))
+        self._tell(MailboxNotice(MailUser("lmtp", asked.frame.user, asked.frame.session), "Error", refusal))
         write_now(asked.client.sock, Delivered(asked.frame.number, reply))
 
     # -- the auth server -------------------------------------------------------------------------------
@@ -261,7 +261,7 @@ class Spawner:
             peer = frame.peer
             if write_now(worker.sock, session, asked.descriptor):
                 self._sessions[peer.session] = OpenSession(
-                    name, peer.service, worker.pid, peer.remote, peer.session
+                    name, peer.service, worker.pid, peer.remote, peer.session, peer.local
                 )
                 write_now(asked.client.sock, HandoverDone(frame.number, worker.pid))
                 os.close(asked.descriptor)
@@ -280,6 +280,7 @@ class Spawner:
             frame.head,
             frame.only_asks,
             frame.asked_size,
+            frame.envelope,
         )
         if write_now(worker.sock, letter, asked.descriptor):
             worker.letters[number] = (asked.client, frame.number)

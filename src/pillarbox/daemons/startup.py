@@ -74,7 +74,7 @@ def read_startup(descriptor: int, numbers: Mapping[int, int]) -> Startup:
         startup,
         listeners={name: numbers[number] for name, number in startup.listeners.items()},
         control=numbers[startup.control],
-        log=numbers[startup.log],
+        log=tuple(numbers[number] for number in startup.log),
         surroundings=msgspec.structs.replace(
             surroundings, clock=numbers.get(surroundings.clock, surroundings.clock)
         ),
@@ -149,7 +149,7 @@ def give_back_memory() -> None:
 def open_log(startup: Startup, *, schedule: Callable[[Callable[[], None]], object] | None = None) -> LogFile:
     """The role's event sink."""
     return LogFile(
-        startup.log,
+        *startup.log,
         program=startup.program,
         clock=role_clock(startup),
         syslog_name=startup.syslog_name,
@@ -197,8 +197,8 @@ class Control:
         """
         received = await self._channel.receive()
         order, passed = (Stop(), []) if received is None else received
-        for descriptor in passed:
-            self._log.redirect(descriptor)  # it was rotated while old sessions go on
+        if passed:
+            self._log.redirect(*passed)  # it was rotated while old sessions go on
         if isinstance(order, Stop):
             last_seconds.begin()
             asyncio.get_running_loop().call_later(last_seconds.SECONDS - 1, self._say_what_is_awaited)

@@ -17,6 +17,7 @@ import os
 import msgspec
 
 from pillarbox.config.dovecot.variables import user_values
+from pillarbox.observability.events import MailUser
 
 
 class Peer(msgspec.Struct, frozen=True, array_like=True):
@@ -42,6 +43,14 @@ class Handover(msgspec.Struct, tag=True):
     asked_capabilities: bool = False  # before the login
 
 
+class Envelope(msgspec.Struct, frozen=True, array_like=True):
+    """What deliver_log_format may tell of where a message came from."""
+
+    sender: str = ""
+    recipient: str = ""
+    began: float = 0.0  # on the monotonic clock, the client's session
+
+
 class DeliverMail(msgspec.Struct, tag=True):
     """LMTP server → spawner: a message for a user, in the file that is passed along."""
 
@@ -52,6 +61,7 @@ class DeliverMail(msgspec.Struct, tag=True):
     head: bytes = b""  # what stands before what is in the file
     only_asks: bool = False  # whether the user is over quota; the file is empty
     asked_size: int = 0  # octets of the message for which there should be room
+    envelope: Envelope = Envelope()
 
 
 class Delivered(msgspec.Struct, tag=True):
@@ -87,6 +97,11 @@ class Session(msgspec.Struct, tag=True):
     asked_capabilities: bool = False
 
     @property
+    def mail_user(self) -> MailUser:
+        """Whose session it is, for the log."""
+        return MailUser(self.peer.service, self.user, self.peer.session, self.peer.remote, self.peer.local)
+
+    @property
     def log_values(self) -> dict[str, str]:
         """What imap_logout_format and pop3_logout_format may tell of whose session it is."""
         peer = self.peer
@@ -107,6 +122,7 @@ class Letter(msgspec.Struct, tag=True):
     head: bytes = b""  # what stands before what is in the file
     only_asks: bool = False
     asked_size: int = 0
+    envelope: Envelope = Envelope()
 
 
 class Kick(msgspec.Struct, tag=True):
@@ -186,6 +202,7 @@ class OpenSession(msgspec.Struct, frozen=True, array_like=True):
     pid: int
     remote: str
     session: str
+    local: str = ""
 
 
 class OpenSessions(msgspec.Struct, tag=True):

@@ -52,7 +52,7 @@ class Startup(msgspec.Struct, frozen=True, kw_only=True):
     role: str
     program: str  # name for log lines
     listeners: dict[str, int]  # descriptor by name
-    log: int
+    log: tuple[int, ...]  # what `log_form` says is behind them
     control: int = -1
     snapshots: dict[str, bytes] = {}  # of each service, as Snapshot.encode() made them
     services: tuple[AgentService, ...] = ()  # transports, for qmgr and delivery

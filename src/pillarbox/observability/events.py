@@ -276,10 +276,20 @@ class BounceQueued(Event, frozen=True):
 # -- mailbox access -----------------------------------------------------------------------------------
 
 
+class MailUser(msgspec.Struct, frozen=True):
+    """Whose mail a line is about; mail_log_prefix says how that looks: `imap(me)<42><AbC>: `"""
+
+    service: str
+    user: str
+    session: str = ""
+    remote: str = ""
+    local: str = ""
+
+
 class MailboxNotice(Event, frozen=True):
     """`auth: Error: text`: what a part of the mailbox half has to tell its admin."""
 
-    program: str  # master, auth, imap-login, imap(user) …
+    program: str | MailUser  # master, auth, imap-login …
     severity: str  # Info, Warning, Error, Fatal
     text: str
 
@@ -295,6 +305,7 @@ class LoggedIn(Event, frozen=True):
     worker: int
     security: str  # "TLS", "secured" or ""
     session: str
+    facts: dict[str, str] = {}  # what login_log_format_elements may tell besides, by the names of variables
 
 
 class ClientIdentified(Event, frozen=True):
@@ -305,6 +316,7 @@ class ClientIdentified(Event, frozen=True):
     local: str
     security: str
     session: str
+    facts: dict[str, str] = {}  # what login_log_format_elements may tell besides, by the names of variables
 
 
 class LoginTrouble(Event, frozen=True):
@@ -318,6 +330,7 @@ class LoginTrouble(Event, frozen=True):
     local: str
     security: str
     session: str
+    facts: dict[str, str] = {}  # what login_log_format_elements may tell besides, by the names of variables
 
 
 class LoginEnded(Event, frozen=True):
@@ -331,6 +344,7 @@ class LoginEnded(Event, frozen=True):
     local: str
     security: str
     session: str
+    facts: dict[str, str] = {}  # what login_log_format_elements may tell besides, by the names of variables
 
 
 class PasswordRefused(Event, frozen=True):
@@ -349,15 +363,7 @@ class MailSessionEnded(Event, frozen=True):
     service: str
     user: str
     session: str
-    pid: int
     reason: str
     figures: str
-
-
-class MessageSaved(Event, frozen=True):
-    """A message was stored in a mailbox by LMTP or another agent of the mailbox half."""
-
-    service: str
-    user: str
-    message_id: str
-    mailbox: str
+    remote: str = ""
+    local: str = ""

@@ -10,6 +10,9 @@ DESCRIPTION
     syslog     the socket /dev/log, one datagram per line with facility and severity; here lines of the mailbox
                half have no `Info:`, as the severity says it
 
+    Lines of the mailbox half that tell of no fault, and those that help to find one, may have files of their own
+    (info_log_path, debug_log_path), or go to syslog while others go into a file.
+
     Whole lines go into a file in one write(2) with O_APPEND, so that lines of several processes never mix.  The
     time of a line is that of the event.  `named()` is the same log under another syslog_name: services of one
     process have names of their own.
@@ -25,13 +28,15 @@ STANDARDS
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Literal
 
 import msgspec
 
+from pillarbox.config.dovecot.log_formats import TIMESTAMP, MailboxLines
 from pillarbox.observability.events import Event
-from pillarbox.observability.log_lines import DELAY_DIGITS, DOVECOT, render
+from pillarbox.observability.log_lines import DELAY_DIGITS, DOVECOT, printable, render
+from pillarbox.observability.mailbox_lines import MailboxLine, mailbox_line
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.syslog_facilities import FACILITIES
 
@@ -47,16 +52,26 @@ _SEVERITIES: Final = {
     "warning": _WARNING,
     "debug": _DEBUG,
 }
-"""By the word that a line begins with; in a Dovecot line it comes after the program's name."""
+"""By the word that a line of Postfix's begins with, and by the names of Dovecot's severities."""
+
+
+LogKind = Literal["maillog", "syslog", "dovecot"]
 
 
 class LogForm(msgspec.Struct, frozen=True):
     """What is behind a log's descriptor."""
 
-    kind: Literal["maillog", "syslog", "dovecot"] = "maillog"
+    kind: LogKind = "maillog"
     facility: str = "mail"
     internal_addresses: bool = False  # info_log_address_format = internal
     delay_digits: int = DELAY_DIGITS
+    lines: MailboxLines = MailboxLines()
+    timestamp: str = TIMESTAMP  # log_timestamp, of a Dovecot log that is a file
+    others: tuple[LogKind, ...] = ()
+    """What is behind further descriptors."""
+    info: int = 0
+    debug: int = 0
+    """To which descriptor lines of these severities go."""
 
 
 class LogFile:
@@ -64,16 +79,16 @@ class LogFile:
 
     def __init__(
         self,
-        descriptor: int,
-        *,
+        *descriptors: int,
         program: str,
         clock: Clock,
         syslog_name: str = "postfix",
         form: LogForm | None = None,
         schedule: Callable[[Callable[[], None]], object] | None = None,
     ) -> None:
-        """`program` names lines that belong to no particular one; if it is empty, syslog_name is the whole tag.
+        """`descriptors`: what the form's `kind` and `others` are of.
 
+        `program` names lines that belong to no particular one; if it is empty, syslog_name is the whole tag.
         `schedule` is loop.call_soon; without it each line is written at once.
         """
         self._form = form or LogForm()
@@ -83,11 +98,11 @@ class LogFile:
         self._schedule = schedule
         self._host = socket.gethostname().partition(".")[0]
         self._pid = os.getpid()
-        self._lines: list[str] = []
+        self._is_scheduled = False
         self._second = -1
         self._stamp = ""
         self._tags: dict[tuple[str, str], str] = {}
-        self._writer = self._writer_to(descriptor)
+        self._open(descriptors)
 
     def __call__(self, event: Event) -> None:
         """Log an event."""
@@ -103,58 +118,90 @@ class LogFile:
     def log(self, event: Event, syslog_name: str, service_program: str = "", *, of_cleanup: str = "") -> None:
         """Log an event under a name."""
         form = self._form
-        rendered = render(event, internal=form.internal_addresses, digits=form.delay_digits)
-        if rendered is None:
-            return
-        program, text = rendered
-        program = program or service_program or self._program
-        if program == "cleanup" and of_cleanup:
-            syslog_name = of_cleanup
-        first = not self._lines
-        self._lines.append(self._line(syslog_name, program, text[:_MAX_LINE]))
+        line = mailbox_line(event, form.lines)
+        if line is not None:
+            output = self._by_severity.get(line.severity, self._main)
+            output.lines.append(self._mailbox_line(line, output.kind))
+        else:
+            rendered = render(event, internal=form.internal_addresses, digits=form.delay_digits)
+            if rendered is None:
+                return
+            program, text = rendered
+            program = program or service_program or self._program
+            if program == "cleanup" and of_cleanup:
+                syslog_name = of_cleanup
+            self._main.lines.append(self._line(syslog_name, program, text[:_MAX_LINE]))
         if self._schedule is None:
             self.flush()
-        elif first:
+        elif not self._is_scheduled:
+            self._is_scheduled = True
             self._schedule(self.flush)
 
     def flush(self) -> None:
         """Write what has gathered."""
-        if self._lines:
-            lines, self._lines = self._lines, []
-            self._writer.write(lines)
+        self._is_scheduled = False
+        for output in self._outputs:
+            if output.lines:
+                lines, output.lines = output.lines, []
+                output.writer.write(lines)
 
-    def redirect(self, descriptor: int) -> None:
-        """Go on in another file of the same form."""
+    def redirect(self, *descriptors: int) -> None:
+        """Go on in other files of the same form."""
         self.flush()
-        self._writer = self._writer_to(descriptor)
+        self._open(descriptors)
 
     def close(self) -> None:
-        """Write what has gathered, and no more.  The descriptor is its owner's to close."""
+        """Write what has gathered, and no more.  The descriptors are their owner's to close."""
         self.flush()
-        self._writer.close()
+        for output in self._outputs:
+            output.writer.close()
 
-    def _writer_to(self, descriptor: int) -> "Syslog | _FileWriter":
-        if self._form.kind == "syslog":
-            return Syslog(descriptor, clock=self._clock)
-        return _FileWriter(descriptor)
+    def _open(self, descriptors: Sequence[int]) -> None:
+        form = self._form
+        self._outputs: list[_Output] = []
+        for kind, descriptor in zip((form.kind, *form.others), descriptors, strict=True):
+            is_syslog = kind == "syslog"
+            writer = Syslog(descriptor, clock=self._clock) if is_syslog else _FileWriter(descriptor)
+            self._outputs.append(_Output(kind, writer, []))
+        self._main = self._outputs[0]
+        self._by_severity = {"Info": self._outputs[form.info], "Debug": self._outputs[form.debug]}
+
+    def _mailbox_line(self, line: MailboxLine, kind: str) -> str:
+        prefix, text = printable(line.prefix), printable(line.text)[:_MAX_LINE]
+        if kind == "syslog":
+            shown = text if line.severity == "Info" else f"{line.severity}: {text}"
+            severity = _SEVERITIES.get(line.severity.lower(), _INFORMATION)
+            return f"{self._priority(severity)}{self._time()} {DOVECOT}: {prefix}{shown}"
+        stamp = f"{self._time()} {self._host} {DOVECOT}: " if kind == "maillog" else self._dovecot_time()
+        return f"{stamp}{prefix}{line.severity}: {text}\n"
 
     def _line(self, syslog_name: str, program: str, text: str) -> str:
-        if self._form.kind == "dovecot":
-            return f"{self._time()} {text}\n"
+        kind = self._main.kind
+        if kind == "dovecot":
+            return f"{self._dovecot_time()}{text}\n"
         stamp = self._time()
         tag = self._tags.get((syslog_name, program))
         if tag is None:
             name = f"{syslog_name}/{program}" if program else syslog_name
-            tag = f"{DOVECOT}:" if program == DOVECOT else f"{name}[{self._pid}]:"
+            tag = f"{name}[{self._pid}]:"
             self._tags[syslog_name, program] = tag
-        if self._form.kind == "maillog":
+        if kind == "maillog":
             return f"{stamp} {self._host} {tag} {text}\n"
-        word, _, rest = text.partition(": ")
-        if program == DOVECOT:
-            word, _, rest = rest.partition(": ")
-            text = text.replace(": Info: ", ": ", 1)
+        word = text.partition(": ")[0]
         severity = _SEVERITIES.get(word.lower(), _INFORMATION)
-        return f"<{FACILITIES.index(self._form.facility) * 8 + severity}>{stamp} {tag} {text}"
+        return f"{self._priority(severity)}{stamp} {tag} {text}"
+
+    def _priority(self, severity: int) -> str:
+        return f"<{FACILITIES.index(self._form.facility) * 8 + severity}>"
+
+    def _dovecot_time(self) -> str:
+        """log_timestamp."""
+        form = self._form.timestamp
+        return (
+            f"{self._time()} "
+            if form == TIMESTAMP
+            else time.strftime(form, time.localtime(self._clock.now()))
+        )
 
     def _time(self) -> str:
         second = int(self._clock.now())
@@ -163,6 +210,14 @@ class LogFile:
             local = time.localtime(second)
             self._stamp = f"{_MONTHS[local.tm_mon - 1]} {local.tm_mday:2d} {time.strftime('%H:%M:%S', local)}"
         return self._stamp
+
+
+class _Output(msgspec.Struct):
+    """One of the places that lines go to."""
+
+    kind: str
+    writer: "Syslog | _FileWriter"
+    lines: list[str]
 
 
 class _FileWriter:

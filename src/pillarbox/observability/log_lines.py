@@ -6,7 +6,8 @@ DESCRIPTION
     What a peer sent cannot forge a line or a field: control characters become `?`, and addresses stand
     between angle brackets with `<`, `>` and blanks inside quoted by the address itself.
 
-    Dovecot's programs are told from Postfix's by `DOVECOT` (the tag of their lines).
+    Dovecot's programs are told from Postfix's by `DOVECOT` (the tag of their lines); what their lines say is in
+    `mailbox_lines.py`.
 """
 
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from typing import Any, Final
 import msgspec
 
 from pillarbox.observability import events as e
+from pillarbox.observability.mailbox_lines import mailbox_line
 from pillarbox.vocabulary.address import Address
 
 DOVECOT: Final = "dovecot"
@@ -46,6 +48,8 @@ def render(event: e.Event, *, internal: bool = False, digits: int = DELAY_DIGITS
 
     With `internal` addresses are shown without their quotes (info_log_address_format).
     """
+    if (line := mailbox_line(event)) is not None:
+        return DOVECOT, printable(str(line))
     renderer = _RENDERERS.get(type(event))
     if renderer is None:
         return None
@@ -216,50 +220,6 @@ def _attempt(event: e.AttemptMade, digits: int = DELAY_DIGITS) -> tuple[str, str
     )
 
 
-def _logged_in(event: e.LoggedIn) -> tuple[str, str]:
-    text = (
-        f"{event.service}-login: Info: Login: user=<{event.user}>, method={event.method}, "
-        f"rip={event.remote}, lip={event.local}, mpid={event.worker}"
-    )
-    return DOVECOT, text + _security_and_session(event.security, event.session)
-
-
-def _login_ended(event: e.LoginEnded) -> tuple[str, str]:
-    reason = event.reason.removeprefix("Disconnected: ")
-    text = f"{event.service}-login: Info: Disconnected: {reason}: user=<{event.user}>"
-    if event.method:
-        text += f", method={event.method}"
-    text += f", rip={event.remote}, lip={event.local}"
-    return DOVECOT, text + _security_and_session(event.security, event.session)
-
-
-def _login_trouble(event: e.LoginTrouble) -> tuple[str, str]:
-    text = f"{event.service}-login: {event.severity}: {event.text}: user=<>, method={event.method}"
-    text += f", rip={event.remote}, lip={event.local}"
-    return DOVECOT, text + _security_and_session(event.security, event.session)
-
-
-def _client_identified(event: e.ClientIdentified) -> tuple[str, str]:
-    text = f"imap-login: Info: ID sent: {event.text}: user=<>, rip={event.remote}, lip={event.local}"
-    return DOVECOT, text + _security_and_session(event.security, event.session)
-
-
-def _security_and_session(security: str, session: str) -> str:
-    return (f", {security}" if security else "") + f", session=<{session}>"
-
-
-def _password_refused(event: e.PasswordRefused) -> tuple[str, str]:
-    who = ",".join(filter(None, (event.user or "?", event.remote, event.session and f"<{event.session}>")))
-    return DOVECOT, f"auth: Info: {event.driver}({who}): {event.reason}"
-
-
-def _mail_session_ended(event: e.MailSessionEnded) -> tuple[str, str]:
-    return DOVECOT, (
-        f"{event.service}({event.user})<{event.pid}><{event.session}>: Info: "
-        f"Disconnected: {event.reason} {event.figures}"
-    )
-
-
 def _text(octets: bytes) -> str:
     return octets.decode("utf-8", "surrogateescape")
 
@@ -344,15 +304,4 @@ _RENDERERS: Final[dict[type, Callable[[Any], tuple[str, str]]]] = {
         f"cache {event.name} full cleanup: retained={event.retained} dropped={event.dropped} entries",
     ),
     e.BounceQueued: lambda event: ("bounce", f"{event.queue_id}: {event.what}: {event.new_queue_id}"),
-    e.MailboxNotice: lambda event: (DOVECOT, f"{event.program}: {event.severity}: {event.text}"),
-    e.LoggedIn: _logged_in,
-    e.ClientIdentified: _client_identified,
-    e.LoginEnded: _login_ended,
-    e.LoginTrouble: _login_trouble,
-    e.PasswordRefused: _password_refused,
-    e.MailSessionEnded: _mail_session_ended,
-    e.MessageSaved: lambda event: (
-        DOVECOT,
-        f"{event.service}({event.user}): Info: msgid={event.message_id}: saved mail to {event.mailbox}",
-    ),
 }

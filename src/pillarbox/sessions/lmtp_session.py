@@ -47,6 +47,8 @@ class Recipient(msgspec.Struct, frozen=True):
     detail: str
     session: str  # id for the log and the reply
     original: bytes = b""  # whom the message was addressed to, if the client has said so
+    sender: bytes = b""
+    began: float = 0.0  # the client's session, on the monotonic clock
 
 
 class Mailboxes(Protocol):
@@ -138,6 +140,7 @@ class LmtpSession:
         self._engine = LmtpServer()
         self._lhlo = b""
         self._sender: bytes | None = None
+        self._began = clock.monotonic()
         self._recipients: list[Recipient] = []
         self._counted = 0
         self._content: list[bytes] = []
@@ -262,7 +265,9 @@ class LmtpSession:
             engine.reply(b"550 5.1.1 <%s> User doesn't exist: %s" % (address, user.encode()))
         else:
             suffix = f":R{self._counted}" if self._counted > 1 else ""
-            recipient = Recipient(address, user, detail, self._id + suffix, command.original)
+            recipient = Recipient(
+                address, user, detail, self._id + suffix, command.original, self._sender, self._began
+            )
             if self._policy.checks_quota:
                 code, status, text = (await self._mailboxes.has_room(recipient)).split(b" ", 2)
                 if code != b"250":

@@ -12,15 +12,18 @@ from typing import NoReturn
 from pillarbox.supervisor.listeners import StartFault
 
 
-def start_daemon(module: str, configuration: str) -> None:
-    """Start a supervisor as a daemon, and wait until everything serves."""
+def start_daemon(module: str, configuration: str, *, logs_to_errors: bool = False) -> None:
+    """Start a supervisor as a daemon, and wait until everything serves.
+
+    `logs_to_errors`: the log is standard error, and the daemon keeps it.
+    """
     ours, theirs = os.pipe()
     process = subprocess.Popen(
         [sys.executable, "-I", "-m", module, configuration, str(theirs)],
         pass_fds=(theirs,),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stderr=None if logs_to_errors else subprocess.DEVNULL,
         cwd="/",
     )
     os.close(theirs)

@@ -59,9 +59,9 @@ def already_running(base_dir: str) -> StartFault | None:
     return StartFault(f"Dovecot is already running with PID {pid} (read from {base_dir}/master.pid)")
 
 
-def start(configuration: str) -> None:
+def start(configuration: str, *, logs_to_errors: bool = False) -> None:
     """Start the supervisor as a daemon, and wait until everything serves."""
-    start_daemon(_MODULE, configuration)
+    start_daemon(_MODULE, configuration, logs_to_errors=logs_to_errors)
 
 
 def become_supervisor(configuration: str) -> NoReturn:

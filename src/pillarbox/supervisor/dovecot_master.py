@@ -30,7 +30,7 @@ from pillarbox.config.mailbox_settings import MailboxSettings
 from pillarbox.net.startup import User
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.observability.events import MailboxNotice
-from pillarbox.observability.log_file import LogFile, LogForm, syslog_descriptor
+from pillarbox.observability.log_file import LogFile, LogForm, LogKind, syslog_descriptor
 from pillarbox.supervisor.dovecot_control import already_running, status_socket
 from pillarbox.supervisor.half import Half
 from pillarbox.supervisor.listeners import StartFault
@@ -99,7 +99,7 @@ class DovecotMaster:
         settings = mailbox_settings(configuration, hostname=host_facts().hostname)
         check_consistency(configuration)
         log = log_target(settings)
-        tell = LogFile(log.descriptor, program="dovecot", clock=SystemClock(), form=log.form)
+        tell = LogFile(*log.descriptors, program="dovecot", clock=SystemClock(), form=log.form)
         if first:
             self._tell = tell
         for warning in warnings(configuration):
@@ -127,19 +127,44 @@ class DovecotMaster:
 
 
 def log_target(settings: MailboxSettings) -> LogTarget:
-    """What log_path says: syslog, standard error, or a file."""
-    path = settings.log_path
-    if path == "syslog":
-        return LogTarget(syslog_descriptor(), LogForm("syslog", settings.syslog_facility))
-    form = LogForm("dovecot")
-    if path in ("/dev/stderr", "/dev/stdout"):
-        return LogTarget(os.dup(2 if path == "/dev/stderr" else 1), form)
-    if not path.startswith("/"):
-        raise ConfigurationFault("log_path", f"{path} is neither syslog nor the path of a file")
+    """What log_path, info_log_path and debug_log_path say: syslog, standard error, or files."""
+    info = settings.info_log_path or settings.log_path
+    names = {settings.log_path: "log_path"}  # lines for one file keep their order
+    names.setdefault(info, "info_log_path")
+    names.setdefault(settings.debug_log_path or info, "debug_log_path")
+    opened: list[tuple[int, LogKind]] = []
     try:
-        return LogTarget(file_target(path).descriptor, form)
+        for path, name in names.items():
+            opened.append(_opened(name, path))
+    except ConfigurationFault:
+        for descriptor, _ in opened:
+            os.close(descriptor)
+        raise
+    paths = list(names)
+    form = LogForm(
+        opened[0][1],
+        settings.syslog_facility,
+        lines=settings.log_lines,
+        timestamp=settings.log_timestamp,
+        others=tuple(kind for _, kind in opened[1:]),
+        info=paths.index(info),
+        debug=paths.index(settings.debug_log_path or info),
+    )
+    return LogTarget(opened[0][0], form, tuple(descriptor for descriptor, _ in opened[1:]))
+
+
+def _opened(name: str, path: str) -> tuple[int, LogKind]:
+    """A descriptor and what is behind it."""
+    if path == "syslog":
+        return syslog_descriptor(), "syslog"
+    if path in ("/dev/stderr", "/dev/stdout"):
+        return os.dup(2 if path == "/dev/stderr" else 1), "dovecot"
+    if not path.startswith("/"):
+        raise ConfigurationFault(name, f"{path} is neither syslog nor the path of a file")
+    try:
+        return file_target(path).descriptor, "dovecot"
     except OSError as error:
-        raise ConfigurationFault("log_path", f"open({path}) failed: {error.strerror}") from error
+        raise ConfigurationFault(name, f"open({path}) failed: {error.strerror}") from error
 
 
 def _make_base_dir(path: str) -> None:

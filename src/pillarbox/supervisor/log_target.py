@@ -19,14 +19,22 @@ STANDARD_OUTPUT: Final = "/dev/stdout"
 
 
 class LogTarget(msgspec.Struct, frozen=True):
-    """An open descriptor and what is behind it."""
+    """Open descriptors and what is behind them."""
 
     descriptor: int
     form: LogForm = LogForm()
+    others: tuple[int, ...] = ()
+    """What the form's `others` are of."""
+
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """All of them."""
+        return (self.descriptor, *self.others)
 
     def close(self) -> None:
-        """Close this process's descriptor; roles keep theirs."""
-        os.close(self.descriptor)
+        """Close this process's descriptors; roles keep theirs."""
+        for descriptor in self.descriptors:
+            os.close(descriptor)
 
 
 def file_target(path: str, *, mode: int = 0o600, form: LogForm | None = None) -> LogTarget:

@@ -77,9 +77,9 @@ class RoleProcess:
         """Ask the role to finish."""
         self._tell(Stop())
 
-    def drain(self, log: int | None) -> None:
-        """Ask the role to serve its sessions to their end, and to log them to this descriptor from now on."""
-        self._tell(Drain(), () if log is None else (log,))
+    def drain(self, log: tuple[int, ...]) -> None:
+        """Ask the role to serve its sessions to their end, and to log them to these descriptors from now on."""
+        self._tell(Drain(), log)
 
     def kill(self) -> None:
         """End it by force."""
@@ -172,7 +172,7 @@ class Zygotes:
                 clock = handed.surroundings.clock
                 numbers = (
                     handed.control,
-                    handed.log,
+                    *handed.log,
                     *handed.listeners.values(),
                     *([clock] if clock >= 0 else []),
                 )

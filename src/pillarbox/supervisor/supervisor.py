@@ -163,7 +163,7 @@ class Supervisor:
             role=role.name,
             program=role.program or role.name,
             listeners={name: sockets[name].fileno() for name in role.listeners},
-            log=self._log.descriptor,
+            log=self._log.descriptors,
             log_form=self._log.form,
             snapshots=role.snapshots,
             services=role.services,
@@ -277,11 +277,11 @@ class Supervisor:
         self._half = half
         self._set_windows()
         same_form = log.form == old_log.form
-        await self._replace_roles(half, old_half, log=log.descriptor if same_form else None)
+        await self._replace_roles(half, old_half, log=log.descriptors if same_form else ())
         self._close([listener for listener in old_half.listeners if listener not in half.listeners])
         old_log.close()
 
-    async def _replace_roles(self, half: Half, old_half: Half, *, log: int | None) -> None:
+    async def _replace_roles(self, half: Half, old_half: Half, *, log: tuple[int, ...]) -> None:
         """A new generation.
 
         What overlaps without needing a role that is to end goes first: clients have it at once, whatever delivery
@@ -301,7 +301,7 @@ class Supervisor:
         for role in half.roles[:first]:
             await self._replace(role, log=log)
 
-    async def _replace(self, role: Role, *, log: int | None) -> None:
+    async def _replace(self, role: Role, *, log: tuple[int, ...]) -> None:
         """Its new generation, and none of the old takes connections any more."""
         if self._stopped_by:
             return  # whoever stops us waits: nothing more is begun

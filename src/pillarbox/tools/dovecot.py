@@ -91,7 +91,8 @@ def _run(options: dict[str, str], words: Sequence[str]) -> int:
             raise fault
         if "-F" in options:
             dovecot_control.become_supervisor(path)
-        dovecot_control.start(path)
+        logs = [configuration.value(name) for name in ("log_path", "info_log_path", "debug_log_path")]
+        dovecot_control.start(path, logs_to_errors="/dev/stderr" in logs)
     except ConfigurationFault as fault:
         sys.stderr.write(f"doveconf: Fatal: {fault}\n")
         return EX_CONFIG

@@ -44,6 +44,7 @@ from pillarbox.net.handover import Delivered, Letter
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.observability.events import Event, EventSink, MailboxNotice
 from pillarbox.observability.log_file import LogFile
+from pillarbox.observability.mailbox_lines import mailbox_line
 from pillarbox.supervisor.dovecot_master import log_target
 from pillarbox.tools import run_command, works_unread
 from pillarbox.tools.default_paths import DOVECOT_CONF
@@ -101,6 +102,7 @@ def _deliver(configuration: Configuration, options: dict[str, str]) -> int:
         lda_mailbox_autocreate=within.yes("lda_mailbox_autocreate"),
         lda_mailbox_autosubscribe=within.yes("lda_mailbox_autosubscribe"),
         quota_full_tempfail=within.yes("quota_full_tempfail"),
+        deliver_log_format=within.value("deliver_log_format"),
     )
     tell = _log(settings)
     whose = ["-u", options["-d"]] if "-d" in options else []
@@ -120,12 +122,12 @@ def _log(settings: MailboxSettings) -> EventSink:
         target = log_target(settings)
     except (ConfigurationFault, OSError):
         return _tell_standard_error
-    return LogFile(target.descriptor, program="dovecot", clock=SystemClock(), form=target.form)
+    return LogFile(*target.descriptors, program="dovecot", clock=SystemClock(), form=target.form)
 
 
 def _tell_standard_error(event: Event) -> None:
     if isinstance(event, MailboxNotice) and event.severity != "Info":
-        sys.stderr.write(f"{event.program}: {event.severity}: {event.text}\n")
+        sys.stderr.write(f"{mailbox_line(event)}\n")
 
 
 class _Message(msgspec.Struct, frozen=True):

@@ -41,7 +41,7 @@ class SystemLog:
         self._shows_all = shows_all
         self._target = target = _target(snapshot)
         self._log = LogFile(
-            target.descriptor,
+            *target.descriptors,
             program="" if tag else program,
             clock=SystemClock(),
             syslog_name=tag or (snapshot.value("syslog_name") if snapshot is not None else "postfix"),

@@ -15,7 +15,7 @@ from pillarbox.mailstore.mailbox import (
     StoreUnavailable,
 )
 from pillarbox.mailstore.memory.mailbox import MemoryMailbox
-from pillarbox.observability.events import Event, MailboxNotice
+from pillarbox.observability.events import Event, MailboxNotice, MailUser
 from pillarbox.sessions.ended import Ended
 from pillarbox.sessions.imap.session import ImapSession
 from pillarbox.vocabulary.clock import ManualClock
@@ -85,7 +85,7 @@ def test_a_store_that_fails_tells_the_log() -> None:
     assert sent.count(b"NO [SERVERBUG] Internal error occurred.") == 2
     assert b"c OK NOOP" in sent
     assert b"Permission" not in sent
-    assert events == [MailboxNotice("imap()", "Error", "/var/mail/INBOX: Permission denied")] * 2
+    assert events == [MailboxNotice(MailUser("imap", ""), "Error", "/var/mail/INBOX: Permission denied")] * 2
 
 
 @pytest.mark.parametrize(

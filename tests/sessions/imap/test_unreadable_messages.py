@@ -9,7 +9,7 @@ import pytest
 
 from fakes.scripted_transport import ScriptedTransport
 from pillarbox.mailstore.maildir.account import MaildirAccount
-from pillarbox.observability.events import Event, MailboxNotice
+from pillarbox.observability.events import Event, MailboxNotice, MailUser
 from pillarbox.sessions.imap.options import ImapOptions
 from pillarbox.sessions.imap.session import ImapSession
 from pillarbox.sessions.pop3_session import Pop3Session
@@ -87,7 +87,7 @@ def test_all_others_are_told(tmp_path: Path) -> None:
                 assert told, command
                 for event in told:
                     assert isinstance(event, MailboxNotice)
-                    assert event.program == "imap(me)"
+                    assert event.program == MailUser("imap", "me")
                     assert event.text.startswith(str(tmp_path / "Maildir" / "cur" / DAMAGED))
                     assert event.text.endswith("message file is cut short")
             for command, answer in NEEDS_NO_FILE:

@@ -14,6 +14,7 @@ from pillarbox.config.dovecot import logout_format, variables
 from pillarbox.config.dovecot.attribute_file import attribute_file
 from pillarbox.config.dovecot.connection_blocks import connection_blocks
 from pillarbox.config.dovecot.database_arguments import check_arguments, check_fields, fields_of_passwd
+from pillarbox.config.dovecot.log_formats import mailbox_lines
 from pillarbox.config.dovecot.mail_location import storage
 from pillarbox.config.dovecot.namespaces import namespaces
 from pillarbox.config.dovecot.plugins import (
@@ -51,18 +52,23 @@ _NEED_STORED_PASSWORDS: Final = ("cram-md5", "scram-sha-1", "scram-sha-256")
 PASSDB_DRIVERS: Final = ("pam", "passwd", "shadow", "passwd-file", "static")
 USERDB_DRIVERS: Final = ("passwd", "passwd-file", "static", "prefetch")
 SERVED_WITHIN_PROTOCOL: Final = {
-    "lda": frozenset("lda_mailbox_autocreate lda_mailbox_autosubscribe quota_full_tempfail".split()),
+    "lda": frozenset(
+        "deliver_log_format lda_mailbox_autocreate lda_mailbox_autosubscribe mail_log_prefix "
+        "quota_full_tempfail".split()
+    ),
     "imap": frozenset(
         "imap_capability imap_client_workarounds imap_hibernate_timeout imap_idle_notify_interval "
         "imap_id_log imap_id_send imap_literal_minus imap_logout_format imap_max_line_length imap_metadata "
-        "imap_urlauth_host imap_urlauth_port mail_plugins".split()
+        "imap_urlauth_host imap_urlauth_port login_log_format login_log_format_elements mail_log_prefix "
+        "mail_plugins".split()
     ),
     "lmtp": frozenset(
         "lmtp_save_to_detail_mailbox lmtp_hdr_delivery_address lmtp_add_received_header lmtp_rcpt_check_quota "
-        "lda_mailbox_autocreate lda_mailbox_autosubscribe "
+        "lda_mailbox_autocreate lda_mailbox_autosubscribe deliver_log_format mail_log_prefix "
         "mail_plugins quota_full_tempfail".split()
     ),
     "pop3": frozenset(
+        "login_log_format login_log_format_elements mail_log_prefix "
         "mail_plugins pop3_client_workarounds pop3_delete_type pop3_deleted_flag pop3_enable_last "
         "pop3_lock_session pop3_logout_format pop3_no_flag_updates pop3_reuse_xuidl pop3_save_uidl "
         "pop3_uidl_duplicates pop3_uidl_format".split()
@@ -109,6 +115,10 @@ def mailbox_settings(configuration: Configuration, *, hostname: str) -> MailboxS
         internal_user=value("default_internal_user"),
         login_user=value("default_login_user"),
         log_path=value("log_path"),
+        info_log_path=value("info_log_path"),
+        debug_log_path=value("debug_log_path"),
+        log_timestamp=value("log_timestamp"),
+        log_lines=mailbox_lines(configuration, (*SERVED_PROTOCOLS, "lda")),
         syslog_facility=value("syslog_facility"),
         **_login_settings(configuration),
         **_auth_settings(configuration),
@@ -165,7 +175,8 @@ def _auth_settings(configuration: Configuration) -> dict[str, Any]:
         "auth_username_chars": value("auth_username_chars"),
         "auth_username_format": _template(configuration, "auth_username_format"),
         "auth_username_translation": value("auth_username_translation"),
-        "auth_verbose": configuration.yes("auth_verbose"),
+        "auth_verbose": configuration.yes("auth_verbose") or configuration.yes("auth_debug"),
+        "auth_verbose_passwords": value("auth_verbose_passwords"),
         "auth_worker_max_count": max(1, configuration.number("auth_worker_max_count")),
     }
 
@@ -229,6 +240,7 @@ def _lmtp_settings(lmtp: Configuration) -> dict[str, Any]:
         "lda_mailbox_autocreate": lmtp.yes("lda_mailbox_autocreate"),
         "lda_mailbox_autosubscribe": lmtp.yes("lda_mailbox_autosubscribe"),
         "quota_full_tempfail": lmtp.yes("quota_full_tempfail"),
+        "deliver_log_format": lmtp.value("deliver_log_format"),
     }
 
 

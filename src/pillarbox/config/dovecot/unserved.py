@@ -20,6 +20,7 @@ from pillarbox.config.dovecot.interpretation import (
     SERVED_PROTOCOLS,
     SERVED_WITHIN_PROTOCOL,
 )
+from pillarbox.config.dovecot.log_formats import complaints
 from pillarbox.config.dovecot.mail_location import without_effect
 from pillarbox.config.dovecot.plugins import NO_INDEX, trash_warnings
 from pillarbox.config.dovecot.reading import Configuration, Entry, Filter, Path, default, setting_of
@@ -115,6 +116,7 @@ def warnings(configuration: Configuration) -> list[str]:
         if word not in SERVED_PROTOCOLS and word != "none"
     ]
     found += trash_warnings(configuration)
+    found += complaints(configuration)
     found += service_findings(configuration)
     return [line for line in dict.fromkeys(found) if line]
 

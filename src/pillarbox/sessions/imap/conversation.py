@@ -16,7 +16,6 @@ STANDARDS
 """
 
 import asyncio
-import os
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from contextvars import ContextVar
@@ -37,7 +36,7 @@ from pillarbox.mailstore.namespaces.united_account import UnitedAccount
 from pillarbox.mailstore.sharing.acl_file import ALL, Rights
 from pillarbox.mailstore.view import NOTHING, Chosen, MailboxView, NoSuchNumber, Told
 from pillarbox.mailstore.view_state import ViewState
-from pillarbox.observability.events import EventSink, MailboxNotice
+from pillarbox.observability.events import EventSink, MailboxNotice, MailUser
 from pillarbox.sessions.client_wait import ClientWait
 from pillarbox.sessions.imap.coming_messages import ComingMessages
 from pillarbox.sessions.imap.endings import Disconnect, Figures, mailbox_deleted
@@ -180,9 +179,14 @@ class Conversation:
 
     def log(self, text: str, severity: str = "Info") -> None:
         """A line of this session in the log."""
-        options = self.options
-        who = f"imap({options.user})<{os.getpid()}><{options.log_values.get('session', '')}>"
-        self.sink(MailboxNotice(who, severity, text))
+        self.sink(MailboxNotice(self.mail_user, severity, text))
+
+    @property
+    def mail_user(self) -> MailUser:
+        """Whose session it is, for the log."""
+        known = self.options.log_values
+        words = (known.get(name, "") for name in ("session", "rip", "lip"))
+        return MailUser("imap", self.options.user, *words)
 
     @property
     def message_size_limit(self) -> int:

@@ -29,7 +29,7 @@ def complete(conversation: Conversation, tag: bytes, text: bytes, failed: int) -
 
 def log(conversation: Conversation, problem: StoreUnavailable) -> None:
     """Tell the admin."""
-    conversation.sink(MailboxNotice(f"imap({conversation.options.user})", "Error", str(problem)))
+    conversation.sink(MailboxNotice(conversation.mail_user, "Error", str(problem)))
 
 
 def refusal(problem: StoreUnavailable) -> bytes:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from pillarbox.config.dovecot.interpretation import mailbox_settings
+from pillarbox.config.dovecot.log_formats import TIMESTAMP
 from pillarbox.config.dovecot.reading import Configuration
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.observability.events import MailboxNotice
@@ -20,6 +21,9 @@ from pillarbox.tools.doveadm_commands.options import extraneous, no_words, read_
 
 USAGE: Final = {"errors": "[-s <min_timestamp>]", "find": "[<dir>]", "reopen": "", "test": ""}
 _SEVERITIES: Final = ("Debug", "Info", "Warning", "Error", "Fatal")
+_TOLD: Final = ("Warning", "Error", "Fatal")
+_SAID: Final = re.compile(r": (?:Warning|Error|Fatal): ")
+_SLACK: Final = 6
 _FILES: Final = ("mail.log", "maillog", "syslog", "messages")
 _DIRECTORY: Final = "/var/log"
 _STAMP: Final = re.compile(r"[A-Z][a-z]{2} [ 0-9]\d \d\d:\d\d:\d\d ", re.ASCII)
@@ -54,8 +58,16 @@ def log(configuration: Configuration, form: str, arguments: Sequence[str]) -> in
     return 0
 
 
-def _paths(configuration: Configuration, directory: str) -> list[str]:
+def _setting(configuration: Configuration, severity: str) -> str:
+    """log_path, info_log_path or debug_log_path."""
     path = configuration.value("log_path")
+    info = configuration.value("info_log_path") or path
+    own = {"Info": info, "Debug": configuration.value("debug_log_path") or info}
+    return own.get(severity, path)
+
+
+def _paths(configuration: Configuration, directory: str, severity: str = "Error") -> list[str]:
+    path = _setting(configuration, severity)
     if path != "syslog":
         return [path]
     paths = [os.path.join(directory, name) for name in _FILES]
@@ -68,10 +80,10 @@ def _has_lines(path: str) -> bool:
 
 
 def _find(configuration: Configuration, directory: str) -> None:
-    if configuration.value("log_path") == "syslog":
+    if any(_setting(configuration, severity) == "syslog" for severity in _SEVERITIES):
         print(f"Looking for log files from {directory}")
-    paths = _paths(configuration, directory)
     for severity in _SEVERITIES:
+        paths = _paths(configuration, directory, severity)
         print(f"{severity}: {paths[0] if paths else 'Not found'}")
 
 
@@ -82,7 +94,9 @@ def _show_errors(configuration: Configuration, form: str, arguments: Sequence[st
         since = int(dict(pairs).get("-s", "0"))
     except ValueError as error:
         raise Usage(f"log errors {USAGE['errors']}") from error
-    found = [one for one in _errors(configuration) if not since or _seconds(one[0]) >= since][-_NEWEST:]
+    form_ = configuration.value("log_timestamp")
+    found = [one for one in _errors(configuration) if not since or _seconds(one[0], form_) >= since]
+    found = found[-_NEWEST:]
     if form:
         output.show(("timestamp", "prefix", "type", "text"), found, form)
     else:
@@ -90,8 +104,25 @@ def _show_errors(configuration: Configuration, form: str, arguments: Sequence[st
             print(f"{stamp} {severity}: {program}: {text}")
 
 
-def _seconds(stamp: str) -> float:
-    """Since 1970; the log says no year, and nothing in it is of the future."""
+def _stamp(line: str, form: str) -> str:
+    """What log_timestamp has put before a line; empty if it is none of Dovecot's."""
+    if form == TIMESTAMP:
+        found = _STAMP.match(line)
+        return "" if found is None else found[0]
+    usual = len(time.strftime(form))
+    for length in range(usual + _SLACK, max(0, usual - _SLACK) - 1, -1):  # names of months differ in length
+        try:
+            time.strptime(line[:length], form)
+        except ValueError:
+            continue
+        return line[:length]
+    return ""
+
+
+def _seconds(stamp: str, form: str) -> float:
+    """Since 1970; the log may say no year, and nothing in it is of the future."""
+    if form != TIMESTAMP:
+        return time.mktime(time.strptime(stamp.strip(), form.strip()))
     now = time.localtime()
     for year in (now.tm_year, now.tm_year - 1):
         try:
@@ -105,16 +136,19 @@ def _seconds(stamp: str) -> float:
 
 def _errors(configuration: Configuration) -> Iterator[tuple[str, str, str, str]]:
     """(`Nov 25 17:52:39`, `auth`, `Error`, text), of the files that can be read."""
+    form = TIMESTAMP if configuration.value("log_path") == "syslog" else configuration.value("log_timestamp")
     for path in _paths(configuration, _DIRECTORY):
         try:
             with open(path, encoding="utf-8", errors="replace") as file:
                 for line in file:
-                    stamp = _STAMP.match(line)
-                    text = line.rstrip("\n").partition(" dovecot: ")[2] or line.rstrip("\n")[16:]
+                    if not _SAID.search(line):
+                        continue
+                    stamp = _stamp(line, form)
+                    text = line.rstrip("\n").partition(" dovecot: ")[2] or line.rstrip("\n")[len(stamp) :]
                     program, _, rest = text.partition(": ")
                     severity, _, rest = rest.partition(": ")
-                    if stamp is not None and severity in ("Warning", "Error", "Fatal"):
-                        yield stamp[0].rstrip(), program, severity, rest
+                    if (stamp or not form) and severity in _TOLD:
+                        yield stamp.rstrip(), program, severity, rest
         except OSError as error:
             raise Fatal(f"open({path}) failed: {error.strerror}") from error
 
@@ -122,7 +156,7 @@ def _errors(configuration: Configuration) -> Iterator[tuple[str, str, str, str]]
 def _test(configuration: Configuration) -> None:
     target = log_target(mailbox_settings(configuration, hostname="localhost"))
     clock = SystemClock()
-    tell = LogFile(target.descriptor, program="dovecot", clock=clock, form=target.form)
+    tell = LogFile(*target.descriptors, program="dovecot", clock=clock, form=target.form)
     for severity in _SEVERITIES:
         text = f"This is Dovecot's {severity.lower()} log ({int(clock.now())})"
         tell(MailboxNotice("doveadm", severity, text))

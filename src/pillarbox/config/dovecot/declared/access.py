@@ -30,6 +30,8 @@ auth_username_format : str = %Lu
     What becomes of a login name before users are looked up.
 auth_username_translation : str =
     Pairs of characters: the first of each is replaced by the second.
+auth_verbose_passwords : str = no
+    What the log says of a password that was wrong: no, plain, sha1; `sha1:6` is the first six digits.
 auth_verbose : bool = no
     Log why a login was refused.
 auth_worker_max_count : number = 30

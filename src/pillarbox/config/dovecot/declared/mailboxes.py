@@ -101,6 +101,10 @@ mail_temp_dir : str = /tmp
     Where LMTP keeps a message of more than a MiB while it comes.
 mail_uid : str =
     Owner of mailboxes whose user has none of his own.
+deliver_log_format : str = msgid=%m: %$
+    What is logged of a delivery: `%$` is what became of it, `%m` its Message-ID, `%s` the subject, `%f` who is in
+    From, `%e` the sender, `%p` and `%w` its size, `%{to_envelope}`, `%{storage_id}`, `%{delivery_time}` and
+    `%{session_time}` in milliseconds.
 quota_full_tempfail : bool = no
     Let senders try again while a mailbox has no room.
 recipient_delimiter : str = +
@@ -208,7 +212,6 @@ imap_fetch_failure : disconnect-immediately|disconnect-after|no-after = disconne
         Kind.LATER,
         "it is not served yet",
         """
-deliver_log_format : str = msgid=%m: %$
 dict_db_config : str =
 imap_id_retain : bool = no
 imap_urlauth_logout_format : str = in=%i out=%o

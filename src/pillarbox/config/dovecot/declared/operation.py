@@ -18,8 +18,20 @@ instance_name : str = dovecot
     Name of this instance.
 listen : str = *, ::
     Addresses of all inet listeners that name none themselves; `*` for all IPv4, `::` for all IPv6.
+debug_log_path : str =
+    Where lines go that help to find a fault; empty for info_log_path.
+info_log_path : str =
+    Where lines go that tell of no fault; empty for log_path.
 log_path : str = syslog
     `syslog`, `/dev/stderr` or a file.
+log_timestamp : str = "%b %d %H:%M:%S "
+    How lines of a log that is a file begin, as in strftime(3).
+login_log_format : str = %$: %s
+    What is logged of a login: `%$` is what happened, `%s` the elements.
+login_log_format_elements : str = user=<%u> method=%m rip=%r lip=%l mpid=%e %c session=<%{session}>
+    What is told of a client that logs in; an element is left out if all of its variables are empty.
+mail_log_prefix : str = "%s(%u)<%{pid}><%{session}>: "
+    How lines begin that tell of a user's mail.
 protocols : str =
     What is served: imap, pop3, lmtp.
 default_client_limit : number = 1000
@@ -72,19 +84,12 @@ old_stats_user_min_time : time = 1 hours
     ),
     Part(
         Kind.LATER,
-        "the log has one level of detail and one destination",
+        "the log has one level of detail",
         """
 auth_debug : bool = no
 auth_debug_passwords : bool = no
-auth_verbose_passwords : str = no
-debug_log_path : str =
-info_log_path : str =
 log_debug : str =
-log_timestamp : str = "%b %d %H:%M:%S "
-login_log_format : str = %$: %s
-login_log_format_elements : str = user=<%u> method=%m rip=%r lip=%l mpid=%e %c session=<%{session}>
 mail_debug : bool = no
-mail_log_prefix : str = "%s(%u)<%{pid}><%{session}>: "
 verbose_ssl : bool = no
 """,
     ),

@@ -1,0 +1,123 @@
+"""Settings of dovecot.conf that say what log lines look like and where they go: the same lines as from Dovecot."""
+
+import contextlib
+import imaplib
+import poplib
+import re
+from typing import Final
+
+import pytest
+
+from fakes.dovecot_pair import Server, dovecot_pair
+from fakes.mail_system import PATIENCE, PATIENT_WITH_GUESSERS, until
+
+pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.peer("dovecot")]
+
+SETTINGS: Final = f"""\
+protocols = imap pop3 lmtp
+mail_location = maildir:~/Maildir
+service pop3-login {{
+  inet_listener pop3 {{
+    port = {{pop3}}
+  }}
+}}
+{PATIENT_WITH_GUESSERS}"""
+CASES: Final = {
+    "everything": """
+login_log_format = %$; %s %q
+login_log_format_elements = user=<%u> %m %r %l lport=%a rport=%b pid=%p mpid=%e %c k=%k <%{session}> real=%{real_rip}:%{real_rport} \
+ %{local_name} d=%{auth_domain} %{orig_user} on=%{listener} %n.%d L=%Lu h=%h lit zz=%{frob} %s q=%{passdb:foo} %{if;%s;eq;imap;i;p}
+mail_log_prefix = "%s[%u]{%{pid}}(%{session})%n/%d %r %l %{home} %p %i %{gid} %{auth_user} %5Lu: "
+deliver_log_format = m=%m s=%s f=%f e=%e [%$] p=%p w=%w to=%{to_envelope} st=%{storage_id} t=%{frob} %%
+log_timestamp = "%Y-%m-%dT%H:%M:%S%z "
+info_log_path = {base}/info
+debug_log_path = {base}/debug
+auth_verbose = yes
+auth_verbose_passwords = sha1:6
+""",
+    "within protocols": """
+mail_log_prefix = "all %u "
+info_log_path = /dev/stderr
+log_timestamp =
+auth_verbose = yes
+auth_verbose_passwords = plain:3
+protocol imap {
+  mail_log_prefix = "imap only %u: "
+  login_log_format_elements = u=%u rip=%r
+}
+protocol pop3 {
+  login_log_format = P %s: %$
+}
+protocol lmtp {
+  mail_log_prefix = "lmtp %s %u "
+  deliver_log_format = %$ (%m) from %e
+}
+""",
+}
+MESSAGE: Final = b"From: Me <a@b.c>\nSubject: =?utf-8?q?gr=C3=BC=C3=9Fe?=\nMessage-ID: <1@x>\n\nhello\n"
+
+
+def play(server: Server) -> None:
+    """Sessions of each protocol; the last one is a wrong password's."""
+    client = imaplib.IMAP4("127.0.0.1", server.port, timeout=PATIENCE)
+    client.login("me", "secret")
+    client.logout()
+    pop = poplib.POP3("127.0.0.1", server.pop3, timeout=PATIENCE)
+    pop.user("me")
+    pop.pass_("secret")
+    pop.quit()
+    server.lmtp(MESSAGE)
+    server.lmtp(MESSAGE[MESSAGE.index(b"\n\n") :], sender="")
+    imaplib.IMAP4("127.0.0.1", server.port, timeout=PATIENCE).logout()
+    client = imaplib.IMAP4("127.0.0.1", server.port, timeout=PATIENCE)
+    with contextlib.suppress(imaplib.IMAP4.error):
+        client.login("me", "wrong")
+    client.logout()
+
+
+def lines(server: Server, names: tuple[str, ...]) -> dict[str, list[str]]:
+    """By file; without what is of one run or of Dovecot's own reading of a setting."""
+    found = {}
+    for name in names:
+        path = server.base / name
+        text = path.read_text() if path.exists() else ""
+        text = re.sub(r"[A-Za-z0-9+/]{16}(?=[>)])|[A-Za-z0-9+/]{22}(?=[>)])", "ID", text)
+        text = re.sub(r"\d{10}\.M\d+P\d+\.[^,]*", "NAME", text)
+        text = re.sub(r"(?<=in )\d+(?= secs)|(?<=out=)\d+|:\d\d:\d\d|(?<=[=({<:: ])\d{4,5}\b", "N", text)
+        found[name] = sorted(
+            line
+            for line in text.splitlines()
+            if not re.search("starting up|Failed to expand|Unknown variable|state_dir|Killed with", line)
+        )
+    return found
+
+
+def asked(server: Server) -> list[str]:
+    """What doveadm log says: where the logs are, and what stands in the one for faults."""
+    said = []
+    for words in ("find", "errors -s 9999999999", "reopen", "test"):
+        done = server.doveadm("log", *words.split())
+        said.append(
+            f"{words}: {done.returncode} {done.stdout}{done.stderr}".replace(str(server.base), "BASE")
+        )
+    return said
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_lines(case: str) -> None:
+    """Each file has the same lines."""
+    names = ("log", "info", "debug", "screen")
+    with dovecot_pair(SETTINGS + CASES[case]) as pair:
+        said = []
+        for server in pair:
+            play(server)
+
+            def has_ended(server: Server = server) -> bool:
+                text = "".join(map("".join, lines(server, names).values()))
+                return "auth failed" in text and text.count("Disconnect from local") == 2
+
+            until(has_ended, what=f"all is logged: {lines(server, names)}")
+            said.append(lines(server, names))
+        assert said[0] == said[1]
+        assert asked(pair[0]) == asked(pair[1])
+        assert any("Login" in line for text in said[1].values() for line in text)
