@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from fakes.line_count import lines_run
 from pillarbox.vocabulary.flags import Flag
 from pillarbox.vocabulary.number_set import NumberSet
+from pillarbox.wire.imap import append_grammar, server
 from pillarbox.wire.imap import commands as c
-from pillarbox.wire.imap import server
 from pillarbox.wire.imap.fetch_items import FetchItems, Item, Section, SectionPart
 from pillarbox.wire.imap.search_keys import (
     AddressHas,
@@ -413,6 +413,55 @@ def test_the_same_words_again_are_the_same_command(monkeypatch: pytest.MonkeyPat
     assert isinstance(refused, c.Refused)
     [literal] = commands_of(b"g SELECT {2+}\r\nm1\r\n")
     assert c.Select(b"g", "m1") == literal
+
+
+@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("tag", [b"a", b"b.7", b"a+", b""])
+@pytest.mark.parametrize(
+    "words",
+    [
+        b"APPEND x {3+}\r\none",
+        b"append x (\\Seen Kept) {3+}\r\none",
+        b'APPEND "x y" (\\Seen) "01-Jan-1970 01:00:00 +0100" {0+}\r\n',
+        b"APPEND &AOQ- ~{3+}\r\none",
+        b"APPEND &AO- {3+}\r\none",
+        b"APPEND x {3+}\r\none ",
+        b"APPEND x {3+}\r\none {5+}\r\nother",
+        b"APPEND x {3+}\r\none more",
+        b"APPEND {1+}\r\nx {3+}\r\none",
+        b"APPEND {3+}\r\none",
+        b"APPEND x{3+}\r\none",
+        b"APPEND x (Kept{3+}\r\none",
+        b"APPEND  x  {3+}\r\none",
+        b"APPEND x UTF8 (~{3+}\r\none)",
+        b"APPEND x CATENATE (TEXT {3+}\r\none)",
+        b"APPEND x {3}\r\none",
+        b"SEARCH SUBJECT {3+}\r\none",
+        b"REPLACE 1 x {3+}\r\none",
+    ],
+)
+def test_append_in_words_that_were_read_before(
+    monkeypatch: pytest.MonkeyPatch, words: bytes, tag: bytes, state: State
+) -> None:
+    """The same comes of them, the first time and again, and when all is read anew."""
+    sent = tag + b" " + words + b"\r\nz NOOP\r\n"
+    first, again = commands_of(sent, state=state), commands_of(sent, state=state)
+    monkeypatch.setattr(append_grammar, "read_before", lambda _words, *, utf8_names: None)
+    read_anew = commands_of(sent, state=state)
+    assert repr(read_anew) == repr(first)
+    assert repr(read_anew) == repr(again)
+
+
+def test_append_is_refused_where_it_is_absent_or_too_large_to_come_unasked() -> None:
+    """Whether or not its words have been read before."""
+    sent = b"a APPEND x {5000+}\r\n"
+    assert isinstance(commands_of(sent)[0], c.AppendOffer)
+    absent = ImapServer(state=State.SELECTED, absent=frozenset((b"APPEND",)))
+    minus = ImapServer(state=State.SELECTED)
+    minus.literal_minus = True
+    for engine in (absent, minus):
+        engine.receive_data(sent)
+        assert isinstance(engine.next_command(), c.Refused)
 
 
 def test_keywords_cost_no_more_when_there_are_many() -> None:

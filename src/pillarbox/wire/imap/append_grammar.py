@@ -9,6 +9,7 @@ STANDARDS
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final
 
 from pillarbox.vocabulary.flags import Flag
@@ -16,7 +17,7 @@ from pillarbox.wire.imap.commands import Append, Appended, AppendOffer, Replace,
 from pillarbox.wire.imap.dates import date_time
 from pillarbox.wire.imap.flag_grammar import flag_list
 from pillarbox.wire.imap.fragments import Streamed
-from pillarbox.wire.imap.scanner import BadSyntax, Scanner
+from pillarbox.wire.imap.scanner import BadSyntax, Refusal, Scanner
 
 MAX_PARTS: Final = 1000
 """Parts of one CATENATE."""
@@ -73,6 +74,21 @@ def append(tag: bytes, scanner: Scanner) -> Append:
     if not messages:
         raise BadSyntax("Missing message size")
     return Append(tag, mailbox, messages)
+
+
+@lru_cache(maxsize=256)
+def read_before(words: bytes, *, utf8_names: bool) -> Append | None:
+    """APPEND of one message as it is said up to the literal, which is `-` here: a client says the same of many.
+
+    None if more than the literal has to follow, and of what is no command at all.
+    """
+    scanner = Scanner([words + b"{1}", b"-", b""], utf8_names=utf8_names)
+    try:
+        scanner.word()
+        command = append(b"", scanner)
+    except (BadSyntax, Refusal):
+        return None
+    return command if [message.content for message in command.messages] == [b"-"] else None
 
 
 def replace(tag: bytes, scanner: Scanner, *, by_uid: bool) -> Replace:

@@ -38,7 +38,16 @@ from pillarbox.wire.imap import (
     sort_grammar,
     urlauth_grammar,
 )
-from pillarbox.wire.imap.commands import AppendData, AppendOffer, Command, Fetch, Line, Refused, Search
+from pillarbox.wire.imap.commands import (
+    Append,
+    AppendData,
+    AppendOffer,
+    Command,
+    Fetch,
+    Line,
+    Refused,
+    Search,
+)
 from pillarbox.wire.imap.fragments import Announcement, Fragments, Overlong, Portion
 from pillarbox.wire.imap.scanner import BadSyntax, Refusal, Scanner, general_fault, is_tag
 
@@ -288,7 +297,7 @@ class ImapServer:
                     return self._refuse_overlong(start)
                 case parts:
                     self._spent = self._spent_on_lines = 0
-                    return self._parse(parts)
+                    return self._recall_append(parts) or self._parse(parts)
 
     def expect_line(self, tag: bytes) -> None:
         """The next line is no command: it comes as `Line` with this tag."""
@@ -369,6 +378,9 @@ class ImapServer:
 
     def _consider(self, announcement: Announcement) -> Command | None:
         """A literal is to come: take it, refuse it, or ask the session about a message."""
+        if (coming := self._recall_offer(announcement)) is not None:
+            self._offer_tag = coming.tag
+            return coming
         scanner = Scanner(announcement.parts, utf8_names=self.utf8_names)
         head = self._read_head(scanner)
         if isinstance(head, Refused):
@@ -419,6 +431,33 @@ class ImapServer:
         if self.state is not State.SELECTED and isinstance(read, Fetch | Search):
             return None
         return msgspec.structs.replace(read, tag=tag)
+
+    def _recall_offer(self, announcement: Announcement) -> AppendOffer | None:
+        """APPEND of a message as one was offered before, perhaps with another tag and size."""
+        if len(announcement.parts) != 1 or self.literal_minus:
+            return None
+        tag, read = self._words_before_literal(announcement.parts[0])
+        size = announcement.size
+        return AppendOffer(tag, read.mailbox, size, size, announcement.synchronizing) if read else None
+
+    def _recall_append(self, parts: list[bytes]) -> Append | None:
+        """The same when the message is there."""
+        if len(parts) != 3 or parts[2]:
+            return None
+        tag, read = self._words_before_literal(parts[0])
+        if read is None:
+            return None
+        [message] = read.messages
+        return Append(tag, read.mailbox, (msgspec.structs.replace(message, content=parts[1]),))
+
+    def _words_before_literal(self, line: bytes) -> tuple[bytes, Append | None]:
+        """A command's tag, and what it says if it is APPEND of one message."""
+        tag, _, rest = line.partition(b" ")
+        words = rest[: rest.rfind(b"{")]
+        may_come = self.state is not State.NOT_AUTHENTICATED and b"APPEND" not in self._absent
+        if not may_come or words[:7].upper() != b"APPEND " or len(words) > MAX_KEPT or not is_tag(tag):
+            return tag, None
+        return tag, append_grammar.read_before(words, utf8_names=self.utf8_names)
 
     def _parse(self, parts: list[bytes]) -> Command:
         scanner = Scanner(parts, utf8_names=self.utf8_names)
