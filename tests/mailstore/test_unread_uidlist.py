@@ -1,12 +1,18 @@
 """A uidlist of which a worker knows the end but not the lines."""
 
+import asyncio
 import os
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from fakes.crash_file_system import CrashFileSystem
+from pillarbox.files.file_system import DiskFileSystem
 from pillarbox.mailstore.dovecot_files.uidlist import FEW, MANY, UidList
+from pillarbox.mailstore.mailbox import NewMessage
+from pillarbox.mailstore.maildir.account import MaildirAccount
+from pillarbox.vocabulary.identifiers import Uid
 
 HEADER = b"3 V7 N1 G%s Px\n" % (b"a" * 32)
 LINES = b"1 :1.a\n4 W20 G1.x :2.b\n5 :weird :3.c\n9 :weird\n"
@@ -185,3 +191,46 @@ def test_what_is_damaged_or_torn_is_not_written_down(files: CrashFileSystem) -> 
     assert uidlist.damaged
     assert uidlist.state() is None
     assert UidList(b"/nowhere", files).state() is None
+
+
+class CountingDisk(DiskFileSystem):
+    """Counts octets that are read at a place."""
+
+    __slots__ = ("octets",)
+
+    def __init__(self) -> None:
+        self.octets = 0
+
+    def pread(self, fd: int, size: int, offset: int) -> bytes:
+        """pread(2)."""
+        data = super().pread(fd, size, offset)
+        self.octets += len(data)
+        return data
+
+
+def test_appending_reads_no_lines_that_nobody_has_written_since(tmp_path: Path) -> None:
+    """However many there are; what another program has written is read."""
+    files = CountingDisk()
+    uidlist = tmp_path / "dovecot-uidlist"
+
+    async def append(account: MaildirAccount) -> list[Uid]:
+        inbox = await account.open_target("INBOX")
+        try:
+            return await inbox.append([NewMessage(b"Subject: one\n\nbody\n")])
+        finally:
+            inbox.close()
+
+    async def talk() -> None:
+        account = MaildirAccount(str(tmp_path), files=files)
+        inbox = await account.open("INBOX")
+        first = await inbox.append([NewMessage(b"Subject: one\n\nbody\n")] * 200)
+        inbox.close()
+        before = files.octets
+        assert [first[-1] + 1] == await append(account)
+        assert files.octets - before < uidlist.stat().st_size // 4
+        with uidlist.open("ab") as file:
+            file.write(b"300 :1.M1P1.elsewhere\n")
+        assert [301] == await append(account)
+        await account.close()
+
+    asyncio.run(talk())

@@ -522,6 +522,8 @@ class MaildirAccount:
             return mailbox
 
     def _keep_few_idle(self, closed: MaildirMailbox) -> None:
+        if len(self._open) <= MAX_IDLE:  # as mostly
+            return
         idle = [one for one in self._unused() if one.was_opened and one is not closed]
         for mailbox in idle[: max(0, len(idle) + 1 - MAX_IDLE)]:
             self._give_back(mailbox)

@@ -200,10 +200,10 @@ def _give_uids(folder: FolderFiles, paths: Sequence[bytes], files: Sequence[int]
     The lock is held.  The names survive by the fsync of the open `files`, or without any by that of cur/.
     """
     names = list(map(identity, paths))
-    folder.refresh_uidlist()
+    has_changed = folder.refresh_uidlist()
     folder.ensure_header()
-    # A program that does not heed the lock may have given them UIDs already.
-    known = folder.uidlist.known(names)
+    # A program that does not heed the lock may have given them UIDs already, but not without writing since.
+    known = folder.uidlist.known(names) if has_changed else {}
     given = {name: known[name] for name in names if name in known}
     missing = [name for name in names if name not in given]
     entries = yield from folder.uidlist.append_steps(

@@ -463,16 +463,17 @@ class FolderFiles:
                 given[entry.base] = entry.uid
         return given
 
-    def refresh_uidlist(self) -> None:
-        """Read the uidlist again.  If another program has lost it, what we know is written again.
+    def refresh_uidlist(self) -> bool:
+        """Read the uidlist again; whether it has changed.  If another program has lost it, what we know is written
+        again.
 
         UIDs that we know are not given again, be it an older one from a backup.  Raises NoSuchMailbox if it is
         another mailbox's by now: UIDVALIDITY has changed.
         """
         next_uid = self.next_uid
-        self.uidlist.refresh()
+        has_changed = self.uidlist.refresh()
         if self.uid_validity == 0:
-            return
+            return has_changed
         if not self.uidlist.exists:
             self.uidlist.uid_validity = self.uid_validity
             self.uidlist.guid = self.guid
@@ -483,6 +484,7 @@ class FolderFiles:
             raise self._replaced("UIDVALIDITY changed")
         else:
             self.uidlist.next_uid = max(self.uidlist.next_uid, next_uid)
+        return has_changed
 
     def _replaced(self, how: str) -> NoSuchMailbox:
         """Another mailbox is in the directory, and stays there: whoever looks again is told again."""

@@ -592,9 +592,11 @@ class MaildirMailbox:
         else:  # the mailbox is being loaded: nobody knows of it yet
             self._journal.pass_over(len(events))
         if self._is_filling:
-            self._adopt_arrivals()
-            self.filling.want([event.uid for event in events])
-            self.texts.note_new([event.uid for event in events])
+            uids = [event.uid for event in events]
+            if not all(uid in self.folder.fresh for uid in uids):  # else no deliverer has noted them
+                self._adopt_arrivals()
+            self.filling.want(uids)
+            self.texts.note_new(uids)
         elif fresh := set(self.folder.fresh.uids):
             self.filling.want([event.uid for event in events if event.uid in fresh])
 
