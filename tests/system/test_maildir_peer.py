@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -146,3 +147,39 @@ def test_we_take_what_dovecot_made_and_give_it_back(doveadm: Doveadm) -> None:
         await account.close()
 
     asyncio.run(scene())
+
+
+def test_a_copied_directory(doveadm: Doveadm) -> None:
+    """cp -a within the Maildir: both have one GUID, with Dovecot as with us, and each tells its own messages."""
+
+    def subjects(mailbox: str) -> list[bytes]:
+        output = doveadm.run("-f", "tab", "fetch", "hdr.subject", "mailbox", mailbox, "all")
+        return output.splitlines()[1:]
+
+    async def ours_of(account: MaildirAccount, mailbox: str) -> list[bytes]:
+        box = await account.open(mailbox)
+        found = await box.summaries([Uid(uid) for uid in box.messages.uids], Fields.ENVELOPE)
+        await box.filling.finished.wait()
+        assert (box.uid_validity, box.uid_next, box.guid) == identity(doveadm, mailbox)
+        box.close()
+        return [one.envelope.split(b'"')[1] for one in found]
+
+    async def compare(*mailboxes: str) -> None:
+        account = MaildirAccount(str(doveadm.maildir))
+        for mailbox in mailboxes:
+            assert subjects(mailbox) == await ours_of(account, mailbox)
+        await account.close()
+
+    doveadm.run("mailbox", "create", "Work")
+    doveadm.run("save", "-m", "Work", content=b"Subject: both\n\n")
+    work, copy = doveadm.maildir / ".Work", doveadm.maildir / ".Copy"
+    shutil.copytree(work, copy, copy_function=shutil.copy2)
+    asyncio.run(compare("Work", "Copy"))
+    for mailbox in ("Work", "Copy"):
+        doveadm.run("save", "-m", mailbox, content=b"Subject: %b\n\n" % mailbox.encode())
+    asyncio.run(compare("Work", "Copy"))
+    assert identity(doveadm, "Work")[2] == identity(doveadm, "Copy")[2]
+    shutil.rmtree(work)
+    copy.rename(work)
+    assert subjects("Work") == [b"both", b"Copy"]
+    asyncio.run(compare("Work"))

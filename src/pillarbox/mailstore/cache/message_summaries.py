@@ -35,7 +35,7 @@ from pillarbox.mailstore.faults import MessageUnreadable
 from pillarbox.mailstore.mailbox import Fields, MessageGone, MessageSummary
 from pillarbox.mailstore.maildir.file_names import base, sizes
 from pillarbox.mailstore.maildir.folder_files import FolderFiles
-from pillarbox.mailstore.maildir.message_directories import CUR
+from pillarbox.mailstore.maildir.message_directories import CUR, base_at
 from pillarbox.message.content import Content
 from pillarbox.message.header_fields import header_end
 from pillarbox.message.line_ends import crlf_size, to_crlf
@@ -276,11 +276,12 @@ def _from_files(folder: FolderFiles, uids: Sequence[int]) -> tuple[list[Row], li
     """What is kept of the messages, and the messages with any line ends."""
     rows = []
     contents = []
-    for uid in uids:
+    there, paths = folder.paths_of(uids)
+    for uid, path in zip(there, paths, strict=True):
         opened = _read(folder, uid)
         if opened is not None:
             content, times = opened
-            rows.append(row_of(uid, folder.base_of(uid), content, times))
+            rows.append(row_of(uid, base_at(path), content, times))
             contents.append(content)
     return rows, contents
 
