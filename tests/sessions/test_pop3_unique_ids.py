@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
 from pillarbox.config.dovecot import uidl_format
 from pillarbox.mailstore.mailbox import NewMessage, Pop3Fields
+from pillarbox.mailstore.maildir.account import MaildirAccount
 from pillarbox.mailstore.memory.account import MemoryAccount
 from pillarbox.sessions.pop3_options import Pop3Options
 from pillarbox.sessions.pop3_unique_ids import UniqueIds, in_order
@@ -105,3 +107,23 @@ def test_formats_that_cannot_be(text: str, fault: str) -> None:
     """Told at start, not when a client has downloaded everything anew."""
     with pytest.raises(ValueError, match=fault):
         uidl_format.check(text)
+
+
+def test_an_order_that_is_no_number_counts_for_nothing(tmp_path: Path) -> None:
+    """Field `O` of a uidlist with more digits than a number has."""
+
+    async def ask() -> dict[int, Pop3Fields]:
+        account = MaildirAccount(str(tmp_path / "Maildir"))
+        inbox = await account.open("INBOX")
+        await inbox.append([NewMessage(b"Subject: x\r\n\r\n") for _ in range(2)])
+        inbox.close()
+        await account.close()
+        uidlist = tmp_path / "Maildir" / "dovecot-uidlist"
+        text = uidlist.read_text().replace("\n1 :", f"\n1 O{'9' * 5000} :").replace("\n2 :", "\n2 O7 :")
+        uidlist.write_text(text)
+        account = MaildirAccount(str(tmp_path / "Maildir"))
+        fields = await (await account.open("INBOX")).pop3_fields()
+        await account.close()
+        return dict(fields)
+
+    assert asyncio.run(ask()) == {2: Pop3Fields(b"", 7)}

@@ -61,6 +61,7 @@ def test_of_a_host_the_protocols_in_use_count() -> None:
         ("none.test:10025", "host not found: none.test: Name or service not known"),
         ("*:10025", "host not found: "),
         ("127.0.0.1:70000", 'unknown service "70000"'),
+        (f"127.0.0.1:{'9' * 5000}", 'unknown service "9999'),
     ],
 )
 def test_what_is_none_is_told(name: str, said: str) -> None:

@@ -24,6 +24,7 @@ import msgspec
 from pillarbox.access.access_tables import AccessResults
 from pillarbox.access.question import Outcome, Question, Restriction, Subject
 from pillarbox.vocabulary.clock import Clock
+from pillarbox.vocabulary.digits import is_decimal_text
 from pillarbox.wire.policy_delegation import PolicyReply, encode_request
 from pillarbox.wire.smtp.client import xtext
 
@@ -69,7 +70,7 @@ class PolicyService:
             self._host, self._port = "", 0
         else:
             host, _, port = (rest if kind == "inet" else endpoint).rpartition(":")
-            if not port.isascii() or not port.isdigit():
+            if not is_decimal_text(port):
                 raise ValueError(f'"{endpoint}" is neither inet:host:port nor unix:path')
             self._path, self._host, self._port = None, host.strip("[]") or "localhost", int(port)
 

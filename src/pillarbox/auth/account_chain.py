@@ -27,6 +27,7 @@ from pillarbox.auth.user_database import DatabaseFault, LoginRequest, UserAccoun
 from pillarbox.config.dovecot.declared.blocks import ROOT
 from pillarbox.config.dovecot.variables import expand
 from pillarbox.config.mailbox_settings import Database
+from pillarbox.vocabulary.digits import is_decimal_text
 
 
 class UserLink(msgspec.Struct, frozen=True):
@@ -186,7 +187,7 @@ class AccountChain:
 
 
 def _uid(text: str) -> int:
-    if text.isascii() and text.isdigit() and len(text) < 11:
+    if is_decimal_text(text, max_digits=10):
         return int(text)
     if not text:
         raise DatabaseFault("userdb didn't return uid, and there is no mail_uid")
@@ -197,7 +198,7 @@ def _uid(text: str) -> int:
 
 
 def _gid(text: str) -> int:
-    if text.isascii() and text.isdigit() and len(text) < 11:
+    if is_decimal_text(text, max_digits=10):
         return int(text)
     if not text:
         raise DatabaseFault("userdb didn't return gid, and there is no mail_gid")

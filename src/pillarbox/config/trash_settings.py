@@ -18,6 +18,8 @@ from typing import Final
 
 import msgspec
 
+from pillarbox.vocabulary.digits import is_decimal_text
+
 MAX_FILE: Final = 1 << 20
 """Octets of the file that are read."""
 _DIGITS: Final = 9
@@ -41,7 +43,7 @@ def parse_trash(text: str) -> list[TrashMailbox]:
         priority, blank, name = line.partition(" ")
         if not blank or line.startswith("#"):
             continue
-        if not (priority.isascii() and priority.isdigit() and len(priority) <= _DIGITS):
+        if not (is_decimal_text(priority, max_digits=_DIGITS)):
             raise TrashFault(f"line {number}: Invalid priority for mailbox '{name}'")
         found.append(TrashMailbox(int(priority), name))
     return found

@@ -22,6 +22,7 @@ import msgspec
 
 from pillarbox.config.mailbox_settings import MailboxSettings
 from pillarbox.net.handover import Handover, ToSpawner
+from pillarbox.vocabulary.digits import is_decimal
 from pillarbox.wire.auth_protocol import LineReader, LineTooLong, encode_line, parameters, split_line
 
 INTERNAL_ERROR: Final = b"451 4.3.0 Temporary internal error"
@@ -153,7 +154,7 @@ def _judged(fields: list[bytes]) -> FoundAccount | NoAccount:
         return NoAccount("userdb lookup failed")
     found = parameters(fields[3:])
     uid, gid = found.get(b"uid", b""), found.get(b"gid", b"")
-    if not (uid.isdigit() and gid.isdigit()):
+    if not (is_decimal(uid, max_digits=10) and is_decimal(gid, max_digits=10)):
         return NoAccount("userdb gave no uid or gid")
     for key, value in found.items():
         try:  # frames and log lines have no place for other octets

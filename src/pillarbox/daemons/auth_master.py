@@ -21,6 +21,7 @@ from pillarbox.auth.user_database import DatabaseFault, LoginRequest
 from pillarbox.daemons.auth_lines import converse
 from pillarbox.net.connection import Connection
 from pillarbox.observability.events import MailboxNotice
+from pillarbox.vocabulary.digits import is_decimal
 from pillarbox.wire.auth_protocol import encode_line, parameters
 
 
@@ -79,7 +80,7 @@ class AuthMasterConnection:
         given = parameters(fields[3:])
         match word:
             case b"REQUEST" if self._may_redeem and len(fields) > 4:
-                if not (fields[2].isdigit() and fields[3].isdigit()):
+                if not (is_decimal(fields[2]) and is_decimal(fields[3])):
                     return False
                 work = self._redeem(number, int(fields[2]), int(fields[3]), fields[4])
             case b"USER" if len(fields) > 2:

@@ -15,6 +15,7 @@ from pillarbox.config.parameters.identity import Identity
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.routing.own_addresses import ip_versions
 from pillarbox.supervisor.listeners import InetListener
+from pillarbox.vocabulary.digits import is_decimal_text
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 _PORTS: Final = {"smtp": 25, "submission": 587, "submissions": 465, "smtps": 465}
@@ -60,7 +61,7 @@ def _host_addresses(host: str, service: Service, snapshot: Snapshot) -> list[str
 
 
 def _port(text: str, service: Service) -> int:
-    if text.isascii() and text.isdigit() and 0 < int(text) < 65536:
+    if is_decimal_text(text) and 0 < int(text) < 65536:
         return int(text)
     if text in _PORTS:
         return _PORTS[text]

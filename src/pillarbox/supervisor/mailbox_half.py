@@ -21,6 +21,7 @@ from pillarbox.net.startup import User
 from pillarbox.supervisor.half import Half, OnReload, Role
 from pillarbox.supervisor.listeners import InetListener, UnixListener
 from pillarbox.supervisor.system_users import Owners
+from pillarbox.vocabulary.digits import is_decimal_text
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 MODULES: Final = (
@@ -188,7 +189,11 @@ def _uid(socket: UnixSocket) -> int:
     if not socket.user or socket.user == "root":
         return 0
     try:
-        return int(socket.user) if _is_number(socket.user) else pwd.getpwnam(socket.user).pw_uid
+        return (
+            int(socket.user)
+            if is_decimal_text(socket.user, max_digits=10)
+            else pwd.getpwnam(socket.user).pw_uid
+        )
     except KeyError:
         raise ConfigurationFault(
             f"unix_listener {socket.path}",
@@ -201,14 +206,14 @@ def _gid(socket: UnixSocket) -> int:
     if not socket.group:
         return os.getgid()
     try:
-        return int(socket.group) if _is_number(socket.group) else grp.getgrnam(socket.group).gr_gid
+        return (
+            int(socket.group)
+            if is_decimal_text(socket.group, max_digits=10)
+            else grp.getgrnam(socket.group).gr_gid
+        )
     except KeyError:
         raise ConfigurationFault(
             f"unix_listener {socket.path}",
             f"group {socket.group} doesn't exist",
             mend="make it, or name another",
         ) from None
-
-
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) < 11

@@ -33,6 +33,7 @@ from pillarbox.queue.queue_shape import QueueShape, ShapeRules
 from pillarbox.queue.records import CorruptQueueFile
 from pillarbox.tools import run_command
 from pillarbox.tools.command_settings import Stop, fatal, read_settings, tell
+from pillarbox.vocabulary.digits import is_decimal_text
 
 _PROGRAM: Final = "qshape"
 _USAGE: Final = (
@@ -96,7 +97,7 @@ def _draw(shape: QueueShape, top: int) -> None:
 
 def _number(options: dict[str, str], letter: str) -> int:
     text = options.get(letter, "0")
-    if not (text.isascii() and text.isdigit() and len(text) <= 9):
+    if not (is_decimal_text(text, max_digits=9)):
         raise Stop(f"option {letter} needs a number, not {text}", _BAD_USE)
     return int(text)
 

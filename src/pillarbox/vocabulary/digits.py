@@ -20,3 +20,8 @@ def decimal(text: bytes, *, max_digits: int = 20) -> int:
 def is_decimal(text: bytes, *, max_digits: int = 20) -> bool:
     """Whether `decimal()` would take the text."""
     return text.isdigit() and len(text) <= max_digits
+
+
+def is_decimal_text(text: str, *, max_digits: int = 20) -> bool:
+    """The same of decoded text, which `int()` takes then."""
+    return text.isascii() and text.isdigit() and len(text) <= max_digits

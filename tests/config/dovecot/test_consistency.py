@@ -15,6 +15,10 @@ WRONG = [
     ("auth_cache_size = 5B", "auth_cache_size value is too small (5 bytes)"),
     ("auth_verbose_passwords = x", "auth_verbose_passwords: Invalid value"),
     ("auth_verbose_passwords = sha1:0", "auth_verbose_passwords: Invalid truncation number: '0'"),
+    (
+        f"auth_verbose_passwords = plain:{'9' * 5000}",
+        f"auth_verbose_passwords: Invalid truncation number: '{'9' * 5000}'",
+    ),
     ("passdb {\n args = x\n}", "passdb is missing driver"),
     ("last_valid_gid = 5\nfirst_valid_gid = 6", "first_valid_gid can't be larger than last_valid_gid"),
     ("protocols = imap none", "protocols: Unknown protocol: none"),

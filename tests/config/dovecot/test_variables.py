@@ -53,6 +53,15 @@ CASES = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [("18446744073709551615", "f" * 16), ("18446744073709551616", "0"), ("9" * 5000, "0"), ("x", "0")],
+)
+def test_numbers_of_64_bits(value: str, expected: str) -> None:
+    """What is larger is none, as in Dovecot."""
+    assert expand("%Xu", {"user": value}) == expected
+
+
 @pytest.mark.parametrize(("text", "expected"), CASES)
 def test_expansion(text: str, expected: str) -> None:
     """Short and long names, modifiers and filters."""

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from pillarbox.config.dovecot.reading import Configuration, Path, default
+from pillarbox.vocabulary.digits import is_decimal_text
 from pillarbox.vocabulary.faults import ConfigurationFault
 from pillarbox.vocabulary.syslog_facilities import FACILITY_NAMES
 
@@ -98,7 +99,7 @@ def _of_shown_passwords(text: str) -> Iterator[str]:
     kind, colon, length = text.partition(":")
     if kind not in ("no", "yes", "plain", "sha1") or (kind in ("no", "yes") and colon):
         yield "auth_verbose_passwords: Invalid value"
-    elif colon and not (length.isascii() and length.isdigit() and int(length) > 0):
+    elif colon and not (is_decimal_text(length) and int(length) > 0):
         yield f"auth_verbose_passwords: Invalid truncation number: '{length}'"
 
 

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Final
 
 from pillarbox.config.dovecot.reading import Configuration, Path
+from pillarbox.vocabulary.digits import is_decimal_text
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 _PAM_SWITCHES: Final = ("session", "setcred", "failure_show_msg", "blocking")
@@ -74,7 +75,7 @@ def _pam(args: str) -> str:
     words = args.split()
     for at, word in enumerate(words):
         name, equals, value = word.partition("=")
-        if name in _PAM_VALUES and equals and (name == "cache_key" or _is_count(value)):
+        if name in _PAM_VALUES and equals and (name == "cache_key" or is_decimal_text(value, max_digits=10)):
             continue
         if name in _PAM_SWITCHES and value in ("yes", "no"):
             continue
@@ -105,14 +106,10 @@ def _static_users(args: str) -> str:
 
 
 def _is_there(value: str, find: Callable[[str], object]) -> bool:
-    if "%" in value or _is_count(value):
+    if "%" in value or is_decimal_text(value, max_digits=10):
         return True
     try:
         find(value)
     except (KeyError, ValueError):
         return False
     return True
-
-
-def _is_count(value: str) -> bool:
-    return value.isascii() and value.isdigit() and len(value) < 11

@@ -13,6 +13,8 @@ from typing import Final
 
 import msgspec
 
+from pillarbox.vocabulary.digits import is_decimal_text
+
 CLEAN: Final = "NOTE: You can get a new clean config file with: doveconf -Pn > dovecot-new.conf"
 """What is said once, before the first of them."""
 
@@ -113,7 +115,7 @@ def _sieve(value: str) -> Replacement:
 
 
 def _auth_cache_size(value: str) -> Replacement | None:
-    if not (value.isascii() and value.isdigit() and 0 < int(value[:20]) < 1024):
+    if not (is_decimal_text(value) and 0 < int(value) < 1024):
         return None
     remark = f"auth_cache_size value no longer defaults to megabytes. Use {value}M"
     return Replacement((remark,), ((("auth_cache_size",), f"{value}M", False),))

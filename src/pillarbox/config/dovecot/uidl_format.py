@@ -17,6 +17,8 @@ from typing import Final
 from pillarbox.config.dovecot import variables
 
 _LETTERS: Final = {"v": "uidvalidity", "u": "uid", "m": "md5", "f": "filename", "g": "guid"}
+_LENGTHS: Final = {"uid": 19, "uidvalidity": 19}
+"""Of values that are numbers, in digits."""
 
 
 def expand(text: str, values: Mapping[str, str]) -> str:
@@ -26,9 +28,9 @@ def expand(text: str, values: Mapping[str, str]) -> str:
 
 def check(text: str) -> None:
     """ValueError unless unique ids of messages in Maildirs can be made of it."""
-    values = dict.fromkeys(_LETTERS.values(), "1" * 32)
+    values, others = ({name: digit * _LENGTHS.get(name, 32) for name in _LETTERS.values()} for digit in "12")
     made = expand(text, values)
-    if made == expand(text, dict.fromkeys(_LETTERS.values(), "2" * 32)):
+    if made == expand(text, others):
         raise ValueError("there is no variable in it, so all messages would be one")
     if made != expand(text, values | {"md5": "2" * 32}):
         raise ValueError("%m is a digest that mbox files have, and Maildirs have not")

@@ -28,6 +28,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from pillarbox.config.dovecot.variable_functions import DIGESTS, condition, digest
+from pillarbox.vocabulary.digits import is_decimal_text
 
 _LONG: Final = {
     "u": "user", "n": "username", "d": "domain", "s": "service", "p": "pid", "l": "lip", "r": "rip",
@@ -183,7 +184,9 @@ def _reversed(value: str) -> str:
 
 
 def _hexadecimal(value: str) -> str:
-    return f"{int(value):x}" if value.isascii() and value.isdigit() else "0"
+    """Of what is no number, or has more than 64 bits, Dovecot makes 0."""
+    number = int(value) if is_decimal_text(value) else 0
+    return f"{number:x}" if number < 1 << 64 else "0"
 
 
 _MODIFIERS: Final[dict[str, Callable[[str], str]]] = {

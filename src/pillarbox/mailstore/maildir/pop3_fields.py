@@ -11,6 +11,7 @@ from typing import Final
 from pillarbox.mailstore.mailbox import Pop3Fields
 from pillarbox.mailstore.maildir.folder_files import FolderFiles
 from pillarbox.mailstore.maildir.message_directories import base_at
+from pillarbox.vocabulary.digits import decimal, is_decimal
 
 _WRITABLE: Final = re.compile(rb"[!-~\x80-\xff]+")
 """A blank would end the field, and a line end the line."""
@@ -26,8 +27,8 @@ def fields_of(folder: FolderFiles) -> dict[int, Pop3Fields]:
                 unique_id, order = fields.get(b"P"), fields.get(b"O", b"")
                 if unique_id == b"":
                     unique_id = base_at(folder.paths[row])
-                if unique_id is not None or order.isdigit():
-                    found[uid] = Pop3Fields(unique_id or b"", int(order) if order.isdigit() else 0)
+                if unique_id is not None or is_decimal(order):
+                    found[uid] = Pop3Fields(unique_id or b"", decimal(order) if is_decimal(order) else 0)
     return found
 
 

@@ -65,6 +65,7 @@ from pillarbox.tools.doveadm_commands.faults import (
 from pillarbox.tools.doveadm_commands.options import WHOSE, read_options
 from pillarbox.tools.doveadm_commands.output import Cell
 from pillarbox.tools.doveadm_commands.users import fields_of, lookup
+from pillarbox.vocabulary.digits import is_decimal_text
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 COMMON: Final = "[-u <user>|-A] [-S <socket_path>]"
@@ -271,7 +272,7 @@ class Owner:
 
 
 def _number(text: str, *, gid: bool) -> int:
-    if text.isascii() and text.isdigit():
+    if is_decimal_text(text, max_digits=10):
         return int(text)
     try:
         return grp.getgrnam(text).gr_gid if gid else pwd.getpwnam(text).pw_uid

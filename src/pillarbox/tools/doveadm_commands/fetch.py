@@ -31,6 +31,7 @@ from pillarbox.sessions.imap.flag_rendering import FlagRenderer
 from pillarbox.tools.doveadm_commands.faults import Fatal
 from pillarbox.tools.doveadm_commands.output import Cell, pieces
 from pillarbox.tools.doveadm_commands.texts import lf_text, raw_text, readable_text
+from pillarbox.vocabulary.digits import is_decimal_text
 from pillarbox.vocabulary.identifiers import Uid
 
 
@@ -311,7 +312,7 @@ def _section(kind: str, rest: str) -> _Field:
         if words[-1].upper() not in ("HEADER", "TEXT", "MIME"):
             raise _unknown(f"Unknown fetch section: {words[-1]}")
         text = Text[words.pop().upper()]
-    if not all(word.isascii() and word.isdigit() and len(word) < 6 for word in words):
+    if not all(is_decimal_text(word, max_digits=5) for word in words):
         raise _unknown(f"Unknown fetch section: {rest}")
     section = Section(tuple(int(word) for word in words), text)
 

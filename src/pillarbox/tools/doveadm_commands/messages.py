@@ -65,6 +65,7 @@ from pillarbox.tools.doveadm_commands.fetch import FetchFields
 from pillarbox.tools.doveadm_commands.importing import importing
 from pillarbox.tools.doveadm_commands.mailboxes import matching, within_reach
 from pillarbox.tools.doveadm_commands.query import Query
+from pillarbox.vocabulary.digits import is_decimal_text
 from pillarbox.vocabulary.flags import Flag
 from pillarbox.vocabulary.identifiers import Uid
 from pillarbox.wire.imap.flag_grammar import SYSTEM_FLAGS
@@ -345,7 +346,7 @@ def _index(command: MailCommand) -> Work:
     if len(command.words) != 1:
         raise Usage(command.usage)
     most = command.options.get("-n", "")
-    if most and not (most.isascii() and most.isdigit()):
+    if most and not (is_decimal_text(most, max_digits=10)):
         raise Fatal(f"Invalid -n parameter number: {most}", status=EX_USAGE)
 
     async def work(user: str, account: Account) -> int:

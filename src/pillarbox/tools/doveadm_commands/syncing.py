@@ -48,6 +48,7 @@ from pillarbox.tools.doveadm_commands.faults import (
     Usage,
 )
 from pillarbox.tools.doveadm_commands.query import day_of
+from pillarbox.vocabulary.digits import is_decimal_text
 from pillarbox.vocabulary.faults import ConfigurationFault
 from pillarbox.wire.imap.flag_grammar import SYSTEM_FLAGS
 
@@ -271,7 +272,7 @@ def _moment(text: str, option: str) -> float:
 
 
 def _number(text: str, option: str) -> int:
-    if not (text.isascii() and text.isdigit()):
+    if not (is_decimal_text(text, max_digits=10)):
         raise Fatal(f"Invalid {option} parameter: {text}")
     return int(text)
 

@@ -20,6 +20,7 @@ from pillarbox.tools.doveadm_commands.faults import (
     Usage,
 )
 from pillarbox.tools.doveadm_commands.options import no_words, read_options
+from pillarbox.vocabulary.digits import is_decimal_text
 from pillarbox.vocabulary.secret import Secret
 
 USER_USAGE = "user [-a <userdb socket path>] [-x <auth info>] [-f field] [-e <value>] [-u] " + (
@@ -287,7 +288,7 @@ def pw(_configuration: object, _form: str, arguments: Sequence[str]) -> int:
             print(f"{options['-t']} (verified)")
             return 0
         rounds = options.get("-r", "0")
-        if not (rounds.isascii() and rounds.isdigit()) or len(rounds) > 6:
+        if not is_decimal_text(rounds, max_digits=6):
             raise Fatal(f"Invalid number of rounds: {rounds}", status=64)
         stored = make(
             options.get("-s", DEFAULT_SCHEME),
