@@ -5,8 +5,6 @@ process (imap_hibernate_timeout = 0), and with what is usual when clients have b
 parks them then, Dovecot only where hibernation is configured.
 """
 
-import subprocess
-import sys
 import time
 from collections.abc import Iterable, Iterator
 from functools import partial
@@ -17,8 +15,8 @@ from bench.imap_client import Client
 from bench.login_users import NAMES, PASSWORD, login_users
 from bench.logins import CLIENTS, logins_per_second
 from bench.measure import Row, interleave, is_wanted
-from bench.processes import proportional_memory, tree
-from bench.systems import System, make_certificate
+from bench.processes import proportional_memory
+from bench.systems import MailboxHalf, make_certificate
 
 CONF = """
 base_dir = {root}/run
@@ -82,47 +80,33 @@ PARKED_AFTER: Final = 5
 """Seconds of silence in IDLE: Pillarbox's default."""
 
 
-class MailboxHalf(System):
-    """Dovecot, or Pillarbox's `dovecot`, in a directory of its own."""
+class DovecotOfSystemUsers(MailboxHalf):
+    """Dovecot, in a directory of its own."""
 
-    def __init__(self, root: Path, port: int, *, ours: bool, hibernate: int | None = None) -> None:
+    def __init__(self, root: Path, port: int, *, hibernate: int | None = None) -> None:
         """`hibernate`: imap_hibernate_timeout, seconds; 0 for never, None leaves it to the product."""
         super().__init__(root, port)
         self.tls_port = port + 10
-        self._ours = ours
         self._hibernate = hibernate
         self.rest_seconds = (hibernate or PARKED_AFTER) + 5.0
 
-    def _command(self, name: str) -> list[str]:
-        program = [sys.executable, "-m", f"pillarbox.tools.{name}"]
-        if not self._ours:
-            program = [f"/usr/{'sbin' if name == 'dovecot' else 'bin'}/{name}"]
-        return [*program, "-c", str(self.root / "dovecot.conf")]
-
     def start(self) -> None:
-        """`dovecot -c`"""
+        """With PAM, and a process for each user."""
         for path in (self.root, self.root / "run", self.root / "state"):
             path.mkdir(exist_ok=True, mode=0o755)
         text = CONF
         if self._hibernate is not None:
             text += TIMEOUT + (HIBERNATION if self._hibernate else "")
         conf = text.format(root=self.root, port=self.port, tls_port=self.tls_port, hibernate=self._hibernate)
-        (self.root / "dovecot.conf").write_text(conf)
+        self.configuration.write_text(conf)
         make_certificate(self.root)
-        with (self.root / "start.log").open("wb") as log:
-            subprocess.run(self._command("dovecot"), check=True, stdout=log, stderr=log)
-        self.wait_for_port()
+        self.begin()
 
-    def stop(self) -> None:
-        """`doveadm stop`"""
-        subprocess.run([*self._command("doveadm"), "stop"], check=True)
-        deadline = time.monotonic() + 20
-        while (self.root / "run" / "master.pid").exists() and time.monotonic() < deadline:
-            time.sleep(0.05)
 
-    def processes(self) -> list[int]:
-        """The master and all its children."""
-        return tree(int((self.root / "run" / "master.pid").read_text()))
+class PillarboxOfSystemUsers(DovecotOfSystemUsers):
+    """Pillarbox's `dovecot`, with the same file."""
+
+    is_ours = True
 
 
 def system_user_rows(root: Path, runs: int, only: str, *, tls: bool, hibernate: int) -> Iterator[Row]:
@@ -142,8 +126,8 @@ def system_user_rows(root: Path, runs: int, only: str, *, tls: bool, hibernate: 
             timeout = names.get(name)
             where = root / f"users-{number}"
             where.mkdir(mode=0o755)
-            theirs = MailboxHalf(where / "dovecot", 4146, ours=False, hibernate=timeout)
-            ours = MailboxHalf(where / "pillarbox", 4147, ours=True, hibernate=timeout)
+            theirs = DovecotOfSystemUsers(where / "dovecot", 4146, hibernate=timeout)
+            ours = PillarboxOfSystemUsers(where / "pillarbox", 4147, hibernate=timeout)
             with theirs, ours:
                 row = Row(name + how, "KiB" if memory else "logins/s", not memory, original="Dovecot")
                 if memory:
@@ -155,12 +139,12 @@ def system_user_rows(root: Path, runs: int, only: str, *, tls: bool, hibernate: 
             yield row
 
 
-def _logins(half: MailboxHalf, *, tls: bool) -> float:
+def _logins(half: DovecotOfSystemUsers, *, tls: bool) -> float:
     port = half.tls_port if tls else half.port
     return logins_per_second(port, tls=tls, user=NAMES[0], password=PASSWORD)
 
 
-def _memory(half: MailboxHalf, *, tls: bool, rests: bool) -> float:
+def _memory(half: DovecotOfSystemUsers, *, tls: bool, rests: bool) -> float:
     """KiB that each user's session adds, over all processes; if it `rests`, when all have been silent for a while.
 
     Less than one is one: other processes give back more than that in between.

@@ -349,7 +349,42 @@ def mailboxes() -> list[str]:
     return [USER, *(f"{number}{USER}" for number in range(RECIPIENTS + 1))]
 
 
-class Dovecot(System):
+class MailboxHalf(System):
+    """What is begun by dovecot(1) and ended by doveadm(1): Debian's Dovecot, or Pillarbox's mailbox half."""
+
+    is_ours: ClassVar[bool] = False
+
+    @property
+    def configuration(self) -> Path:
+        """The file that both commands are given."""
+        return self.root / "dovecot.conf"
+
+    def _command(self, name: str) -> list[str]:
+        program = [f"/usr/{'sbin' if name == 'dovecot' else 'bin'}/{name}"]
+        if self.is_ours:
+            program = [sys.executable, "-m", f"pillarbox.tools.{name}"]
+        return [*program, "-c", str(self.configuration)]
+
+    def begin(self) -> None:
+        """`dovecot -c`, with what has been prepared."""
+        # Its children keep what they inherit: a pipe would never end.
+        with (self.root / "start.log").open("wb") as log:
+            subprocess.run(self._command("dovecot"), check=True, stdout=log, stderr=log)
+        self.wait_for_port()
+
+    def stop(self) -> None:
+        """`doveadm stop`."""
+        subprocess.run([*self._command("doveadm"), "stop"], check=True)
+        deadline = time.monotonic() + 20
+        while (self.root / "run" / "master.pid").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+
+    def processes(self) -> list[int]:
+        """The master and all its children."""
+        return tree(int((self.root / "run" / "master.pid").read_text()))
+
+
+class Dovecot(MailboxHalf):
     """Debian's Dovecot."""
 
     def __init__(self, root: Path, port: int, *, hibernate: int = 0) -> None:
@@ -357,6 +392,11 @@ class Dovecot(System):
         super().__init__(root, port)
         self._hibernate = hibernate
         self.rest_seconds = hibernate + 3.0 if hibernate else 0.0
+
+    @property
+    def configuration(self) -> Path:
+        """Beside what it names."""
+        return self.root / "etc" / "dovecot.conf"
 
     @property
     def tls_port(self) -> int:
@@ -393,27 +433,8 @@ class Dovecot(System):
         (self.root / "etc" / "users").write_text(
             "".join(f"{user}:{{PLAIN}}{PASSWORD}\n" for user in (USER, RECEIVER))
         )
-        (self.root / "etc" / "dovecot.conf").write_text(DOVECOT_CONF.format(**facts))
-        # Its children keep what they inherit: a pipe would never end.
-        with (self.root / "start.log").open("wb") as log:
-            subprocess.run(
-                ["/usr/sbin/dovecot", "-c", self.root / "etc" / "dovecot.conf"],
-                check=True,
-                stdout=log,
-                stderr=log,
-            )
-        self.wait_for_port()
-
-    def stop(self) -> None:
-        """As `doveadm stop` does."""
-        subprocess.run(["/usr/bin/doveadm", "-c", self.root / "etc" / "dovecot.conf", "stop"], check=True)
-        deadline = time.monotonic() + 20
-        while (self.root / "run" / "master.pid").exists() and time.monotonic() < deadline:
-            time.sleep(0.05)
-
-    def processes(self) -> list[int]:
-        """The master and all its children."""
-        return tree(int((self.root / "run" / "master.pid").read_text()))
+        self.configuration.write_text(DOVECOT_CONF.format(**facts))
+        self.begin()
 
 
 class Pillarbox(System):

@@ -72,7 +72,7 @@ def _compiler(snapshot: Snapshot, access: SmtpAccess, *, clock: Clock) -> Compil
     tls, verification = snapshot.group(SmtpServerTls), snapshot.group(AddressVerification)
 
     def tables(parameter: str, names: tuple[str, ...]) -> tuple[LookupTable, ...]:
-        where = f"{snapshot.where(parameter)}, parameter {parameter}"
+        where = snapshot.place_of(parameter)
         return open_tables(names, where=where, clock=clock)
 
     matched = snapshot.group(LocalRecipients).parent_domain_matches_subdomains
@@ -127,7 +127,7 @@ def _lists(
     """All lists; `relay` are the words of smtpd_relay_restrictions."""
 
     def compiled(parameter: str, words: tuple[str, ...], subject: Subject) -> RestrictionList:
-        where = f"{snapshot.where(parameter)}, parameter {parameter}"
+        where = snapshot.place_of(parameter)
         return compiler.compile(words, subject=subject, where=where)
 
     checks_users = configured_receive_options(
@@ -158,7 +158,7 @@ def _rbl_check(snapshot: Snapshot, zone: str, replies: RblReplies) -> Restrictio
     try:
         return reject_rbl_client(parse_zone(zone), replies)
     except ValueError as error:
-        where = f"{snapshot.where('maps_rbl_domains')}, parameter maps_rbl_domains"
+        where = snapshot.place_of("maps_rbl_domains")
         raise ConfigurationFault(where, str(error)) from error
 
 
@@ -190,7 +190,7 @@ def _relay_restrictions(snapshot: Snapshot, access: SmtpAccess) -> tuple[tuple[s
         note = f"smtpd_relay_restrictions is not set, and compatibility_level is below 1: using {safe}"
         return _RELAY_DEFAULT, (note,)
     raise ConfigurationFault(
-        f"{snapshot.where('smtpd_relay_restrictions')}, parameter smtpd_relay_restrictions",
+        snapshot.place_of("smtpd_relay_restrictions"),
         "in parameter smtpd_relay_restrictions or smtpd_recipient_restrictions, specify at least one working "
         "instance of: reject_unauth_destination, defer_unauth_destination, reject, defer, defer_if_permit or "
         "check_relay_domains",

@@ -28,6 +28,7 @@ from pillarbox.net.dns.records import Outcome as Found
 from pillarbox.routing.address_lookup import text_of
 from pillarbox.tables.dns_filter import unfiltered
 from pillarbox.tables.table import LookupFault, LookupTable
+from pillarbox.vocabulary.ip_addresses import is_ip_address
 from pillarbox.wire.smtp.paths import address_of_literal
 
 Servers = Literal["mx", "ns", "a"]
@@ -73,7 +74,7 @@ def check_server_access(
 
     async def _result(question: Question, host: str, name: bytes) -> tuple[str, str] | None:
         """What the table says of a server, and of what in it: by its name, then by its addresses."""
-        if _is_address(host):
+        if is_ip_address(host):
             return find(table, keys.of_network(ip_address(host)))
         if servers != "a" and (result := find(table, keys.of_domain(host))) is not None:
             return result
@@ -110,23 +111,15 @@ def _domain(question: Question, about: Subject) -> str:
         return ""
 
 
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
-
-
 async def _hosts(question: Question, domain: str, servers: Servers, about: Subject) -> tuple[str, ...]:
     """The servers, of which the log hears if the DNS knows of none."""
     try:
-        if servers == "a" or (servers == "mx" and _is_address(domain)):
+        if servers == "a" or (servers == "mx" and is_ip_address(domain)):
             return (domain,)
         if servers == "mx":
             exchanges = (await question.dns.resolve(domain, RecordType.MX)).exchanges
             return tuple(exchange.host for exchange in exchanges if exchange.host) if exchanges else (domain,)
-        if _is_address(domain):
+        if is_ip_address(domain):
             return ()
         answer = await question.dns.resolve(domain, RecordType.NS)
         while not answer.texts and "." in domain:

@@ -41,7 +41,7 @@ from pillarbox.queue.verp import verp_sender
 from pillarbox.routing.address_maps import ExpansionFault, MapFault
 from pillarbox.routing.mappings import Mappings
 from pillarbox.tables.table import LookupFault
-from pillarbox.vocabulary.address import NULL_ADDRESS, Address
+from pillarbox.vocabulary.address import NULL_ADDRESS, Address, internal_of
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.envelope import Notify, Ret
 from pillarbox.vocabulary.identifiers import QueueId
@@ -384,7 +384,7 @@ def _by_address(
     """Who hears of which entries."""
     if not verp:
         return [(sender, entries)]
-    return [(verp_sender(sender, verp, _internal(_recipient(entry))), [entry]) for entry in entries]
+    return [(verp_sender(sender, verp, internal_of(_recipient(entry))), [entry]) for entry in entries]
 
 
 def _ascii(octets: bytes) -> bytes:
@@ -406,13 +406,6 @@ def _in_ascii(entry: LogEntry) -> LogEntry:
 def _recipient(entry: LogEntry) -> bytes:
     """Whom a sender knows the recipient as."""
     return entry.original_recipient or entry.recipient
-
-
-def _internal(address: bytes) -> bytes:
-    try:
-        return Address.parse(address).internal
-    except ValueError:
-        return address
 
 
 def _is_wanted(kind: Kind, notify: int) -> bool:

@@ -4,14 +4,13 @@ STANDARDS
     Dovecot 2.3, Plugins.LazyExpunge
 """
 
-import fnmatch
-import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
 import msgspec
 
 from pillarbox.config.mailbox_settings import MailboxDefinition
+from pillarbox.vocabulary.wildcards import mask_pattern
 
 EXCLUDE: Final = "lazy_expunge_exclude"
 """The setting, behind which others have numbers from 2 on."""
@@ -52,11 +51,7 @@ def exclusion(
     """Whether a mailbox, by the store's name, is one of those that `patterns` name as clients do."""
     uses = {one.lower() for one in patterns if one.startswith("\\")}
     names = {one.name for one in mailboxes if not uses.isdisjoint(use.lower() for use in one.special_use)}
-    matches = [
-        re.compile(fnmatch.translate(one.replace("[", "[[]"))).fullmatch
-        for one in patterns
-        if not one.startswith("\\")
-    ]
+    matches = [mask_pattern(one).fullmatch for one in patterns if not one.startswith("\\")]
 
     def is_excluded(name: str) -> bool:
         return name in names or any(match(public_name(name)) for match in matches)

@@ -22,12 +22,13 @@ STANDARDS
     Dovecot 2.3 Quota, Quota.Configuration; Maildir++ (maildirsize)
 """
 
-import fnmatch
 import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
 import msgspec
+
+from pillarbox.vocabulary.wildcards import mask_pattern
 
 DRIVERS: Final = ("count", "maildir")
 UNSERVED_DRIVERS: Final = ("dict", "dirsize", "fs", "imapc")
@@ -194,10 +195,9 @@ def _over_flag(prefix: str, values: Mapping[str, str]) -> OverFlag | None:
     if not command or mask is None:
         return None
     flag = values.get(f"{prefix}_over_flag")
-    pattern = fnmatch.translate(mask.lower().replace("[", "[[]"))
     return OverFlag(
         command if flag is None else f"{command} {flag}",
-        flag is not None and re.fullmatch(pattern, flag.lower()) is not None,
+        flag is not None and mask_pattern(mask.lower()).fullmatch(flag.lower()) is not None,
         _is_yes(values.get(f"{prefix}_over_flag_lazy_check", "")),
     )
 

@@ -123,6 +123,10 @@ class Snapshot(msgspec.Struct, frozen=True):
         other = _REFERENCE.fullmatch(found.text) if found.where == BUILT_IN else None
         return self.where(other[1]) if other is not None else found.where
 
+    def place_of(self, name: str) -> str:
+        """The same with the parameter's name, for who says what is wrong with its value."""
+        return f"{self.where(name)}, parameter {name}"
+
     def group(self, group: type[Group]) -> Group:
         """The typed settings of a group.  ConfigurationFault names the first one that is wrong."""
         return group(**{declared.field: self._typed(declared) for declared in declarations(group)})

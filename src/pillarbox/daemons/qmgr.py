@@ -93,7 +93,7 @@ class _QueueManagerRole:
         self._probe_resolver = Resolver(probe_routes(rewrite, resolver.routes, clock=clock))
         self._verify_store = open_store(
             self._verification.address_verify_map,
-            where=f"{verify.where('address_verify_map')}, parameter address_verify_map",
+            where=verify.place_of("address_verify_map"),
         )
         self._mailbox_services = {
             service.name: _MailboxService.of(

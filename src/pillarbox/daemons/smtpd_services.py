@@ -117,7 +117,7 @@ def _open_service(
         resolver,
         open_tables(
             policy.server.smtpd_dns_reply_filter,
-            where=f"{snapshot.where('smtpd_dns_reply_filter')}, parameter smtpd_dns_reply_filter",
+            where=snapshot.place_of("smtpd_dns_reply_filter"),
             clock=clock,
         ),
         tls_context,

@@ -53,7 +53,7 @@ def server_context(
         protocols=tls.smtpd_tls_mandatory_protocols if is_must else tls.smtpd_tls_protocols,
         ciphers=_ciphers(tls, is_must=is_must),
         prefers_own_order=tls.tls_preempt_cipherlist,
-        where=f"{snapshot.where(parameter)}, parameter {parameter}",
+        where=snapshot.place_of(parameter),
     )
     apply_options(context, snapshot.group(TlsLibrary))
     _take_dh_parameters(context, tls.smtpd_tls_dh1024_param_file, warnings)
@@ -95,7 +95,7 @@ def _ask_for_certificates(context: ssl.SSLContext, snapshot: Snapshot, policy: S
             ca_file=tls.smtpd_tls_CAfile,
             ca_path=tls.smtpd_tls_CApath,
             depth=tls.smtpd_tls_ccert_verifydepth,
-            where=f"{snapshot.where(name)}, parameter {name}",
+            where=snapshot.place_of(name),
         )
 
 
@@ -104,7 +104,7 @@ def _server_names(snapshot: Snapshot, policy: SmtpPolicy, clock: Clock, *, ciphe
     name = "tls_server_sni_maps"
     tables = open_tables(
         policy.tls.tls_server_sni_maps,
-        where=f"{snapshot.where(name)}, parameter {name}",
+        where=snapshot.place_of(name),
         clock=clock,
         files=True,
     )

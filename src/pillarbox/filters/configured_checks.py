@@ -20,7 +20,7 @@ def configured_content_tables(
     checks = snapshot.group(ContentChecks)
 
     def tables(parameter: str, names: tuple[str, ...]) -> tuple[LookupTable, ...]:
-        where = f"{snapshot.where(parameter)}, parameter {parameter}"
+        where = snapshot.place_of(parameter)
         return open_tables(names, where=where, clock=clock, warn=warn, utf8=is_asked_in_utf8(parameter))
 
     return ContentTables(

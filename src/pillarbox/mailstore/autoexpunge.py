@@ -9,13 +9,12 @@ STANDARDS
     Dovecot 2.3, MailboxSettings; RFC 8514 (SAVEDATE)
 """
 
-import fnmatch
-import re
 from collections.abc import Awaitable, Callable, Sequence
 
 from pillarbox.config.mailbox_settings import MailboxDefinition
 from pillarbox.mailstore.mailbox import Account, Fields, Mailbox, NoSuchMailbox
 from pillarbox.vocabulary.identifiers import Uid
+from pillarbox.vocabulary.wildcards import mask_pattern
 
 BATCH = 100
 
@@ -45,7 +44,7 @@ async def autoexpunge(
         if "*" in definition.name or "?" in definition.name:
             if names is None:
                 names = [entry.name for entry in await account.list_mailboxes() if entry.selectable]
-            pattern = re.compile(fnmatch.translate(definition.name.replace("[", "[[]")))
+            pattern = mask_pattern(definition.name)
             chosen = [name for name in names if pattern.fullmatch(name)]
         for name in chosen:
             try:

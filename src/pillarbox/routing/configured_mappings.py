@@ -39,7 +39,7 @@ def configured_mappings(
         return resolver.is_local(text_of(domain))
 
     def opened(parameter: str, names: tuple[str, ...], kind: str = "") -> AddressMaps:
-        tables = open_tables(names, where=_where(snapshot, parameter), clock=clock, warn=warn)
+        tables = open_tables(names, where=snapshot.place_of(parameter), clock=clock, warn=warn)
         return _address_maps(snapshot, parameter, tables, kind, is_local=is_local, rewriting=rewriting)
 
     return Mappings(
@@ -119,7 +119,7 @@ def _address_maps(
 
 
 def _exceptions(snapshot: Snapshot, settings: AddressMapping, clock: Clock) -> tuple[ExceptedUser, ...]:
-    where = _where(snapshot, "masquerade_exceptions")
+    where = snapshot.place_of("masquerade_exceptions")
     return tuple(
         ExceptedUser(
             pattern.text.lower(),
@@ -128,7 +128,3 @@ def _exceptions(snapshot: Snapshot, settings: AddressMapping, clock: Clock) -> t
         )
         for pattern in settings.masquerade_exceptions.patterns
     )
-
-
-def _where(snapshot: Snapshot, parameter: str) -> str:
-    return f"{snapshot.where(parameter)}, parameter {parameter}"

@@ -37,7 +37,7 @@ def probe_routes(snapshot: Snapshot, routes: Routes, *, clock: Clock) -> Routes:
     ) -> tuple[LookupTable, ...]:
         if snapshot.value(parameter) == snapshot.value(parameter.removeprefix("address_verify_")):
             return usual
-        return open_tables(names, where=_where(snapshot, parameter), clock=clock, substitutes=False)
+        return open_tables(names, where=snapshot.place_of(parameter), clock=clock, substitutes=False)
 
     return msgspec.structs.replace(
         routes,
@@ -81,7 +81,7 @@ def configured_routes(snapshot: Snapshot, *, clock: Clock, warn: Warn = ignore_w
     def tables(parameter: str, names: tuple[str, ...]) -> tuple[LookupTable, ...]:
         return open_tables(
             names,
-            where=_where(snapshot, parameter),
+            where=snapshot.place_of(parameter),
             clock=clock,
             warn=warn,
             substitutes=parameter not in _WITHOUT_SUBSTITUTION,
@@ -91,7 +91,7 @@ def configured_routes(snapshot: Snapshot, *, clock: Clock, warn: Warn = ignore_w
         parameter, names = "local_recipient_maps", local.local_recipient_maps
         if any(snapshot.explicit(name) is not None for name in (parameter, "alias_maps")):
             return tables(parameter, names)
-        opening = Opening(where=_where(snapshot, parameter), clock=clock, warn=warn)
+        opening = Opening(where=snapshot.place_of(parameter), clock=clock, warn=warn)
         return tuple(open_default_table(name, opening) for name in names)
 
     def domains(parameter: str, listed: MatchList) -> DomainList:
@@ -178,7 +178,7 @@ def mailbox_routes(snapshot: Snapshot, routes: Routes, *, clock: Clock, warn: Wa
     names = snapshot.group(VirtualDelivery).virtual_mailbox_maps
     if not any(kind in name for name in names for kind in ("regexp:", "pcre:")):
         return routes
-    tables = open_tables(names, where=_where(snapshot, parameter), clock=clock, warn=warn, substitutes=False)
+    tables = open_tables(names, where=snapshot.place_of(parameter), clock=clock, warn=warn, substitutes=False)
     return msgspec.structs.replace(routes, virtual_mailboxes=tables)
 
 
@@ -188,7 +188,7 @@ def own_domains(snapshot: Snapshot, *, clock: Clock) -> DomainList:
 
 
 def _domains(snapshot: Snapshot, parameter: str, listed: MatchList, *, clock: Clock) -> DomainList:
-    where = _where(snapshot, parameter)
+    where = snapshot.place_of(parameter)
     subdomains = parameter in snapshot.group(LocalRecipients).parent_domain_matches_subdomains
     if any(pattern.negated for pattern in listed.patterns):
         ordered = tuple(
@@ -214,7 +214,3 @@ def fast_flush_domains(snapshot: Snapshot, *, clock: Clock) -> DomainList:
     """fast_flush_domains: sites whose deferred mail can be asked for."""
     listed = snapshot.group(QueueManager).fast_flush_domains
     return _domains(snapshot, "fast_flush_domains", listed, clock=clock)
-
-
-def _where(snapshot: Snapshot, parameter: str) -> str:
-    return f"{snapshot.where(parameter)}, parameter {parameter}"

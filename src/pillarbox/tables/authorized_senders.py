@@ -42,7 +42,7 @@ class AuthorizedSenders:
         """By main.cf."""
         settings = snapshot.group(LocalSubmission)
         names, parameter = settings.local_login_sender_maps, "local_login_sender_maps"
-        where = f"{snapshot.where(parameter)}, parameter {parameter}"
+        where = snapshot.place_of(parameter)
         return cls(
             None if names == (_ANYBODY,) else open_tables(names, where=where, clock=clock),
             null_sender=settings.empty_address_local_login_sender_maps_lookup_key,

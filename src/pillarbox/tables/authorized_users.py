@@ -40,7 +40,7 @@ class AuthorizedUsers:
     def of(cls, snapshot: Snapshot, parameter: str, *, clock: Clock) -> "AuthorizedUsers":
         """The list of one parameter."""
         listed: MatchList = getattr(snapshot.group(LocalSubmission), parameter)
-        return cls(listed, where=f"{snapshot.where(parameter)}, parameter {parameter}", clock=clock)
+        return cls(listed, where=snapshot.place_of(parameter), clock=clock)
 
     def may(self, uid: int) -> bool:
         """Root and the process's own user always may."""

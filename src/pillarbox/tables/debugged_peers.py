@@ -84,7 +84,7 @@ class DebuggedPeers:
 def debugged_peers(snapshot: Snapshot, *, clock: Clock) -> DebuggedPeers:
     """The peers of a service.  ConfigurationFault."""
     settings = snapshot.group(Logging)
-    where = f"{snapshot.where('debug_peer_list')}, parameter debug_peer_list"
+    where = snapshot.place_of("debug_peer_list")
     return DebuggedPeers(
         (
             _Item(

@@ -46,7 +46,7 @@ def with_networks(group: type[GroupType], snapshot: Snapshot, *, clock: Clock) -
 def _opened(
     listed: NetworkList, parameter: str, snapshot: Snapshot, clock: Clock, parents: tuple[str, ...]
 ) -> NetworkList:
-    where = f"{snapshot.where(parameter)}, parameter {parameter}"
+    where = snapshot.place_of(parameter)
     tables = {name: open_table(name, where=where, clock=clock) for name in listed.tables}
 
     def has(name: str, key: str, whole: bool) -> bool:

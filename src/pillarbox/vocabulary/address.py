@@ -125,6 +125,14 @@ NULL_ADDRESS: Final = Address(b"", b"")
 
 
 @lru_cache(maxsize=1024)
+def internal_of(external: bytes) -> bytes:
+    """An address without quotes, or what there is if it is none."""
+    try:
+        return Address.parse(external).internal
+    except ValueError:
+        return external
+
+
 def external_form(internal: bytes) -> bytes:
     """The external form of an address in internal form; agents, log lines and reports of a message ask for it."""
     return Address.from_internal(internal).external

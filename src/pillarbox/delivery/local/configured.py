@@ -18,7 +18,7 @@ def local_tables(snapshot: Snapshot, *, clock: Clock) -> Tables:
     local = snapshot.group(LocalDelivery)
 
     def tables(parameter: str, names: tuple[str, ...], sensitive: bool = True) -> tuple[LookupTable, ...]:
-        where = f"{snapshot.where(parameter)}, parameter {parameter}"
+        where = snapshot.place_of(parameter)
         return open_tables(names, where=where, clock=clock, substitutes=False, sensitive=sensitive)
 
     aliases = snapshot.group(LocalRecipients).alias_maps
@@ -42,5 +42,5 @@ def status_filter_tables(snapshot: Snapshot, program: str, *, clock: Clock) -> t
         "pipe": local.pipe_delivery_status_filter,
         "virtual": local.virtual_delivery_status_filter,
     }[program]
-    where = f"{snapshot.where(parameter)}, parameter {parameter}"
+    where = snapshot.place_of(parameter)
     return open_tables(names, where=where, clock=clock, utf8=is_asked_in_utf8(parameter))

@@ -23,6 +23,7 @@ import msgspec
 
 from pillarbox.net.dns.records import host_name
 from pillarbox.vocabulary.digits import decimal
+from pillarbox.vocabulary.ip_addresses import is_ip_address
 
 
 class Destination(msgspec.Struct, frozen=True):
@@ -42,17 +43,7 @@ class Destination(msgspec.Struct, frozen=True):
 
 
 _REMEMBERED: Final = 1000
-
-
-@lru_cache(_REMEMBERED)
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
-
-
+_is_address = lru_cache(_REMEMBERED)(is_ip_address)
 Ports = Mapping[str, int]
 
 

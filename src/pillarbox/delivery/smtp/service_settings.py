@@ -47,7 +47,7 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
     def where(self, parameter: str) -> str:
         """File, line and name of what stands for an `smtp_` parameter."""
         parameter = parameter.replace("smtp_", f"{self.prefix}_", 1)
-        return f"{self.snapshot.where(parameter)}, parameter {parameter}"
+        return self.snapshot.place_of(parameter)
 
     def tables(self, parameter: str, names: tuple[str, ...]) -> tuple[LookupTable, ...]:
         """The tables that a parameter names, opened.  ConfigurationFault."""

@@ -22,11 +22,8 @@ STANDARDS
     RFC 9208 (QUOTA); Dovecot 2.3, Quota
 """
 
-import fnmatch
-import re
 import threading
 from collections.abc import Callable, Sequence
-from functools import cache
 from typing import Final
 
 from pillarbox.config.quota_settings import QuotaRoot, QuotaRule, QuotaSettings, QuotaWarning
@@ -40,6 +37,7 @@ from pillarbox.mailstore.quota.maildirsize import MaildirSize, Size, Usage
 from pillarbox.mailstore.quota.trash import Trash
 from pillarbox.mailstore.quota.usage import TreeUsage
 from pillarbox.vocabulary.clock import Clock
+from pillarbox.vocabulary.wildcards import mask_pattern
 
 UNLIMITED: Final = Usage()
 OVER_FLAG_SECONDS: Final = 10.0
@@ -56,7 +54,7 @@ class _Root:
 
     def rule(self, name: str) -> QuotaRule | None:
         """The rule of a mailbox."""
-        return next((rule for rule in self.settings.rules if _pattern(rule.mask).fullmatch(name)), None)
+        return next((rule for rule in self.settings.rules if mask_pattern(rule.mask).fullmatch(name)), None)
 
     def counts(self, name: str) -> bool:
         """Whether what is in a mailbox counts."""
@@ -378,9 +376,3 @@ def _passes(warning: QuotaWarning, before: Usage, after: Usage, limits: Usage) -
             (warning.messages.of(limits.messages), before.messages, after.messages),
         )
     )
-
-
-@cache
-def _pattern(mask: str) -> "re.Pattern[str]":
-    """`*` is anything, `?` any character."""
-    return re.compile(fnmatch.translate(mask.replace("[", "[[]")))

@@ -19,11 +19,8 @@ STANDARDS
     RFC 4314; Dovecot 2.3, ACL
 """
 
-import fnmatch
 import os
-import re
 from collections.abc import Callable, Sequence
-from functools import cache
 from typing import TypeVar
 
 import msgspec
@@ -48,6 +45,7 @@ from pillarbox.mailstore.sharing.acl_file import (
     render,
 )
 from pillarbox.vocabulary.clock import Clock
+from pillarbox.vocabulary.wildcards import mask_pattern
 
 _T = TypeVar("_T")
 
@@ -148,7 +146,7 @@ class AccessLists:
             return list(self._of_directory(shown)) if shown else []
         path = os.fsencode(self._global_file)
         lines = self._parsed(path, parse_global)
-        return [entry for mask, entry in lines if _pattern(mask).fullmatch(shown)]
+        return [entry for mask, entry in lines if mask_pattern(mask).fullmatch(shown)]
 
     def _of_directory(self, shown: str) -> Sequence[Entry]:
         """The file of a mailbox, or `.DEFAULT` in the directory of its name."""
@@ -185,8 +183,3 @@ class AccessLists:
     def _write(self, path: bytes, entries: Sequence[Entry]) -> None:
         content = render(entries).encode("utf-8", "surrogateescape")
         replace_file(self._files, path, [content], temporary=path + b".new")
-
-
-@cache
-def _pattern(mask: str) -> "re.Pattern[str]":
-    return re.compile(fnmatch.translate(mask.replace("[", "[[]")))

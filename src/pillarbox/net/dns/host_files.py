@@ -18,6 +18,7 @@ import msgspec
 
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.digits import decimal
+from pillarbox.vocabulary.ip_addresses import is_ip_address
 
 _MAX_SERVERS: Final = 3
 _LARGEST: Final = 4 * 1024 * 1024
@@ -51,7 +52,7 @@ def read_resolver_options(text: str) -> ResolverOptions:
         words = line.split()
         if len(words) < 2 or words[0][0] in "#;":
             continue
-        if words[0] == "nameserver" and _is_address(words[1].partition("%")[0]):
+        if words[0] == "nameserver" and is_ip_address(words[1].partition("%")[0]):
             servers.append((words[1], 53))
         elif words[0] in ("search", "domain"):
             search = tuple(word.strip(".").lower() for word in words[1:])[
@@ -79,7 +80,7 @@ def read_host_names(text: str) -> HostNames:
     names: dict[str, str] = {}
     for line in text.split("\n"):
         words = line.partition("#")[0].split()
-        if len(words) < 2 or not _is_address(words[0]):
+        if len(words) < 2 or not is_ip_address(words[0]):
             continue
         address = str(ip_address(words[0]))
         names.setdefault(address, words[1].lower())
@@ -88,14 +89,6 @@ def read_host_names(text: str) -> HostNames:
             if address not in known:
                 known.append(address)
     return HostNames({name: tuple(found) for name, found in addresses.items()}, names)
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 T = TypeVar("T")

@@ -30,7 +30,7 @@ from pillarbox.queue.verification import (
 )
 from pillarbox.queue_manager.results import attempts_of
 from pillarbox.queue_manager.verification.cache import VerifyCache
-from pillarbox.vocabulary.address import Address
+from pillarbox.vocabulary.address import internal_of
 from pillarbox.vocabulary.digits import decimal, is_decimal
 from pillarbox.wire.attributes import AttributeFault, AttributeReader
 
@@ -59,20 +59,13 @@ class ProbeResults:
         """One recipient's outcome."""
         for attempt in attempts_of(recipient, outcome):
             status = _STATUS.get(attempt.status, AddressStatus.DEFER)
-            for address in dict.fromkeys((recipient.original, _internal(attempt.recipient))):
+            for address in dict.fromkeys((recipient.original, internal_of(attempt.recipient))):
                 if not address:
                     continue
                 if self._negative or status is AddressStatus.OK:
                     await self._cache.update(address, status, attempt.text.encode("utf-8", "replace"))
                 else:
                     self._cache.came_back(address)
-
-
-def _internal(address: bytes) -> bytes:
-    try:
-        return Address.parse(address).internal
-    except ValueError:
-        return address
 
 
 async def serve_verify(listener: socket.socket, cache: VerifyCache, *, tell: events.EventSink) -> None:

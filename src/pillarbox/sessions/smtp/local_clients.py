@@ -65,7 +65,7 @@ class LocalClients(msgspec.Struct, frozen=True):
 def configured_local_clients(snapshot: Snapshot, *, clock: Clock) -> LocalClients:
     """The list of one configuration."""
     parameter = "local_header_rewrite_clients"
-    where = f"{snapshot.where(parameter)}, parameter {parameter}"
+    where = snapshot.place_of(parameter)
     words: set[str] = set()
     tables: list[str] = []
     for word in snapshot.group(Cleanup).local_header_rewrite_clients:

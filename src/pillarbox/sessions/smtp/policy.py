@@ -171,7 +171,7 @@ def configured_policy(
     """
 
     def tables(parameter: str, names: tuple[str, ...]) -> tuple[LookupTable, ...]:
-        where = f"{snapshot.where(parameter)}, parameter {parameter}"
+        where = snapshot.place_of(parameter)
         return open_tables(names, where=where, clock=clock, utf8=is_asked_in_utf8(parameter))
 
     identity = with_networks(Identity, snapshot, clock=clock)
@@ -268,7 +268,7 @@ def _noop_commands(server: SmtpServerSettings, snapshot: Snapshot) -> frozenset[
     words = frozenset(word.lower() for word in server.smtpd_noop_commands)
     if needed := sorted(words & _NEEDED):
         raise ConfigurationFault(
-            f"{snapshot.where('smtpd_noop_commands')}, parameter smtpd_noop_commands",
+            snapshot.place_of("smtpd_noop_commands"),
             f"{', '.join(needed)}: no mail could be sent",
             mend="name commands that are not SMTP, or VRFY, ETRN, HELP",
         )
@@ -281,7 +281,7 @@ def _mechanisms(snapshot: Snapshot, clock: Clock) -> MechanismFilter:
         sasl.smtpd_sasl_security_options,
         sasl.smtpd_sasl_tls_security_options,
         sasl.smtpd_sasl_mechanism_filter,
-        where=f"{snapshot.where('smtpd_sasl_security_options')}, parameter smtpd_sasl_security_options",
+        where=snapshot.place_of("smtpd_sasl_security_options"),
         clock=clock,
     )
 
