@@ -5,6 +5,9 @@ DESCRIPTION
     postdrop   a real Postfix's setgid postdrop(1), which puts a file into maildrop
     file       maildrop itself, while the system is down (docs/adr/0007)
 
+    What the socket cannot take now, for a table does not answer or content is refused for the time being, goes into
+    maildrop by one of the others, and waits there as with Postfix: whoever runs a command does not try again.
+
     All take the same records: what sendmail(1) makes of a message.
 
 FAULTS
@@ -13,6 +16,7 @@ FAULTS
 
 import _socket
 import os
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from pillarbox.config.parameters.paths import Paths
@@ -35,6 +39,8 @@ from pillarbox.vocabulary.digits import decimal
 from pillarbox.wire.attributes import AttributeFault, AttributeReader
 
 _PATIENCE: Final = 600.0
+_MOST_KEPT: Final = 64 << 20
+"""Octets of a message that could go by another door; a larger one has one chance."""
 
 
 class Door(Protocol):
@@ -65,17 +71,23 @@ def open_door(snapshot: Snapshot, who: str, *, own_postdrop: bool = True) -> Doo
     Without `own_postdrop` none is started, as by postdrop itself.
     """
     paths = snapshot.group(Paths)
+
+    def maildrop() -> Door:
+        if own_postdrop and os.geteuid() != 0 and has_postdrop(paths):
+            return _Postdrop(f"{paths.command_directory}/postdrop", who)
+        return _File(paths.queue_directory, who)
+
     try:
-        return _Socket(bare_connection(paths.queue_directory, SOCKET), who)
+        return _Socket(bare_connection(paths.queue_directory, SOCKET), who, maildrop)
     except OSError:
-        pass  # it is down, or not ours to use
-    if own_postdrop and os.geteuid() != 0 and has_postdrop(paths):
-        return _Postdrop(f"{paths.command_directory}/postdrop", who)
-    return _File(paths.queue_directory, who)
+        return maildrop()  # it is down, or not ours to use
 
 
 class _Socket:
-    def __init__(self, server: _socket.socket, who: str) -> None:
+    def __init__(self, server: _socket.socket, who: str, maildrop: Callable[[], Door]) -> None:
+        self._maildrop = maildrop
+        self._kept: list[bytes] = []
+        self._octets = 0
         self._server = server
         self._server.settimeout(_PATIENCE)
         self._who = who
@@ -103,6 +115,11 @@ class _Socket:
         return Stop(f"{self._who}: mail system: no answer: {error}", EX_TEMPFAIL)
 
     def write(self, records: bytes) -> None:
+        self._octets += len(records)
+        if self._octets <= _MOST_KEPT:
+            self._kept.append(records)
+        else:
+            self._kept.clear()
         try:
             self._server.sendall(records)
         except ConnectionError:
@@ -118,12 +135,25 @@ class _Socket:
         try:
             self._greet()
             answer = read_list(self._reader, lambda: self._server.recv(4096))
-            _conclude(answer, self._who)
-            self.queue_id = answer.get(b"queue_id", b"").decode("ascii", "replace")
         except (OSError, AttributeFault) as error:
             raise self._no_answer(error) from error
         finally:
             self._server.close()
+        if self._kept and _is_for_later(answer):
+            self._leave_in_maildrop()
+            return
+        _conclude(answer, self._who)
+        self.queue_id = answer.get(b"queue_id", b"").decode("ascii", "replace")
+
+    def _leave_in_maildrop(self) -> None:
+        door = self._maildrop()
+        try:
+            door.write(b"".join(self._kept))
+            door.commit()
+        except BaseException:
+            door.abort()
+            raise
+        self.queue_id = door.queue_id
 
     def abort(self) -> None:
         self._server.close()
@@ -233,10 +263,25 @@ class _File:
         return Stop(f"{self._who}: error writing queue file: {error.strerror}", EX_TEMPFAIL)
 
 
+def _status(answer: dict[bytes, bytes]) -> CleanupStatus:
+    """ValueError for none."""
+    return CleanupStatus(decimal(answer.get(b"status", b""), max_digits=6))
+
+
+def _is_for_later(answer: dict[bytes, bytes]) -> bool:
+    """Whether the message is all right, and only cannot be taken now.  An objection has a reason of its own."""
+    try:
+        status = _status(answer)
+    except ValueError:
+        return False
+    waits = status in (CleanupStatus.WRITE, CleanupStatus.DEFER)
+    return waits and answer.get(b"reason") == status.text.encode()
+
+
 def _conclude(answer: dict[bytes, bytes], who: str) -> None:
     """Raise what the mail system says, unless it is that all is well."""
     try:
-        status = CleanupStatus(decimal(answer.get(b"status", b""), max_digits=6))
+        status = _status(answer)
     except ValueError as error:
         raise Stop(f"{who}: malformed answer of the mail system", EX_SOFTWARE) from error
     if not status:
