@@ -4,7 +4,7 @@ import pytest
 
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.filters.configured_checks import configured_content_tables
-from pillarbox.filters.content_checks import ContentTables, Inspector, MimeRules
+from pillarbox.filters.content_checks import CheckFault, ContentTables, Inspector, MimeRules
 from pillarbox.tables.opening import open_table
 from pillarbox.tables.table import LookupTable
 from pillarbox.vocabulary.clock import ManualClock
@@ -269,6 +269,24 @@ def test_an_action_without_a_word() -> None:
         "header_checks should return NO RESULT in case of NOT FOUND",
         "header_checks map lookup problem -- message not accepted, try again later",
     ]
+
+
+def test_a_table_that_cannot_answer_is_told_with_its_question() -> None:
+    """maps_find(3)'s line and cleanup(8)'s; of mail on its way out, smtp(8) is to say the second."""
+    snapshot = Snapshot.of({"header_checks": "fail:x", "body_checks": "fail:y"})
+    tables = configured_content_tables(snapshot, clock=ManualClock())
+    told: list[str] = []
+    inspector = Inspector(tables, lambda *_: None, told.append)
+    inspector.feed(b"X-Odd: y\r\n\r\nbody\r\n")
+    assert told == [
+        'fail:x lookup error for "X-Odd: y"',
+        "header_checks map lookup problem -- message not accepted, try again later",
+    ]
+    told.clear()
+    outgoing = Inspector(tables, lambda *_: None, told.append, verbs=("INFO",))
+    with pytest.raises(CheckFault) as caught:
+        list(outgoing.lines([b"", b"body"]))
+    assert (caught.value.kind, told) == ("body", ['fail:y lookup error for "body"'])
 
 
 @pytest.mark.parametrize("held", [False, True])

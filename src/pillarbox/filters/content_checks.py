@@ -28,6 +28,7 @@ from typing import Final
 import msgspec
 
 from pillarbox.message.mime_lines import MAX_BOUNDARY, MAX_NESTING, MIME_HEADERS, MimeLines, Place
+from pillarbox.routing.address_lookup import find_first
 from pillarbox.tables.table import LookupFault, LookupTable
 from pillarbox.vocabulary.reply import Reply
 
@@ -40,6 +41,15 @@ _SEGMENT: Final = 2048  # line_length_limit: a longer line is looked at in piece
 
 Log = Callable[[str, str, bytes, bytes], None]
 """Verb, `header` or `body`, the line, and the text of the action."""
+
+
+class CheckFault(LookupFault):
+    """A table that cannot answer about mail on its way out; the log has heard why."""
+
+    def __init__(self, kind: str, table: str) -> None:
+        """`kind` is `header` or `body`."""
+        super().__init__(table, "")
+        self.kind = kind
 
 
 class MimeRules(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,7 +99,7 @@ class Inspector:
         *,
         verbs: Collection[str] | None = None,
     ) -> None:
-        """`verbs`: the only actions that are served, for mail on its way out; a LookupFault is raised then."""
+        """`verbs`: the only actions that are served, for mail on its way out; a CheckFault is raised then."""
         self._verbs = verbs
         self.refusal: Reply | None = None
         self.refused_in_header = False  # of the message: what would be added to it is not
@@ -276,15 +286,15 @@ class Inspector:
         if self._passed or not tables:
             return lines
         text = b"\n".join(lines)
+        table = f"{self._tables.prefix}{title}_checks"
         try:
-            value = _first(tables, text.decode("utf-8", "surrogateescape"))
+            value = find_first(tables, text.decode("utf-8", "surrogateescape"))
         except LookupFault as fault:
-            if self._verbs is not None:  # there is no client to be refused
-                raise
-            self._give_up(kind, fault.reason)
+            self._warn(fault.reason)
+            self._give_up(kind, table)
             return lines
         if value == "":
-            self._mind_empty_result(kind, f"{self._tables.prefix}{title}_checks", text)
+            self._mind_empty_result(kind, table, text)
             return lines
         return lines if value is None else self._act(value, kind, title, text, lines)
 
@@ -339,13 +349,12 @@ class Inspector:
         asked = text.decode("utf-8", "surrogateescape")
         self._warn(f"{table} lookup of {asked} returns an empty string result")
         self._warn(f"{table} should return NO RESULT in case of NOT FOUND")
-        problem = f"{table} map lookup problem -- message not accepted, try again later"
-        if self._verbs is not None:
-            raise LookupFault(table, problem)
-        self._give_up(kind, problem)
+        self._give_up(kind, table)
 
-    def _give_up(self, kind: str, reason: str) -> None:
-        self._warn(reason)
+    def _give_up(self, kind: str, table: str) -> None:
+        if self._verbs is not None:  # there is no client to be refused
+            raise CheckFault(kind, table)
+        self._warn(f"{table} map lookup problem -- message not accepted, try again later")
         self.has_given_up = True
         self._note_refusal(kind)
         self.refusal = Reply(451, (b"4.3.0 Error: queue file write error",))
@@ -388,10 +397,3 @@ _LOGGED: Final = {
     "STRIP": "strip",
     "PASS": "pass",
 }
-
-
-def _first(tables: Sequence[LookupTable], key: str) -> str | None:
-    for table in tables:
-        if (value := table.query(key)) is not None:
-            return value
-    return None

@@ -98,7 +98,9 @@ def delivered(program: str, nexthop: str, resolver: ZoneResolver, **settings: st
     return done_with(program, nexthop, resolver, **settings).outcomes[0]
 
 
-def done_with(program: str, nexthop: str, resolver: ZoneResolver, **settings: str) -> SmtpDone:
+def done_with(
+    program: str, nexthop: str, resolver: ZoneResolver, content: bytes = b"N\x01xX\0E\0", /, **settings: str
+) -> SmtpDone:
     """What is told of it."""
     snapshot = Snapshot.of(settings)
     service = open_service(program, program, snapshot, resolver=resolver, clock=SystemClock())
@@ -118,9 +120,9 @@ def done_with(program: str, nexthop: str, resolver: ZoneResolver, **settings: st
     async def run() -> SmtpDone:
         async with asyncio.TaskGroup() as tasks:
             cache = SessionCache(discard=Session.quit, tasks=tasks)
-            content = QueuedContent(BytesSource(b"N\x01xX\0E\0"), 0)
+            queued = QueuedContent(BytesSource(content), 0)
             return await SmtpDelivery(
-                service, job, content=content, cache=cache, clock=SystemClock(), settled=ignore
+                service, job, content=queued, cache=cache, clock=SystemClock(), settled=ignore
             ).run()
 
     return asyncio.run(run())
@@ -168,6 +170,33 @@ def test_servers_that_srv_records_name() -> None:
         assert delivered("smtp", "srv.test:submission", zones, **settings).dsn == "5.4.4"
     finally:
         server.close()
+
+
+@pytest.mark.parametrize(
+    ("parameter", "kind"), [("smtp_header_checks", "header"), ("smtp_body_checks", "body")]
+)
+def test_checks_that_cannot_be_made(parameter: str, kind: str) -> None:
+    """The mail waits, and the destination is left alone for a while: smtp(8) says so."""
+    server = ScriptedServer("127.0.0.1", 0)
+    try:
+        done = done_with(
+            "smtp",
+            f"[127.0.0.1]:{server.port}",
+            ZoneResolver({}),
+            b"N\x04A: bN\x00N\x01xX\0E\0",
+            smtp_tls_security_level="none",
+            **{parameter: "fail:x"},
+        )
+    finally:
+        server.close()
+    text = "local data error while talking to 127.0.0.1[127.0.0.1]"
+    assert (done.outcomes[0].status, done.outcomes[0].dsn, done.outcomes[0].text) == (
+        "deferred",
+        "4.3.0",
+        text,
+    )
+    assert done.site_fault == ("4.3.0", text)
+    assert server.transactions == []
 
 
 FINAL = [

@@ -25,6 +25,7 @@ from pillarbox.delivery.smtp.session import Session, SiteFault
 from pillarbox.delivery.smtp.session_cache import Key, SessionCache
 from pillarbox.delivery.smtp.session_opening import SessionOpener
 from pillarbox.delivery.smtp.transaction import Stale, Transaction, Verdict
+from pillarbox.filters.content_checks import CheckFault
 from pillarbox.observability import events
 from pillarbox.queue.content_blocks import QueuedContent
 from pillarbox.queue.queue_file import SEND_REQUIRES_TLS
@@ -246,6 +247,11 @@ class SmtpDelivery:
         )
         try:
             await transaction.run(outgoing(self._queued, session, self._service, queue_id=self._job.queue_id))
+        except CheckFault as fault:
+            session.conversation.abort()
+            self._tell(events.Warned(f"{self._job.queue_id}: smtp {fault.kind} checks lookup error"))
+            self._give_up(session, final=final)
+            return
         except LookupFault:
             session.conversation.abort()
             raise
@@ -258,6 +264,16 @@ class SmtpDelivery:
         if not (keeps and self._cache.keep(self._key(destination, session.requirement), session)):
             await session.quit()
         self._keep_oddity(session.conversation)
+
+    def _give_up(self, session: Session, *, final: bool) -> None:
+        """A table cannot answer about the content: the next server is tried, and the destination left alone."""
+        verdict = Verdict("4.3.0", f"local data error while talking to {session.target.label}")
+        for at in self._fates.waiting():
+            self._fates.note(at, Fate(verdict, session.target, self._set_up, final, session.uses))
+        if final:
+            self._site_fault = (verdict.status, verdict.text)
+        else:
+            self._tell(events.Noted(f"{self._job.queue_id}: {verdict.text}"))
 
     def _tell_of_requirement(self, session: Session) -> None:
         self._tell(
