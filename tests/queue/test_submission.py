@@ -58,6 +58,7 @@ IDS = [
     (b"Message-ID: <1@x>\r\n", [(b"<1@x>", False)]),
     (b"Message-ID: <1@x>\r\nMessage-ID: <2@x>\r\n", [(b"<1@x>", False), (b"<2@x>", False)]),
     (b"Message-ID:\r\n <1@x>\r\nResent-Message-Id: <2@x>\r\n", [(b"<1@x>", False), (b"<2@x>", True)]),
+    (b"Message-ID: <1@x> \t\r\n", [(b"<1@x> \t", False)]),
     (b"Subject: none\r\n", [(MADE, False)]),
     (b"Resent-To: x\r\n", [(MADE, True), (b"", False)]),
     (b"Resent-To: x\r\nMessage-ID: <1@x>\r\n", [(b"<1@x>", False), (MADE, True)]),

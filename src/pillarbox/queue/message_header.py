@@ -202,7 +202,8 @@ class HeaderCleaner:
         found, resent = b" ".join(value.split()), name != b"message-id"
         if name not in self._names and not (resent and self.message_id):
             self.message_id = found
-        self.message_ids.append((found, resent))
+        blanks = value[len(value.rstrip()) :].rstrip(b"\r\n")  # the log has those, too
+        self.message_ids.append((found + blanks, resent))
 
     def _end_header(self, header: bytes, body: bytes) -> bytes:
         self.in_body = True

@@ -12,6 +12,7 @@ from pillarbox.wire.smtp.server import EndOfContent
 NOOP = Noop()
 REFUSED = Refused(b"FOO", Reply(500, (b"5.5.2 Error: command not recognized",)), b"FOO")
 CLASSES = [
+    (NOOP, 554, b"5.5.1 Error: no valid recipients", False, ""),
     (NOOP, 554, b"5.7.1 <x>: Relay access denied", True, "policy"),
     (
         NOOP,

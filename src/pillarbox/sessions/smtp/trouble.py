@@ -104,6 +104,8 @@ def _class_of(command: object, reply: Reply, *, is_refusal: bool) -> str:
         return "data"
     if status == b"4.3.5" and b"Server configuration error" in text:  # no policy service's own words
         return "software"
+    if status == b"5.5.1" and b"no valid recipients" in text:
+        return ""  # a client may send DATA before it hears that all are refused (RFC 2920 §3.1)
     if b"User unknown in" in text or (isinstance(command, EndOfContent) and status in (b"5.3.4", b"5.4.0")):
         return "bounce"
     if is_refusal or isinstance(command, EndOfContent) or status in (b"4.7.1", b"4.5.3"):
