@@ -70,6 +70,7 @@ SECONDS: Final = {
     "test_disks.py": 35,
     "test_dns_restrictions_peer.py": 16,
     "test_doveadm_acl_peer.py": 35,
+    "test_doveadm_files_peer.py": 8,
     "test_doveadm_peer.py": 35,
     "test_outbound_peer.py": 35,
     "test_bounce_causes_peer.py": 35,

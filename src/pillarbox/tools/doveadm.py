@@ -13,7 +13,8 @@
     index  force-resync  purge
     log errors|find|reopen|test
     instance list
-    process status  proxy list|kick  stats dump  penalty
+    process status  service status  proxy list|kick  stats dump  penalty
+    dict get|set|unset|inc|iter  fs get|put|copy|stat|metadata|delete|iter|iter-dirs
 
     -D and -v have no effect: there is nothing more to tell.
 
@@ -150,6 +151,18 @@ def _command(name: str) -> Command | None:
             from pillarbox.tools.doveadm_commands import syncing
 
             return functools.partial(syncing.run, name)
+        case "dict":
+            from pillarbox.tools.doveadm_commands import dictionary
+
+            return dictionary.dictionary
+        case "fs":
+            from pillarbox.tools.doveadm_commands import file_access
+
+            return file_access.file_access
+        case "service":
+            from pillarbox.tools.doveadm_commands import services
+
+            return services.service
         case "quota":
             from pillarbox.tools.doveadm_commands import quota as doveadm_quota
 
@@ -165,7 +178,7 @@ def _command(name: str) -> Command | None:
 
 def _synopses() -> dict[str, str]:
     """Command → its arguments."""
-    from pillarbox.tools.doveadm_commands import absent, syncing
+    from pillarbox.tools.doveadm_commands import absent, dictionary, file_access, services, syncing
     from pillarbox.tools.doveadm_commands import acl as doveadm_acl
     from pillarbox.tools.doveadm_commands import batch as doveadm_batch
     from pillarbox.tools.doveadm_commands import mailboxes as doveadm_mailboxes
@@ -180,6 +193,8 @@ def _synopses() -> dict[str, str]:
         "auth": "cache|login|lookup|test",
         "backup": syncing.USAGE["backup"],
         "batch": doveadm_batch.USAGE,
+        "dict": "|".join(dictionary.USAGE),
+        "fs": "|".join(file_access.USAGE),
         "instance": "list",
         "kick": doveadm_sessions.KICK_USAGE.partition(" ")[2],
         "log": "errors|find|reopen|test",
@@ -190,6 +205,7 @@ def _synopses() -> dict[str, str]:
         "pw": doveadm_users.PW_USAGE.partition(" ")[2],
         "quota": "|".join(doveadm_quota.USAGE),
         "reload": "",
+        "service": "|".join(services.USAGE),
         "stats": "|".join(absent.STATS_USAGE),
         "stop": "",
         "sync": syncing.USAGE["sync"],

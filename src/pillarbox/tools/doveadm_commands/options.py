@@ -25,6 +25,7 @@ _SUBSCRIPTIONS: Final = {"subscriptions": "s"}
 _EMPTY_NAME: Final = {"allow-empty-mailbox-name": "s"}
 _SOURCE: Final = ("destination-mailbox", "source-type", "source-user", "query")
 
+_DICT: Final = {"user": "u"}
 _SYNC: Final = {
     "full-sync": "f",
     "purge-remote": "P",
@@ -61,8 +62,16 @@ _LETTERS: Final[Mapping[str, Mapping[str, str]]] = {
     "auth test": {"socket-path": "a", "auth-info": "x", "master-user": "M"},
     "backup": _SYNC,
     "deduplicate": {"by-msgid": "m"},
+    "dict get": _DICT,
+    "dict inc": _DICT,
+    "dict iter": {**_DICT, "exact": "1", "recurse": "R", "no-value": "V"},
+    "dict set": _DICT,
+    "dict unset": _DICT,
     "expunge": {"delete-empty-mailbox": "d"},
     "force-resync": {"fsck": "f"},
+    "fs delete": {"recursive": "R", "max-parallel": "n"},
+    "fs iter": {"no-cache": "C", "object-ids": "O"},
+    "fs put": {"hash": "h"},
     "import": {"source-user": "U", "subscribe": "s"},
     "index": {"max-recent": "n", "queue": "q"},
     "instance list": {"show-config": "c"},

@@ -22,16 +22,13 @@ class _Refusal(msgspec.Struct, frozen=True):
 
 
 COMMANDS: Final[Mapping[str, _Refusal]] = {
-    "dict": _Refusal("there is no dict service"),
     "director": _Refusal("no connection is proxied", "director-admin"),
     "dsync-server": _Refusal("doveadm sync works on places that this host can see"),
     "dump": _Refusal("there are no index files of Dovecot's; uidlists and keywords are text"),
     "exec": _Refusal("Dovecot's programs are not here; dovecot-lda is a command"),
-    "fs": _Refusal("mail is in files, which any command reads"),
     "oldstats": _Refusal("no statistics are kept"),
     "rebuild": _Refusal("no keywords tell which messages have attachments"),
     "replicator": _Refusal("nothing is replicated", "replicator-doveadm"),
-    "service": _Refusal("there are no services of Dovecot's: doveadm process status shows what runs"),
     "sis": _Refusal("a Maildir has no single instance storage"),
     "zlibconnect": _Refusal("use a client that knows COMPRESS"),
 }
