@@ -23,7 +23,8 @@ from collections.abc import Sequence
 from pillarbox.config.dovecot import listing
 from pillarbox.config.dovecot.consistency import check_consistency, complaint, complaint_within
 from pillarbox.config.dovecot.listing import Extent, Style
-from pillarbox.config.dovecot.reading import Configuration, Path, read_configuration
+from pillarbox.config.dovecot.reading import Configuration, read_configuration
+from pillarbox.config.dovecot.written_settings import Path
 from pillarbox.supervisor.version import DOVECOT_VERSION
 from pillarbox.tools import run_command, works_unread
 from pillarbox.tools.default_paths import DOVECOT_CONF

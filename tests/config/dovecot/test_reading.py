@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pillarbox.config.dovecot.reading import Filter, parse_configuration, read_configuration
+from pillarbox.config.dovecot.reading import parse_configuration, read_configuration
+from pillarbox.config.dovecot.written_settings import Filter
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 VALUES = [

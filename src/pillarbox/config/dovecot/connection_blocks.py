@@ -8,7 +8,8 @@ from ipaddress import ip_network
 
 from pillarbox.config import connection_rules
 from pillarbox.config.connection_rules import ConnectionBlock
-from pillarbox.config.dovecot.reading import Configuration, Entry, Filter, Path
+from pillarbox.config.dovecot.reading import Configuration
+from pillarbox.config.dovecot.written_settings import Entry, Filter, Path
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 

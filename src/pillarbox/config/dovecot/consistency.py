@@ -15,7 +15,9 @@ import pwd
 from collections.abc import Iterator
 from typing import Final
 
-from pillarbox.config.dovecot.reading import Configuration, Path, default
+from pillarbox.config.dovecot.file_reader import default
+from pillarbox.config.dovecot.reading import Configuration
+from pillarbox.config.dovecot.written_settings import Path
 from pillarbox.vocabulary.digits import is_decimal_text
 from pillarbox.vocabulary.faults import ConfigurationFault
 from pillarbox.vocabulary.syslog_facilities import FACILITY_NAMES

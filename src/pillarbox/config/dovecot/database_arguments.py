@@ -13,7 +13,8 @@ import pwd
 from collections.abc import Callable
 from typing import Final
 
-from pillarbox.config.dovecot.reading import Configuration, Path
+from pillarbox.config.dovecot.reading import Configuration
+from pillarbox.config.dovecot.written_settings import Path
 from pillarbox.vocabulary.digits import is_decimal_text
 from pillarbox.vocabulary.faults import ConfigurationFault
 

@@ -28,7 +28,7 @@ from pillarbox.config.dovecot.plugins import (
     search_index,
 )
 from pillarbox.config.dovecot.pop3 import logout_text, pop3_settings
-from pillarbox.config.dovecot.reading import Configuration, Path
+from pillarbox.config.dovecot.reading import Configuration
 from pillarbox.config.dovecot.server_identity import server_identity
 from pillarbox.config.dovecot.service_listeners import (
     QUOTA_STATUS,
@@ -38,6 +38,7 @@ from pillarbox.config.dovecot.service_listeners import (
     unix_sockets,
 )
 from pillarbox.config.dovecot.tls import tls_settings
+from pillarbox.config.dovecot.written_settings import Path
 from pillarbox.config.mailbox_settings import (
     Database,
     MailboxSettings,

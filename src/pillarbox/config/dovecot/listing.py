@@ -18,20 +18,12 @@ import msgspec
 
 from pillarbox.config.dovecot.declared.blocks import FILTERS, ROOT
 from pillarbox.config.dovecot.declared.mailboxes import PILLARBOX
+from pillarbox.config.dovecot.file_reader import default, defaults, setting_of
 from pillarbox.config.dovecot.file_values import content_of
-from pillarbox.config.dovecot.reading import (
-    Configuration,
-    Entry,
-    Filter,
-    Path,
-    Settings,
-    default,
-    defaults,
-    matches,
-    setting_of,
-)
+from pillarbox.config.dovecot.reading import Configuration, matches
 from pillarbox.config.dovecot.schema import Block
 from pillarbox.config.dovecot.text import Form
+from pillarbox.config.dovecot.written_settings import Entry, Filter, Path, Settings
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 _HIDDEN: Final = "# hidden, use -P to show it"

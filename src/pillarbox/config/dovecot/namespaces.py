@@ -13,7 +13,8 @@ import msgspec
 
 from pillarbox.config.dovecot.mail_location import storage
 from pillarbox.config.dovecot.plugins import escaping
-from pillarbox.config.dovecot.reading import Configuration, Path
+from pillarbox.config.dovecot.reading import Configuration
+from pillarbox.config.dovecot.written_settings import Path
 from pillarbox.config.mailbox_settings import MailboxDefinition, Namespace, Storage
 from pillarbox.vocabulary.faults import ConfigurationFault
 

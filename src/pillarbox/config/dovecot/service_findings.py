@@ -15,8 +15,10 @@ STANDARDS
 from typing import Final
 
 from pillarbox.config.dovecot.declared.blocks import ROOT
-from pillarbox.config.dovecot.reading import Configuration, Entry, Path, default
+from pillarbox.config.dovecot.file_reader import default
+from pillarbox.config.dovecot.reading import Configuration
 from pillarbox.config.dovecot.service_listeners import OWN_DOORS, quota_status_services, script_command
+from pillarbox.config.dovecot.written_settings import Entry, Path
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 _SERVED: Final = frozenset(

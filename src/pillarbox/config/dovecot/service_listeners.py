@@ -11,7 +11,8 @@ import os
 from collections.abc import Iterable
 from typing import Final
 
-from pillarbox.config.dovecot.reading import Configuration, Path
+from pillarbox.config.dovecot.reading import Configuration
+from pillarbox.config.dovecot.written_settings import Path
 from pillarbox.config.mailbox_settings import InetSocket, ScriptService, UnixSocket
 from pillarbox.vocabulary.faults import ConfigurationFault
 

@@ -16,6 +16,7 @@ from typing import Final
 import msgspec
 
 from pillarbox.config.dovecot.connection_blocks import is_served
+from pillarbox.config.dovecot.file_reader import default, setting_of
 from pillarbox.config.dovecot.interpretation import (
     SERVED_PROTOCOLS,
     SERVED_WITHIN_PROTOCOL,
@@ -23,9 +24,10 @@ from pillarbox.config.dovecot.interpretation import (
 from pillarbox.config.dovecot.log_formats import complaints
 from pillarbox.config.dovecot.mail_location import without_effect
 from pillarbox.config.dovecot.plugins import NO_INDEX, trash_warnings
-from pillarbox.config.dovecot.reading import Configuration, Entry, Filter, Path, default, setting_of
+from pillarbox.config.dovecot.reading import Configuration
 from pillarbox.config.dovecot.service_findings import limit_finding, service_findings
 from pillarbox.config.dovecot.service_listeners import quota_status_services, script_command
+from pillarbox.config.dovecot.written_settings import Entry, Filter, Path
 from pillarbox.config.lazy_expunge_settings import EXCLUDE
 from pillarbox.config.quota_settings import is_quota_setting
 from pillarbox.config.treatment import Kind
