@@ -314,8 +314,6 @@ def _messages(count: int) -> list[bytes]:
 
 def works(count: int, *, sessions: int) -> Iterator[tuple[str, str, bool, Work]]:
     """(name, unit, more is better, work) of each row for mailboxes of `count` messages; many `sessions` idle."""
-    of = f"of {count:,}"
-    every = f"1:{count}"
     # First, so that no row leaves free memory behind for the sessions to use.
     name = f"memory per idle session (PSS, {IDLE_SESSIONS} sessions)"
     yield name, "KiB", False, partial(idle_memory, sessions=IDLE_SESSIONS)
@@ -323,7 +321,23 @@ def works(count: int, *, sessions: int) -> Iterator[tuple[str, str, bool, Work]]
     yield name, "KiB", False, partial(idle_memory, sessions=sessions - IDLE_SESSIONS, base=IDLE_SESSIONS)
     name = f"login and logout, {CLIENTS} clients, passwd-file"
     yield name, "logins/s", True, lambda server: logins_per_second(server.port, tls=server.tls)
-    for name, work in (
+    for name, work in _works_of_one_mailbox(count):
+        yield name, "ms", False, work
+    for name, everyday_work in everyday_works(count):
+        yield name, "ms", False, everyday_work
+    for name, pop3_work in pop3_works(count):
+        yield name, "ms", False, pop3_work
+    for name, lmtp_work in lmtp_works():
+        yield name, "msg/s", True, lmtp_work
+    for clients in (20, 200):
+        yield f"mixed load, {clients} sessions", "operations/s", True, partial(mixed, sessions=clients)
+
+
+def _works_of_one_mailbox(count: int) -> tuple[tuple[str, Work], ...]:
+    """Name and work of each row in milliseconds."""
+    of = f"of {count:,}"
+    every = f"1:{count}"
+    return (
         ("APPEND 200 from one connection", append_one_by_one),
         (
             "APPEND 1000 from 20 connections into one mailbox",
@@ -387,16 +401,7 @@ def works(count: int, *, sessions: int) -> Iterator[tuple[str, str, bool, Work]]
         ("MOVE of 1,000", partial(copies, what="MOVE")),
         ("EXPUNGE of 1,000", partial(copies, what="EXPUNGE")),
         ("delivery to a client that IDLEs", push),
-    ):
-        yield name, "ms", False, work
-    for name, everyday_work in everyday_works(count):
-        yield name, "ms", False, everyday_work
-    for name, pop3_work in pop3_works(count):
-        yield name, "ms", False, pop3_work
-    for name, lmtp_work in lmtp_works():
-        yield name, "msg/s", True, lmtp_work
-    for clients in (20, 200):
-        yield f"mixed load, {clients} sessions", "operations/s", True, partial(mixed, sessions=clients)
+    )
 
 
 def imap_rows(

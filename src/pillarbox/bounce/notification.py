@@ -71,11 +71,8 @@ def compose(
     boundary = b"%s.%d/%s" % (queue_id.encode(), int(now), style.host)
     encoding = f"Content-Transfer-Encoding: {original.encoding}\n".encode() if original.encoding else b""
     of_parts = encoding if original.encoding != "7bit" else b""  # what they have anyway (RFC 2045 §6.1)
-    subject = template.postmaster_subject if for_postmaster else template.subject
-    # As bounce(8): what may be in 8bit is more than US-ASCII, a recipient's reason for instance.
-    is_wider = original.encoding == "8bit" and template.charset.lower() == "us-ascii"
-    charset = "utf-8" if is_wider else template.charset
     report = b"global-delivery-status" if original.smtputf8 else b"delivery-status"
+    subject = template.postmaster_subject if for_postmaster else template.subject
     head = b"".join(
         (
             b"From: %s\n" % _sender(template, style).encode(),
@@ -93,16 +90,9 @@ def compose(
             b"\nThis is a MIME-encapsulated message.\n",
         )
     )
-    text = b"".join(
-        (
-            b"Content-Description: Notification\nContent-Type: text/plain; charset=%s\n" % charset.encode(),
-            of_parts,
-            b"\n",
-            # As bounce(8): the postmaster needs no introduction.
-            b"" if for_postmaster else template.expanded(style.value, kind=kind, warn=warn).encode() + b"\n",
-            *(_paragraph(entry) for entry in entries),
-        )
-    )
+    # As bounce(8): the postmaster needs no introduction.
+    told = b"" if for_postmaster else template.expanded(style.value, kind=kind, warn=warn).encode() + b"\n"
+    text = _text_part(original, entries, told, charset=template.charset, encoding=of_parts)
     status = b"".join(
         (
             b"Content-Description: Delivery report\nContent-Type: message/%s\n" % report,
@@ -115,6 +105,24 @@ def compose(
         b"\n--%s\n%s" % (boundary, part) for part in (text, status, _returned(kind, original, of_parts))
     )
     return (head + parts + b"\n--%s--\n" % boundary).replace(b"\n", b"\r\n")
+
+
+def _text_part(
+    original: Original, entries: Sequence[LogEntry], told: bytes, *, charset: str, encoding: bytes
+) -> bytes:
+    """What people read: what is `told`, and a paragraph for each recipient."""
+    # As bounce(8): what may be in 8bit is more than US-ASCII, a recipient's reason for instance.
+    is_wider = original.encoding == "8bit" and charset.lower() == "us-ascii"
+    charset = "utf-8" if is_wider else charset
+    return b"".join(
+        (
+            b"Content-Description: Notification\nContent-Type: text/plain; charset=%s\n" % charset.encode(),
+            encoding,
+            b"\n",
+            told,
+            *(_paragraph(entry) for entry in entries),
+        )
+    )
 
 
 def _sender(template: Template, style: Style) -> str:

@@ -4,6 +4,7 @@ FAULTS
     ConfigurationFault  a table of an unknown type or a file that is not there, with the parameter's file and line
 """
 
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -63,6 +64,9 @@ def probe_routes(snapshot: Snapshot, routes: Routes, *, clock: Clock) -> Routes:
     )
 
 
+Tables = tuple[LookupTable, ...]
+OpenTables = Callable[[str, tuple[str, ...]], Tables]
+"""Opens the tables of a parameter."""
 _WITHOUT_SUBSTITUTION: Final = frozenset(
     ("transport_maps", "sender_dependent_default_transport_maps", "sender_dependent_relayhost_maps")
 )
@@ -75,10 +79,9 @@ def configured_routes(snapshot: Snapshot, *, clock: Clock, warn: Warn = ignore_w
     local = snapshot.group(LocalRecipients)
     virtual = snapshot.group(VirtualDelivery)
     queue = snapshot.group(QueueManager)
-    routing = snapshot.group(Routing)
-    mapping = snapshot.group(AddressMapping)
+    routing, mapping = snapshot.group(Routing), snapshot.group(AddressMapping)
 
-    def tables(parameter: str, names: tuple[str, ...]) -> tuple[LookupTable, ...]:
+    def tables(parameter: str, names: tuple[str, ...]) -> Tables:
         return open_tables(
             names,
             where=snapshot.place_of(parameter),
@@ -86,13 +89,6 @@ def configured_routes(snapshot: Snapshot, *, clock: Clock, warn: Warn = ignore_w
             warn=warn,
             substitutes=parameter not in _WITHOUT_SUBSTITUTION,
         )
-
-    def local_recipients() -> tuple[LookupTable, ...]:
-        parameter, names = "local_recipient_maps", local.local_recipient_maps
-        if any(snapshot.explicit(name) is not None for name in (parameter, "alias_maps")):
-            return tables(parameter, names)
-        opening = Opening(where=snapshot.place_of(parameter), clock=clock, warn=warn)
-        return tuple(open_default_table(name, opening) for name in names)
 
     def domains(parameter: str, listed: MatchList) -> DomainList:
         return _domains(snapshot, parameter, listed, clock=clock)
@@ -111,7 +107,7 @@ def configured_routes(snapshot: Snapshot, *, clock: Clock, warn: Warn = ignore_w
         default_transport=queue.default_transport,
         relayhost=queue.relayhost,
         recipient_delimiter=identity.recipient_delimiter,
-        local_recipients=local_recipients() if local.local_recipient_maps else None,
+        local_recipients=_local_recipients(snapshot, tables, clock=clock, warn=warn),
         virtual_aliases=tables("virtual_alias_maps", virtual.virtual_alias_maps),
         canonical=tables("canonical_maps", mapping.canonical_maps),
         sender_canonical=tables("sender_canonical_maps", mapping.sender_canonical_maps),
@@ -135,17 +131,35 @@ def configured_routes(snapshot: Snapshot, *, clock: Clock, warn: Warn = ignore_w
         relays_routes=identity.allow_untrusted_routing,
         unknown_alias="5.1.1 User unknown"
         + (" in virtual alias table" if snapshot.group(SmtpAccess).show_user_unknown_table_name else ""),
-        syntax=AddressSyntax(
-            rewriting=configured_rewriting(snapshot),
-            host=identity.myhostname.encode(),
-            empty_address=queue.empty_address_recipient.encode(),
-            looks_into_quotes=identity.resolve_dequoted_address,
-            null_domain=identity.resolve_null_domain,
-            numeric_domain=identity.resolve_numeric_domain,
-            minus_user=identity.allow_min_user,
-            utf8=snapshot.group(SmtpServer).smtputf8_enable,
-        ),
+        syntax=_syntax(snapshot),
     )
+
+
+def _syntax(snapshot: Snapshot) -> AddressSyntax:
+    """What addresses may be, and how they are completed."""
+    identity, queue = snapshot.group(Identity), snapshot.group(QueueManager)
+    return AddressSyntax(
+        rewriting=configured_rewriting(snapshot),
+        host=identity.myhostname.encode(),
+        empty_address=queue.empty_address_recipient.encode(),
+        looks_into_quotes=identity.resolve_dequoted_address,
+        null_domain=identity.resolve_null_domain,
+        numeric_domain=identity.resolve_numeric_domain,
+        minus_user=identity.allow_min_user,
+        utf8=snapshot.group(SmtpServer).smtputf8_enable,
+    )
+
+
+def _local_recipients(snapshot: Snapshot, tables: OpenTables, *, clock: Clock, warn: Warn) -> Tables | None:
+    """local_recipient_maps; as long as nobody has set it or alias_maps, tables that are missing are none."""
+    names = snapshot.group(LocalRecipients).local_recipient_maps
+    if not names:
+        return None
+    parameter = "local_recipient_maps"
+    if any(snapshot.explicit(name) is not None for name in (parameter, "alias_maps")):
+        return tables(parameter, names)
+    opening = Opening(where=snapshot.place_of(parameter), clock=clock, warn=warn)
+    return tuple(open_default_table(name, opening) for name in names)
 
 
 def server_routes(own: Snapshot, rewrite: Snapshot, *, clock: Clock) -> Routes:
