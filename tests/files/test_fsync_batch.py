@@ -137,3 +137,17 @@ def test_a_kernel_without_it_is_told_at_once(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("sys.platform", "plan9")
     with pytest.raises(OSError, match="not implemented"):
         KernelAio()
+
+
+def test_who_waits_is_given_all_at_once(tmp_path: Path) -> None:
+    # Once for each would wake the caller as many times.
+    descriptors = some_files(tmp_path, 5)
+    aio = KernelAio()
+    assert aio.submit([(descriptor, token) for token, descriptor in enumerate(descriptors)]) == 5
+    done = aio.completed(wait=True)
+    assert sorted(completion.token for completion in done) == [0, 1, 2, 3, 4]
+    assert not any(completion.error for completion in done)
+    assert aio.completed(wait=True) == []
+    aio.close()
+    for descriptor in descriptors:
+        os.close(descriptor)

@@ -36,7 +36,7 @@ class ClientFacts(msgspec.Struct, kw_only=True):
     address_text: str = ""  # made once: several lines of each message have it
 
     def __post_init__(self) -> None:
-        self.address_text = str(self.address)
+        self.address_text = self.address_text or str(self.address)
 
     def move_to(self, address: IPv4Address | IPv6Address | None) -> None:
         """Another client speaks: what a proxy has told us.  None: the proxy does not know its address."""

@@ -209,6 +209,8 @@ class NetworkList(msgspec.Struct, frozen=True):
 
     def contains(self, address: "IPv4Address | IPv6Address", name: str = "") -> bool:
         """Whether a host is in the list; where a table cannot say so, it is not: these lists are about trust."""
+        if not self.entries:
+            return False
         try:
             return self.holds(address, name)
         except TemporaryFault:
@@ -224,14 +226,14 @@ class NetworkList(msgspec.Struct, frozen=True):
         mapped: IPv4Address | None = getattr(address, "ipv4_mapped", None)
         if mapped is not None:
             address = mapped
-        name = name.lower()
+        name, version, number = name.lower(), address.version, int(address)
         for entry in self.entries:
             if isinstance(entry, NetworkTable):
                 found = self._in_table(entry.text, name, str(address))
             elif isinstance(entry, NetworkName):
                 found = self._is_named(entry.text, name)
             else:
-                found = entry.version == address.version and entry.first <= int(address) <= entry.last
+                found = entry.version == version and entry.first <= number <= entry.last
             if found:
                 return not entry.negated
         return False

@@ -11,7 +11,8 @@ FAULTS
 import asyncio
 import socket
 from collections import Counter
-from ipaddress import ip_address
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final
 
 from pillarbox.access.client import ClientFacts
@@ -166,7 +167,7 @@ class SmtpdRole:
         self, policy: SmtpPolicy, peer: tuple[str, int], local: tuple[str, int]
     ) -> ClientFacts:
         """Who is at `peer`, an address and a port, and has connected to `local`."""
-        address = ip_address(peer[0])
+        address, text = _client_address(peer[0])
         name = reverse = UNKNOWN
         if policy.server.smtpd_peername_lookup:
             name, reverse = await self._names.lookup(peer[0])
@@ -178,6 +179,7 @@ class SmtpdRole:
             reverse_name=reverse,
             server_address=local[0],
             server_port=local[1],
+            address_text=text,
         )
         policy.know_networks(client)
         return client
@@ -205,13 +207,12 @@ class SmtpdRole:
 
     def _too_many(self, address: str, client: ClientFacts, service: Service, rate: ClientRate) -> str:
         """What the log says of a client that has too many connections or comes too often; empty if it has not."""
-        if service.policy.is_exempt_from_limits(client):
+        limit = service.policy.server.smtpd_client_connection_count_limit
+        connections = self._per_client[address] + 1
+        is_crowd = 0 < limit < connections
+        if not (is_crowd or rate.has_limit(Event.CONNECTION)) or service.policy.is_exempt_from_limits(client):
             return ""
-        limit, connections = (
-            service.policy.server.smtpd_client_connection_count_limit,
-            self._per_client[address] + 1,
-        )
-        if limit and connections > limit:
+        if is_crowd:
             return (
                 f"Connection concurrency limit exceeded: {connections} from {client.label} "
                 f"for service {service.name}"
@@ -225,7 +226,6 @@ class SmtpdRole:
         auth = self._auth.get(service.auth_path)
         log = self._log.named(service.syslog_name, of_cleanup=service.cleanup_syslog_name)
         service.resolver.warn = lambda text: log(Warned(text, "trivial-rewrite"))
-        local, _ = connection.local_address
         return SmtpSession(
             connection,
             client,
@@ -237,7 +237,10 @@ class SmtpdRole:
             tell=log,
             queued=self._hints,
             authenticator=SmtpAuthenticator(
-                auth, service=service.policy.sasl.smtpd_sasl_service, local=local, remote=client.address_text
+                auth,
+                service=service.policy.sasl.smtpd_sasl_service,
+                local=connection.local_address[0],
+                remote=client.address_text,
             )
             if auth
             else None,
@@ -317,6 +320,13 @@ def open_role(startup: Startup) -> Serve:
         await role.run(control)
 
     return serve
+
+
+@lru_cache(maxsize=1024)
+def _client_address(text: str) -> tuple[IPv4Address | IPv6Address, str]:
+    """A client's address and its text, which busy clients bring with each connection."""
+    address = ip_address(text)
+    return address, str(address)
 
 
 async def _proxied_addresses(

@@ -99,11 +99,14 @@ class KernelAio:
         return taken
 
     def completed(self, *, wait: bool = False) -> list[Completion]:
-        """What has been completed; with `wait`, at least one if any is under way."""
+        """What has been completed; with `wait`, all that is under way."""
         if not self.under_way:
             return []
+        # The kernel wakes us when all are done: once for each would be as many switches between processes.
         call, minimum, timeout = (
-            (self._waiting_call, 1, None) if wait else (self._short_call, 0, ctypes.c_char_p(_AT_ONCE))
+            (self._waiting_call, self.under_way, None)
+            if wait
+            else (self._short_call, 0, ctypes.c_char_p(_AT_ONCE))
         )
         count = self._call(
             _GET_EVENTS,

@@ -88,7 +88,16 @@ def encode_envelope(envelope: NewEnvelope) -> bytes:
 
 def encode_attributes(attributes: Iterable[tuple[bytes, bytes]]) -> bytes:
     """`A` records; attributes without a value are left out."""
-    return b"".join([encode_record(ATTRIBUTE, b"%s=%s" % pair) for pair in attributes if pair[1]])
+    payloads = [b"%s=%s" % pair for pair in attributes if pair[1]]
+    return b"".join(
+        [
+            # Nearly always the length takes one octet.
+            b"A%c%b" % (length, payload)
+            if (length := len(payload)) < 0x80
+            else encode_record(ATTRIBUTE, payload)
+            for payload in payloads
+        ]
+    )
 
 
 def _encode_recipient(recipient: NewRecipient) -> bytes:

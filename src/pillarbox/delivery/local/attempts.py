@@ -4,12 +4,16 @@ STANDARDS
     RFC 3461 §5.2.7
 """
 
+from typing import Final
+
 import msgspec
 
 from pillarbox.delivery.local.recipient_state import State
 from pillarbox.delivery.request import Attempt
 from pillarbox.vocabulary.address import external_form
 from pillarbox.vocabulary.envelope import Notify, without_success
+
+_SUCCESS: Final = int(Notify.SUCCESS)
 
 
 class Attempts:
@@ -48,13 +52,13 @@ class Attempts:
                 report_to,
                 diagnostic=diagnostic,
                 action=action,
-                tells_success=bool(Notify(state.notify) & Notify.SUCCESS),
+                tells_success=bool(state.notify & _SUCCESS),
             )
         )
 
     def expanded(self, state: State, action: str) -> State:
         """An alias or a .forward file reports success itself: those it stands for do not (RFC 3461 §5.2.7)."""
-        if not Notify(state.notify) & Notify.SUCCESS:
+        if not state.notify & _SUCCESS:
             return state
         self.made.append(
             Attempt(

@@ -31,6 +31,8 @@ VERBS: Final[dict[type, str]] = {
 }
 """In the order of the disconnect line."""
 
+_IN_ORDER: Final = (*VERBS.values(), "unknown")
+
 JUNK: Final = frozenset(
     (commands.Helo, commands.Ehlo, commands.Rset, commands.Noop, commands.Vrfy, commands.Etrn, commands.Help)
 )
@@ -52,7 +54,7 @@ class CommandCounts:
             self.add(VERBS[kind], succeeded=succeeded and kind is not commands.XClient)
             if kind in JUNK:
                 self.junk += 1
-        elif isinstance(command, EndOfContent):
+        elif type(command) is EndOfContent:
             if command.chunked:
                 self.add("bdat", succeeded=succeeded)
             elif not succeeded:
@@ -81,8 +83,4 @@ class CommandCounts:
     def totals(self) -> tuple[tuple[str, int, int], ...]:
         """Successes and totals by verb, in the order of the disconnect line."""
         counts = self._by_verb
-        return tuple(
-            (verb, counts[verb][0], counts[verb][1])
-            for verb in (*VERBS.values(), "unknown")
-            if verb in counts
-        )
+        return tuple([(verb, counts[verb][0], counts[verb][1]) for verb in _IN_ORDER if verb in counts])

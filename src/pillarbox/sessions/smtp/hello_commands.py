@@ -76,5 +76,7 @@ def _keywords(session: SessionState) -> list[bytes]:
     words.append(b"CHUNKING")
     if session.offers_requiretls:
         words.append(b"REQUIRETLS")
-    discarded = session.discarded_keywords
+    discarded = session.discarded_keywords.words
+    if not discarded:
+        return words
     return [word for word in words if word.partition(b" ")[0].partition(b"=")[0].decode() not in discarded]

@@ -147,11 +147,10 @@ class SmtpPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
     def is_exempt_from_limits(self, client: ClientFacts) -> bool:
         """smtpd_client_event_limit_exceptions, and whoever speaks for others by XCLIENT."""
-        server = self.server
-        return any(
-            listed.contains(client.address, client.name)
-            for listed in (server.smtpd_client_event_limit_exceptions, server.smtpd_authorized_xclient_hosts)
-        )
+        server, address, name = self.server, client.address, client.name
+        return server.smtpd_client_event_limit_exceptions.contains(
+            address, name
+        ) or server.smtpd_authorized_xclient_hosts.contains(address, name)
 
     def know_networks(self, client: ClientFacts) -> None:
         """Whether a client with this name and address is in mynetworks."""

@@ -251,15 +251,15 @@ class SessionState:
     def tell_engine(self) -> None:
         """Which commands and parameters have a place, as things stand: it changes with TLS and with XCLIENT."""
         policy, in_clear = self.policy, not self.client.uses_tls
+        discarded = self.discarded_keywords.words
         self.engine.tls_required = self.must_start_tls
         self.engine.auth_enabled = (
             self.authenticator is not None
             and policy.sasl.smtpd_sasl_auth_enable
-            and "AUTH" not in self.discarded_keywords
+            and "AUTH" not in discarded
             and not self.must_start_tls
             and not (in_clear and policy.tls.smtpd_tls_auth_only)
         )
-        discarded = self.discarded_keywords
         self.engine.grammar = Grammar(
             strict=policy.server.strict_rfc821_envelopes,
             smtputf8=policy.server.smtputf8_enable and "SMTPUTF8" not in discarded,

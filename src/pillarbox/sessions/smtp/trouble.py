@@ -74,7 +74,7 @@ class Trouble:
         told, self.next_class = self.next_class, ""
         if not reply.is_positive:
             self._found.add(told or _class_of(command, reply, is_refusal=is_refusal))
-        elif isinstance(command, EndOfContent) and command.last:
+        elif type(command) is EndOfContent and command.last:
             self._found.clear()
 
     def add(self, kind: str) -> None:

@@ -248,9 +248,10 @@ class SmtpServer:
             line = self.line_filter(line)
         self._answering = True
         if self.transcript is not None:
-            said = line.line[:80] if isinstance(line, Refused) else line
+            # A struct's class is asked in three times the time that `bytes` takes.
+            said = line if isinstance(line, bytes) else line.line[:80]
             self.transcript.came(without_secrets(said, in_login=state is State.AUTH))
-        if not isinstance(line, bytes):  # which is asked in a third of the time that a struct takes
+        if not isinstance(line, bytes):
             self._command = line
         elif state is State.AUTH:
             self._command = AuthResponse(line)
