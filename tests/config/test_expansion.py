@@ -150,6 +150,6 @@ def test_doubling_is_bounded(leaf: str, message: str) -> None:
 
 
 def test_names_used_are_found_in_every_branch() -> None:
-    """All names a template could refer to are found, chosen or not, nested, compared or converted."""
-    template = "$a ${b?$c} ${d?{${e}}:{$(f)}} ${{$g} == {$h} ? {$i}} ${domain_to_ascii{$j}} $$k"
-    assert set("abcdefghij") == names_used(template)
+    """All names a template could refer to are found, chosen or not, nested, compared or converted, and each time."""
+    template = "$a$a ${b?$c} ${d?{${e}}:{$(f)}} ${{$g} == {$h} ? {$i}} ${domain_to_ascii{$j}} $$k"
+    assert list("aabcdefghij") == sorted(names_used(template))

@@ -7,7 +7,6 @@ from pillarbox.config.name_usage import (
     Usage,
     is_parameter,
     parameter_names,
-    replaced_names,
     service_defaults,
     usage,
 )
@@ -29,7 +28,7 @@ CASES = [  # name, main.cf, master.cf, names of one's own, undefined, unused in 
     ("not expanded here", {"mailbox_command": "$a"}, "", set(), [], [], []),
     ("class", {"smtpd_restriction_classes": "a, b", "a": "permit"}, "", {"a"}, ["b"], [], []),
     ("old name", {"virtual_maps": "x", "relayhost": "$fallback_relay"}, "", {"virtual_maps"}, [], [], []),
-    ("set by the system", {"process_id": "1"}, "", set(), [], ["process_id"], []),
+    ("set by the system", {"process_id": "1"}, "", set(), [], [], []),
     ("attribute of a table", {"virtual_alias_maps": "ldap:a", "a_bind": "no", "a_x": ""}, "", {"a_bind"}, [], ["a_x"], []),
     ("of a table in a value of no parameter", {"b": "ldap:a", "a_bind": "no"}, "", set(), [], ["b", "a_bind"], []),
     ("of a table named by parts", {"virtual_alias_maps": "$b:$c", "b": "ldap", "c": "a", "a_bind": "no"}, "",
@@ -47,7 +46,7 @@ CASES = [  # name, main.cf, master.cf, names of one's own, undefined, unused in 
     ("own of a service", {}, "x unix - - - - - y -o relayhost=$a -o a=1\n", set(), [], [], []),
     ("of another service", {}, "x unix - - - - - y -o relayhost=$a\nz unix - - - - - y -o a=1\n", set(), ["a"], [], ["a"]),
     ("class of a service", {}, "x unix - - - - - y -o smtpd_restriction_classes=a -o a=permit\n", set(), [], [], []),
-    ("read-only in a service", {}, "x unix - - - - - y -o service_name=a\n", set(), [], [], ["service_name"]),
+    ("read-only in a service", {}, "x unix - - - - - y -o service_name=a\n", set(), [], [], []),
 ]  # fmt: skip
 
 
@@ -81,9 +80,8 @@ def test_warnings_in_postfix_words() -> None:
     """The wording is postconf's."""
     found = used({"a": "1", "process_id": "2", "relayhost": "$b"}, "x unix - - - - - y -o c=d\n")
     assert ("main.cf: undefined parameter: b",) == found.undefined
-    assert ("main.cf: unused parameter: a=1", "main.cf: read-only parameter assignment: process_id=2") == (
-        found.unused_in_main
-    )
+    assert ("main.cf: unused parameter: a=1",) == found.unused_in_main
+    assert ("main.cf: read-only parameter assignment: process_id=2",) == found.read_only
     assert ("master.cf: unused parameter: c=d",) == found.unused_in_master
 
 
@@ -99,14 +97,6 @@ def test_braces_that_do_not_match() -> None:
         "master.cf:x/unix: syntax error after '}' in \"{h}i\"",
     )
     assert not used({"relayhost": "{" * 3000 + "}" * 3000}, "").mistakes_in_braces
-
-
-def test_replaced_names() -> None:
-    """An old name is told with the new one."""
-    assert [
-        'main.cf: support for parameter "smtpd_use_tls" will be removed; instead, specify '
-        '"smtpd_tls_security_level"'
-    ] == replaced_names(["relayhost", "smtpd_use_tls"], "main.cf")
 
 
 def test_names_of_services_do_not_hide_parameters() -> None:

@@ -129,13 +129,13 @@ def test_unknown_names(run: Command) -> None:
 
 
 def test_quiet(run: Command) -> None:
-    """-q leaves out warnings of unused, undefined and replaced names."""
-    (run.directory / "main.cf").write_text("misspelt = $nosuch\nsmtpd_use_tls = yes\n")
+    """-q leaves out warnings of unused and undefined names, and of those that the system sets."""
+    (run.directory / "main.cf").write_text("misspelt = $nosuch$nosuch\nprocess_id = 7\n")
     assert (
         "postconf: warning: DIR/main.cf: undefined parameter: nosuch\n"
-        'postconf: warning: DIR/main.cf: support for parameter "smtpd_use_tls" will be removed; instead, '
-        'specify "smtpd_tls_security_level"\n'
-        "postconf: warning: DIR/main.cf: unused parameter: misspelt=$nosuch\n"
+        "postconf: warning: DIR/main.cf: undefined parameter: nosuch\n"
+        "postconf: warning: DIR/main.cf: read-only parameter assignment: process_id=7\n"
+        "postconf: warning: DIR/main.cf: unused parameter: misspelt=$nosuch$nosuch\n"
     ) == run("relayhost").errors
     assert "" == run("-q", "relayhost").errors
 

@@ -83,12 +83,12 @@ def references(template: str) -> Iterator[str | Reference]:
         yield template[position:]
 
 
-def names_used(template: str) -> set[str]:
-    """Every parameter name that the template could refer to, chosen branch or not.
+def names_used(template: str) -> list[str]:
+    """Every parameter name that the template could refer to, chosen branch or not, as often as it does.
 
     ExpansionError on bad syntax, but not for a text inside a reference, which may never be chosen.
     """
-    names: set[str] = set()
+    names: list[str] = []
     for piece in references(template):
         if isinstance(piece, str):
             continue
@@ -99,11 +99,11 @@ def names_used(template: str) -> set[str]:
             case Call(text=text):
                 texts.append(text)
             case name:
-                names.add(name)
+                names.append(name)
         for nested in texts:
             if nested:
                 with suppress(ExpansionError):
-                    names |= names_used(nested)
+                    names += names_used(nested)
     return names
 
 

@@ -25,7 +25,7 @@ from pillarbox.config.logical_lines import BLANKS, read_text
 from pillarbox.config.main_cf import MainCf, parse_main_cf
 from pillarbox.config.master_cf import FIELDS
 from pillarbox.config.master_cf_text import INDENT, LINE_LIMIT, Entry, Setting, entries
-from pillarbox.config.name_usage import READ_ONLY, Usage, is_parameter, parameter_names, replaced_names, usage
+from pillarbox.config.name_usage import READ_ONLY, Usage, is_parameter, parameter_names, usage
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.config.unserved_parameters import UNEXPANDED
 from pillarbox.config.value import BUILT_IN, COMMAND_LINE, Value
@@ -73,8 +73,6 @@ class Listing(msgspec.Struct, frozen=True):
     entries: list[Entry]
     syntax_warnings: tuple[str, ...]
     usage: Usage
-    replaced: tuple[str, ...]
-    """Warnings of parameters that have new names."""
 
     def names(self, classes: frozenset[str], *, only_set: bool) -> list[str]:
         """Names of these classes in order, all of them or those that are set."""
@@ -201,7 +199,6 @@ def read_listing(
         entries=found_entries,
         syntax_warnings=(*found.warnings, *warnings),
         usage=used,
-        replaced=tuple(replaced_names(found.values, main_path)),
     )
 
 

@@ -40,39 +40,6 @@ from pillarbox.vocabulary.faults import ConfigurationFault
 READ_ONLY: Final = frozenset({"process_id", "process_name", "service_name"})
 """Set by the system for each service."""
 
-REPLACED: Final[dict[str, str]] = {
-    "authorized_verp_clients": "smtpd_authorized_verp_clients",
-    "disable_dns_lookups": "smtp_dns_support_level",
-    "fallback_relay": "smtp_fallback_relay",
-    "lmtp_per_record_deadline": "lmtp_per_request_deadline",
-    "postscreen_blacklist_action": "postscreen_denylist_action",
-    "postscreen_dnsbl_ttl": "postscreen_dnsbl_max_ttl",
-    "postscreen_dnsbl_whitelist_threshold": "postscreen_dnsbl_allowlist_threshold",
-    "postscreen_enforce_tls": "postscreen_tls_security_level",
-    "postscreen_use_tls": "postscreen_tls_security_level",
-    "postscreen_whitelist_interfaces": "postscreen_allowlist_interfaces",
-    "lmtp_enforce_tls": "lmtp_tls_security_level",
-    "lmtp_tls_enforce_peername": "lmtp_tls_security_level",
-    "lmtp_tls_per_site": "lmtp_tls_policy_maps",
-    "lmtp_use_tls": "lmtp_tls_security_level",
-    "smtp_enforce_tls": "smtp_tls_security_level",
-    "smtp_per_record_deadline": "smtp_per_request_deadline",
-    "smtp_tls_enforce_peername": "smtp_tls_security_level",
-    "smtp_tls_per_site": "smtp_tls_policy_maps",
-    "smtp_use_tls": "smtp_tls_security_level",
-    "smtpd_client_connection_limit_exceptions": "smtpd_client_event_limit_exceptions",
-    "smtpd_enforce_tls": "smtpd_tls_security_level",
-    "smtpd_per_record_deadline": "smtpd_per_request_deadline",
-    "smtpd_use_tls": "smtpd_tls_security_level",
-    "tlsproxy_client_enforce_tls": "tlsproxy_client_security_level",
-    "tlsproxy_client_per_site": "tlsproxy_client_policy_maps",
-    "tlsproxy_client_use_tls": "tlsproxy_client_security_level",
-    "tlsproxy_enforce_tls": "tlsproxy_tls_security_level",
-    "tlsproxy_use_tls": "tlsproxy_tls_security_level",
-    "virtual_maps": "virtual_alias_maps",
-}
-"""Parameters with old names, and the new ones.  The old ones are still honoured."""
-
 _OLD_NAMES: Final = frozenset(
     {
         "authorized_verp_clients",
@@ -107,6 +74,8 @@ class Usage(msgspec.Struct, frozen=True):
     service_defaults: dict[str, str]
     undefined: tuple[str, ...]
     """Warnings of names that a value refers to and that nobody set."""
+    read_only: tuple[str, ...]
+    """Warnings of names that the system sets, and one of the files, too."""
     unused_in_master: tuple[str, ...]
     """Warnings of names that master.cf sets in vain."""
     unused_in_main: tuple[str, ...]
@@ -162,8 +131,10 @@ def usage(main: Mapping[str, Value], entries: list[Entry], *, main_path: str, ma
     # What only services set may still be what main.cf refers to.
     set_by_services = {name for entry in entries for name in entry.settings}
     undefined = _undefined(values, set(values) | set_by_services, main_path, defaults)
+    read_only = _read_only(values, main_path)
     unused: list[str] = []
     for settings, used in uses:
+        read_only += _read_only(settings, master_path)
         undefined += _undefined(settings, set(values) | set(settings), master_path, defaults)
         unused += _unused(settings, used | used_in_main, master_path, defaults)
     return Usage(
@@ -176,6 +147,7 @@ def usage(main: Mapping[str, Value], entries: list[Entry], *, main_path: str, ma
         of_services=frozenset(_of_services(entries)),
         service_defaults=defaults,
         undefined=tuple(undefined),
+        read_only=tuple(read_only),
         unused_in_master=tuple(unused),
         unused_in_main=tuple(_unused(values, used_in_main, main_path, defaults)),
         unused_in_tables=tuple(table_file_warnings(texts)),
@@ -183,23 +155,13 @@ def usage(main: Mapping[str, Value], entries: list[Entry], *, main_path: str, ma
     )
 
 
-def replaced_names(names: Iterable[str], path: str) -> list[str]:
-    """Warnings of parameters that have new names."""
-    return [
-        f'{path}: support for parameter "{name}" will be removed; instead, specify "{REPLACED[name]}"'
-        for name in names
-        if name in REPLACED
-    ]
-
-
 def _references(values: Mapping[str, str]) -> list[str]:
-    """Names after `$` in the values, and of restriction classes, in order and once each."""
-    found: dict[str, None] = {}
+    """Names after `$` in the values, and of restriction classes, as often as they stand there."""
+    found: list[str] = []
     for name, text in values.items():
         if "$" in text and name not in UNEXPANDED:
-            found |= dict.fromkeys(sorted(names_used(text)))
-    found |= dict.fromkeys(words(values.get("smtpd_restriction_classes", ""), separators=" \t\r\n,"))
-    return list(found)
+            found += names_used(text)
+    return [*found, *words(values.get("smtpd_restriction_classes", ""), separators=" \t\r\n,")]
 
 
 def _texts(
@@ -246,12 +208,20 @@ def _undefined(
     ]
 
 
+def _read_only(values: Mapping[str, str], path: str) -> list[str]:
+    """Warnings of names that the system sets."""
+    return [
+        f"{path}: read-only parameter assignment: {name}={text}"
+        for name, text in values.items()
+        if name in READ_ONLY
+    ]
+
+
 def _unused(values: Mapping[str, str], used: set[str], path: str, defaults: Mapping[str, str]) -> list[str]:
     """Warnings of names that are set and mean nothing."""
-    found: list[str] = []
-    for name, text in values.items():
-        if name in READ_ONLY:
-            found.append(f"{path}: read-only parameter assignment: {name}={text}")
-        elif not is_parameter(name) and name not in _OLD_NAMES and name not in defaults and name not in used:
-            found.append(f"{path}: unused parameter: {name}={text}")
-    return found
+    known = used | READ_ONLY | _OLD_NAMES | set(defaults)
+    return [
+        f"{path}: unused parameter: {name}={text}"
+        for name, text in values.items()
+        if not is_parameter(name) and name not in known
+    ]

@@ -157,7 +157,7 @@ def _show(request: Request, show: Callable[[Listing], Iterable[str]], *, needs_m
     quiet = request.has("-q") or not needs_main_cf
     warn(found.syntax_warnings)
     warn(found.usage.mistakes_in_braces if needs_main_cf else ())
-    warn(() if quiet else (*found.usage.unused_in_tables, *found.usage.undefined, *found.replaced))
+    warn(() if quiet else (*found.usage.unused_in_tables, *found.usage.undefined, *found.usage.read_only))
     for line in show(found):
         print(line)
     warn(() if quiet else found.usage.unused_in_master)
