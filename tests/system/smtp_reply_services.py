@@ -254,7 +254,9 @@ SERVICES: Final[dict[str, dict[str, str]]] = {
         "smtpd_recipient_restrictions": "check_sender_access inline:{ rnaked@s.test=permit_naked_ip_address, "
         "rmx@s.test=permit_mx_backup, rrelay@s.test=check_relay_domains }, reject_unauth_destination",
         "maps_rbl_domains": "rbl.test",
+        "smtpd_authorized_xclient_hosts": "127.0.0.1",
     },
+    "unknown names": {"smtpd_delay_reject": "no", "smtpd_helo_restrictions": "reject_unknown_helo_hostname"},
     "permits": {
         "smtpd_log_access_permit_actions": "static:all",
         "smtpd_client_restrictions": "permit_mynetworks, check_client_access inline:{ 127.0.0.1=OK }",

@@ -61,6 +61,7 @@ def test_tables_that_are_text_read_the_files_when_they_are_opened(files: Path) -
             f"cidr:{files / 'networks'}",
             f"inline:{{ key={name} }}",
             f"static:{name}",
+            f"randmap:{{ {name} }}",
         ),
         where="",
         clock=ManualClock(),
@@ -69,7 +70,7 @@ def test_tables_that_are_text_read_the_files_when_they_are_opened(files: Path) -
     )
     (files / "a").unlink()
     expected = base64.b64encode(b"a\n").decode()
-    assert [table.query("192.0.2.1" if "cidr" in table.name else "key") for table in tables] == [expected] * 5
+    assert [table.query("192.0.2.1" if "cidr" in table.name else "key") for table in tables] == [expected] * 6
     assert [table.query("192.0.2.2" if "cidr" in table.name else "lost") for table in tables[:3]] == [
         None
     ] * 3
@@ -86,6 +87,7 @@ def test_tables_that_are_text_read_the_files_when_they_are_opened(files: Path) -
     ("name", "reason"),
     [
         ("static:/no/such", "open /no/such: No such file or directory"),
+        ("randmap:{ /no/such }", "open /no/such: No such file or directory"),
         (
             "inline:{ a=/no/such }",
             'open /no/such: No such file or directory: "inline:{ a=/no/such }"; need "inline:{name=filename...}"',

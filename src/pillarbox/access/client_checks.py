@@ -148,8 +148,8 @@ async def reject_unknown_helo_hostname(question: Question, subject: Subject) -> 
     name = rejected(
         question.codes.unknown_hostname_reject_code, "4.7.1", helo, Subject.HELO, b"Host not found"
     )
-    if helo.endswith(b"."):
-        return name  # Postfix looks for no name that has a final dot
+    if helo.endswith(b".") or is_address(helo) or not helo.strip(b"0123456789."):
+        return name  # Postfix looks for no name that has a final dot or no letter, nor for a bare address
     try:
         host = host_name(helo.decode("utf-8", "replace"))
         for kind in (RecordType.A, RecordType.AAAA, RecordType.MX):
@@ -166,8 +166,11 @@ async def reject_unknown_helo_hostname(question: Question, subject: Subject) -> 
 
 
 def _bad_literal(question: Question) -> Reply | None:
-    if is_address_literal(question.client.helo):
-        return None
+    return None if is_address_literal(question.client.helo) else bad_address(question)
+
+
+def bad_address(question: Question) -> Reply:
+    """The refusal of a HELO name that looks like an address and is none."""
     return _helo_refused(question, question.codes.invalid_hostname_reject_code, b"invalid ip address")
 
 

@@ -1,9 +1,9 @@
 """Restrictions of old configurations, each with the warning that it has had for years.
 
 DESCRIPTION
-    check_relay_domains is reject_unauth_destination, and permits what that lets pass; reject_maps_rbl asks the
-    zones of maps_rbl_domains; permit_naked_ip_address permits clients that say an address without brackets with
-    HELO.
+    check_relay_domains is reject_unauth_destination, and permits what that lets pass, and clients whose names are
+    in relay_domains; reject_maps_rbl asks the zones of maps_rbl_domains; permit_naked_ip_address permits clients
+    that say an IPv4 address without brackets with HELO, and refuses what looks like one and is none.
 
 STANDARDS
     postconf(5) of Postfix 2.x; RFC 5321 §4.1.3 (an address literal has brackets)
@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Sequence
 from typing import Final
 
 from pillarbox.access.address_checks import permit_auth_destination
+from pillarbox.access.client_checks import bad_address
 from pillarbox.access.question import PERMIT, Outcome, Question, Restriction, Subject, rejected
 from pillarbox.wire.smtp.paths import is_address
 
@@ -37,9 +38,11 @@ def old_restrictions(rbl_checks: Sequence[Restriction]) -> dict[str, Restriction
 
 
 def check_relay_domains(question: Question, subject: Subject) -> Outcome:
-    """Permit or refuse, by the recipient's domain; elsewhere than at RCPT nothing is known of it."""
+    """By the recipient's domain and the client's name; elsewhere than at RCPT nothing is known of them."""
     if question.recipient is None:
         return None
+    if question.resolver.routes.relay_domains.holds(question.client.name.lower()):
+        return PERMIT
     if permit_auth_destination(question, subject) is PERMIT:
         return PERMIT
     code, name = question.codes.relay_domains_reject_code, question.name_of(Subject.RECIPIENT)
@@ -47,8 +50,11 @@ def check_relay_domains(question: Question, subject: Subject) -> Outcome:
 
 
 def permit_naked_ip_address(question: Question, subject: Subject) -> Outcome:
-    """By the HELO name."""
-    return PERMIT if is_address(question.client.helo) else None
+    """By the HELO name, if it has nothing but digits, dots and colons."""
+    helo = question.client.helo
+    if not helo or helo.strip(b"0123456789.:"):
+        return None
+    return PERMIT if is_address(helo) and b":" not in helo else bad_address(question)
 
 
 def _first_of(restrictions: Sequence[Restriction]) -> Restriction:

@@ -120,7 +120,11 @@ class RandomTable:
 
     def __init__(self, text: str, opening: Opening) -> None:
         self.name = f"randmap:{text}"
-        self._values = braced_items("randmap", text, need='need "randmap:{value...}"', opening=opening)
+        values = braced_items("randmap", text, need='need "randmap:{value...}"', opening=opening)
+        try:
+            self._values = [opening.value(value) for value in values]
+        except FileValueFault as fault:
+            raise ConfigurationFault(opening.where, str(fault)) from fault
 
     def query(self, key: str) -> str | None:
         """Any of the values."""
