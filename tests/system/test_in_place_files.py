@@ -239,6 +239,20 @@ def test_users_are_told_to_use_sendmail(host: Host) -> None:
     )
 
 
+def services(host: Host, *names: str) -> None:
+    """service(8) starts, names and stops both halves: by our scripts, or by those of Debian's packages."""
+    host.write("/etc/dovecot/dovecot.conf", "protocols = imap\nssl = no\nmail_location = maildir:~/Maildir\n")
+    for name, process in zip(names, ("master", "dovecot"), strict=True):
+        command = f"service {name} "
+        assert host.run(command + "status").returncode == 3
+        host.output(command + "start")
+        assert host.output(command + "status")
+        assert host.output(f"pgrep -c -x {process}") == "1\n"
+        host.output(f"{command} reload; {command} stop")
+        assert host.run(command + "status").returncode == 3
+        assert host.run(f"pgrep -x {process}").returncode == 1
+
+
 def test_install_take_over_and_uninstall(host: Host) -> None:
     """Dry run, a second run, Debian's commands aside and back, and nothing is left but configuration."""
     before = host.output("cd / && find usr/local etc -type f | sort")
@@ -247,8 +261,10 @@ def test_install_take_over_and_uninstall(host: Host) -> None:
     assert run_pillarbox(host, "install --dry-run", user="bob") == planned
     assert host.output("cd / && find usr/local etc -type f | sort") == before
     assert "write" not in run_pillarbox(host, "install")
+    services(host, "pillarbox-mta", "pillarbox-mailbox")
     said = run_pillarbox(host, "install --take-over")
     assert "move /usr/sbin/postfix of the package postfix aside\n" in said
+    services(host, "postfix", "dovecot")
     assert host.output("readlink /usr/sbin/postfix") == "/usr/local/sbin/postfix\n"
     assert host.output(
         "PATH=/usr/sbin:/usr/bin:/bin; postfix status; cat /etc/systemd/system/postfix.service | grep Type"

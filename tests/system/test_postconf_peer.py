@@ -472,7 +472,7 @@ NEWER_DEFAULTS = set(
 
 OF_DEBIAN = set(
     """
-    alias_database alias_maps daemon_directory html_directory manpage_directory readme_directory
+    alias_database alias_maps html_directory manpage_directory readme_directory
     """.split()
 )
 """Defaults that Debian builds in."""

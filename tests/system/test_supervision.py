@@ -36,6 +36,11 @@ def command_line(pid: int) -> list[str]:
     return Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").decode().split("\0")
 
 
+def name(pid: int) -> str:
+    """What pgrep(1), killall(1) and monitors look for."""
+    return Path(f"/proc/{pid}/comm").read_text().strip()
+
+
 def parent(pid: int) -> int:
     """Its process id."""
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()[1])
@@ -47,6 +52,8 @@ def test_zygote_that_is_killed_takes_its_roles_along(rootless_system: MailSystem
     before = rootless_system.roles()
     for role in ("delivery", "smtp", "qmgr", "smtpd"):
         assert command_line(before[role])[1:] == ["-I", "-m", f"pillarbox.daemons.{role}"]
+        assert name(before[role]) == {"delivery": "local"}.get(role, role)
+    assert (name(before["mta supervisor"]), name(before["mailbox supervisor"])) == ("master", "dovecot")
     zygote = parent(before["qmgr"])
     assert command_line(zygote)[1:] == ["-I", "-m", "pillarbox.daemons.zygote"]
     assert parent(zygote) == before["mta supervisor"]

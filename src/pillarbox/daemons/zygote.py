@@ -33,13 +33,21 @@ import msgspec
 
 from pillarbox.daemons.startup import read_startup, tell_mistakes
 from pillarbox.net.channel import receive_available
-from pillarbox.net.command_line import show_command_line
+from pillarbox.net.command_line import show_command_line, show_name
 from pillarbox.net.descriptors import allow_descriptors
 from pillarbox.net.forks import die_with
 from pillarbox.net.startup import MAX_PASSED, Fork
 
 _IGNORED: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """The terminal's and the service manager's signals are the supervisor's and the roles' business."""
+_NAMES: Final = {
+    "auth_worker": "auth",
+    "delivery": "local",
+    "login": "imap-login",
+    "quota_status": "quota-status",
+    "spawner": "imap",
+}
+"""Roles that have other names than their modules: those of the programs whose work they do, or most of it."""
 _ORDER: Final = msgspec.msgpack.Decoder(Fork)
 
 
@@ -128,6 +136,8 @@ class Zygote:
                 child.report.close()
             os.close(passed[0])
             show_command_line([sys.orig_argv[0], "-I", "-m", order.module])
+            module = order.module.rpartition(".")[2]
+            show_name(_NAMES.get(module, module))
             startup = read_startup(passed[1], dict(zip(order.numbers, passed[2:], strict=True)))
             os.chdir(startup.directory)
             importlib.import_module(order.module).main(startup)
@@ -164,6 +174,7 @@ def serve(channel: socket.socket) -> None:
         signal.signal(number, signal.SIG_IGN)
     allow_descriptors()
     show_command_line([sys.orig_argv[0], "-I", "-m", __spec__.name])
+    show_name("zygote")
     channel.send(b"ready")
     Zygote(channel).serve()
 

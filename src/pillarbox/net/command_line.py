@@ -1,9 +1,10 @@
-"""What ps(1) shows of a process that was forked and not exec'd.
+"""What ps(1) and pgrep(1) show of a process: a command line, and a name that admins and monitors look for.
 
 STANDARDS
-    proc_pid_cmdline(5), proc_pid_stat(5)
+    proc_pid_cmdline(5), proc_pid_comm(5), proc_pid_stat(5)
 """
 
+import contextlib
 import ctypes
 import functools
 from collections.abc import Sequence
@@ -23,6 +24,12 @@ def show_command_line(words: Sequence[str]) -> None:
         return  # they are not told
     text = b"".join(word.encode() + b"\0" for word in words)[: end - begin - 1]
     ctypes.memmove(begin, text.ljust(end - begin, b"\0"), end - begin)
+
+
+def show_name(name: str) -> None:
+    """What this process is called: 15 octets, as `pgrep -x` and `killall` have it."""
+    with contextlib.suppress(OSError):  # there is no /proc
+        Path("/proc/self/comm").write_bytes(name.encode())
 
 
 @functools.cache

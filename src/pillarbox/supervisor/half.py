@@ -47,6 +47,8 @@ class Half(msgspec.Struct, kw_only=True):
     roles: tuple[Role, ...]
     more_locks: tuple[LockFile, ...] = ()
     """Besides the pid file: whoever holds one of these runs on the same data."""
+    process_name: str
+    """Of its supervisor."""
     syslog_name: str = "postfix"
     longest_throttle: float = 60.0
     """Seconds to wait at most before a role that ends again and again is started once more."""

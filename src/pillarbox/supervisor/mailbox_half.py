@@ -63,6 +63,7 @@ def mailbox_half(
     ]
     return Half(
         name="mailbox",
+        process_name="dovecot",
         pid_file=f"{settings.base_dir}/master.pid",
         pid_form=b"%d\n",
         keeps_pid_file=False,

@@ -105,6 +105,7 @@ def mta_half(
     )
     return Half(
         name="mta",
+        process_name="master",
         pid_file=f"{queue}/pid/master.pid",
         more_locks=(LockFile(f"{paths.data_directory}/master.lock", mail_owner),),
         status_socket=status_socket,

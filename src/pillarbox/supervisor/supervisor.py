@@ -21,6 +21,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from pillarbox.net.command_line import show_name
 from pillarbox.net.startup import Startup, Surroundings
 from pillarbox.net.tcp_window import set_window
 from pillarbox.observability.events import EventSink, Warned
@@ -86,6 +87,7 @@ class Supervisor:
 
     async def run(self, *, ready: Callable[[], None]) -> int:
         """Start everything, call `ready` when all serve, and go on until a signal; its number."""
+        show_name(self._half.process_name)
         locks = HeldLocks(self._half.locks)
         status = UnixListener("status", self._half.status_socket)
         loop = asyncio.get_running_loop()

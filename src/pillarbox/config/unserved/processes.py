@@ -48,7 +48,7 @@ trace_service_name = trace
         Kind.NO_EFFECT,
         "this file or directory is not used",
         """
-daemon_directory = /usr/libexec/postfix
+daemon_directory = /usr/lib/postfix/sbin
 html_directory = no
 mailq_path = /usr/bin/mailq
 manpage_directory = /usr/local/man

@@ -73,6 +73,7 @@ _UNITS: Final = {
     "dovecot": ("Pillarbox POP3 and IMAP server", "pillarbox-mailbox", "dovecot -F"),
 }
 _UNIT_DIRECTORY: Final = Path("/etc/systemd/system")
+_INIT_SCRIPTS: Final = Path("/etc/init.d")
 _PACKAGED_UNITS: Final = (Path("/lib/systemd/system"), Path("/usr/lib/systemd/system"))
 _INSTANCES: Final = "postfix@.service"
 
@@ -208,11 +209,34 @@ class Installer:
             self._print(change)
 
     def _services(self) -> None:
-        if not Path("/run/systemd/system").is_dir() and not _UNIT_DIRECTORY.is_dir():
+        has_systemd = Path("/run/systemd/system").is_dir()
+        if has_systemd or _UNIT_DIRECTORY.is_dir():
+            self._units()
+        if not has_systemd and _INIT_SCRIPTS.is_dir():
+            self._init_scripts()
+        elif not has_systemd and not _UNIT_DIRECTORY.is_dir():
             self._print(
                 "note: there is no systemd here; start the two halves with `postfix start` and `dovecot`"
             )
-            return
+
+    def _init_scripts(self) -> None:
+        """For service(8) of hosts and containers that have no systemd.
+
+        Those of Debian's packages stay: with `take_over` the commands that they run are ours.
+        """
+        for original, (description, own, _command) in _UNITS.items():
+            theirs = _INIT_SCRIPTS / original
+            is_there = theirs.exists() and str(theirs) not in self._manifest.files
+            if is_there and self._take_over:
+                continue
+            name = own if is_there else original
+            path = _INIT_SCRIPTS / name
+            text = texts.init_script(original, name, description, prefix=str(self._prefix))
+            if not path.exists() or path.read_text() != text:
+                self._do(f"write {path}", _Write(path, text, 0o755))
+            self._ours(path)
+
+    def _units(self) -> None:
         for original, (description, own, command) in _UNITS.items():
             name = original if self._take_over else own
             path = _UNIT_DIRECTORY / f"{name}.service"
@@ -298,11 +322,11 @@ class _Run:
 
 
 class _Write:
-    def __init__(self, path: Path, text: str) -> None:
-        self._path, self._text = path, text
+    def __init__(self, path: Path, text: str, mode: int = 0o644) -> None:
+        self._path, self._text, self._mode = path, text, mode
 
     def __call__(self) -> None:
-        _write(self._path, self._text, 0o644)
+        _write(self._path, self._text, self._mode)
 
 
 class _Link:

@@ -1,4 +1,4 @@
-"""Files that an installation writes where there are none yet: configuration and units of the service manager."""
+"""Files that an installation writes where there are none yet: configuration, units of systemd, scripts of init."""
 
 from typing import Final
 
@@ -100,3 +100,74 @@ def unit(original: str, description: str, *, start: str, own_name: bool) -> str:
     """A unit for systemd.  One with a name of its own cannot run while the original's does."""
     conflicts = f"Conflicts={original}.service\n" if own_name else ""
     return _UNIT.format(description=description, original=original, conflicts=conflicts, start=start)
+
+
+_INIT_SCRIPT: Final = """\
+#!/bin/sh
+### BEGIN INIT INFO
+# Provides:          {provides}
+# Required-Start:    $local_fs $remote_fs $syslog $named $network $time
+# Required-Stop:     $local_fs $remote_fs $syslog $named $network
+# Default-Start:     2 3 4 5
+# Default-Stop:      0 1 6
+# Short-Description: {description}
+### END INIT INFO
+
+is_running() {{
+    {is_running}
+}}
+
+case "$1" in
+start)
+    is_running || {start}
+    ;;
+stop)
+    ! is_running || {stop}
+    ;;
+restart)
+    "$0" stop && "$0" start
+    ;;
+reload|force-reload)
+    {reload}
+    ;;
+status)
+    if is_running; then
+        echo "{name} is running."
+    else
+        echo "{name} is not running."
+        exit 3
+    fi
+    ;;
+*)
+    echo "Usage: $0 {{start|stop|restart|reload|force-reload|status}}" >&2
+    exit 2
+    ;;
+esac
+"""
+_INIT_COMMANDS: Final = {
+    "postfix": {
+        "provides": "{name} mail-transport-agent",
+        "is_running": "{sbin}/postfix status 2>/dev/null",
+        "start": "{sbin}/postfix start",
+        "stop": "{sbin}/postfix stop",
+        "reload": "{sbin}/postfix reload",
+    },
+    "dovecot": {
+        "provides": "{name}",
+        "is_running": 'kill -0 "$(cat "$({bin}/doveconf -h base_dir)/master.pid" 2>/dev/null)" 2>/dev/null',
+        "start": "{sbin}/dovecot",
+        "stop": "{sbin}/dovecot stop",
+        "reload": "{sbin}/dovecot reload",
+    },
+}
+
+
+def init_script(original: str, name: str, description: str, *, prefix: str) -> str:
+    """A script for /etc/init.d: what `service NAME start` runs where there is no systemd.
+
+    Exit statuses are those of the Linux Standard Base: 0 also for a start of what runs and a stop of what does not,
+    2 for arguments that are none, 3 for the status of what does not run.
+    """
+    words = {"name": name, "sbin": f"{prefix}/sbin", "bin": f"{prefix}/bin"}
+    commands = {what: command.format(**words) for what, command in _INIT_COMMANDS[original].items()}
+    return _INIT_SCRIPT.format(name=name, description=description, **commands)
