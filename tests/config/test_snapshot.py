@@ -87,7 +87,12 @@ FAULTS = [
     ("smtpd_recipient_limit", "many", SmtpServer, '"many" is not a number of digits only'),
     ("disable_vrfy_command", "true", SmtpServer, '"true" is neither yes nor no'),
     ("reject_code", "600", SmtpAccess, '"600" is above the maximum of 599'),
-    ("mynetworks", "10.0.0.1/8", Identity, 'bad net/mask pattern: "10.0.0.1/8"'),
+    (
+        "mynetworks",
+        "10.0.0.1/8",
+        Identity,
+        'non-null host address bits in "10.0.0.1/8", perhaps you should use "10.0.0.0/8" instead',
+    ),
     (
         "smtpd_forbid_bare_newline",
         "maybe",

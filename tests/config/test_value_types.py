@@ -1,5 +1,6 @@
 """From text to values: what each type takes, and what it refuses."""
 
+import re
 from ipaddress import ip_address
 
 import msgspec
@@ -136,7 +137,8 @@ def test_networks(text: str, inside: list[str], outside: list[str]) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("192.0.2.1/24", "bad net/mask pattern"),
+        ("192.0.2.1/24", '"192.0.2.1/24", perhaps you should use "192.0.2.0/24" instead'),
+        ("[2001:db8::1]/32", 'perhaps you should use "[2001:db8::]/32" instead'),
         ("192.0.2.0/33", "bad net/mask pattern"),
         ("192.0.2.0/+8", "bad net/mask pattern"),
         ("192.0.2.0/255.255.255.0", "bad net/mask pattern"),
@@ -151,7 +153,7 @@ def test_networks(text: str, inside: list[str], outside: list[str]) -> None:
 )
 def test_bad_networks(text: str, message: str) -> None:
     """What is no network is refused: a typing error must not trust strangers."""
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=re.escape(message)):
         network_list(text)
 
 

@@ -325,12 +325,16 @@ def _network(pattern: Pattern) -> Network:
         prefix = (
             decimal(length.encode("ascii", errors="replace"), max_digits=3) if slash else start.max_prefixlen
         )
-        block: IPv4Network | IPv6Network = ip_network((start, prefix), strict=True)
+        block: IPv4Network | IPv6Network = ip_network((start, prefix), strict=False)
     except ValueError:
         raise ValueError(
-            f'bad net/mask pattern: "{pattern.text}": the prefix is 0 to {start.max_prefixlen}, '
-            "and the address has no bits set beyond it"
+            f'bad net/mask pattern: "{pattern.text}": the prefix is 0 to {start.max_prefixlen}'
         ) from None
+    if block.network_address != start:
+        net = str(block) if start.version == 4 else f"[{block.network_address}]/{prefix}"
+        raise ValueError(
+            f'non-null host address bits in "{pattern.text}", perhaps you should use "{net}" instead'
+        )
     return Network(
         pattern.text,
         start.version,
