@@ -142,7 +142,11 @@ class MessageDirectories:
 
     def _mtimes(self) -> tuple[int, int]:
         new, cur = self.places
-        return self._mtime_of(new), self._mtime_of(cur)
+        stat = self._files.stat
+        try:
+            return stat(new).st_mtime_ns, stat(cur).st_mtime_ns
+        except FileNotFoundError as error:
+            raise NoSuchMailbox(os.fsdecode(self._directory)) from error
 
     def _mtime_of(self, place: bytes) -> int:
         try:

@@ -230,8 +230,9 @@ class Conversation:
             finally:
                 self._heeding = self.is_waiting = False
             if data is not None:
-                self._note_activity()
-                self.silent_since = self.rests_since
+                self.rests_since = self.silent_since = self.clock.monotonic()
+                if self._parking is not None:
+                    self._may_park(rests=False)
                 return data
             if self.wait.shutting_down or self._parking is None:
                 break
@@ -239,13 +240,10 @@ class Conversation:
         if self.wait.shutting_down:
             return Woken.SHUTDOWN
         if heed_changes and self._changed:
-            self._note_activity()
+            self.rests_since = self.clock.monotonic()
+            self._may_park(rests=False)
             return Woken.CHANGE
         return Woken.CALLED if self.wait.woken else Woken.TIME_UP
-
-    def _note_activity(self) -> None:
-        self.rests_since = self.clock.monotonic()
-        self._may_park(rests=False)
 
     def _may_park(self, *, rests: bool) -> bool:
         """Answer whoever asked; whether to park."""
@@ -449,8 +447,9 @@ class Conversation:
     @property
     def notifies(self) -> bool:
         """Whether the client may be told something while no command is in progress."""
-        idle = self.engine.between_commands and not self.runs_beside
-        return self.notifications is not None and idle
+        if self.notifications is None:  # as nearly always
+            return False
+        return self.engine.between_commands and not self.runs_beside
 
     async def tell_unasked(self) -> None:
         """News while no command is in progress (RFC 5465)."""
