@@ -42,7 +42,7 @@ CASES = [
 def test_filter(key: str, value: str | None, expected: tuple[str, str, str], warnings: int) -> None:
     """An outcome, and the same as one of several attempts."""
     told: list[str] = []
-    status_filter = StatusFilter([Table({key: value})], warn=told.append)
+    status_filter = StatusFilter([Table({key: value})], parameter="x", warn=told.append)
     dsn, _, text = key.partition(" ")
     status = {"2": "sent", "4": "deferred", "5": "bounced"}[dsn[0]]
     found = status_filter.outcome(Outcome(status, dsn, text))
@@ -60,5 +60,5 @@ def test_mail_that_is_passed_on_is_no_result_yet() -> None:
     """Whoever takes it has a filter of its own."""
     attempt = Attempt(b"a@b", b"", "passed", "2.0.0", "lmtp:x")
     outcome = Outcome("sent", "2.0.0", "", attempts=[attempt])
-    status_filter = StatusFilter([Table({"2.0.0 lmtp:x": "5.0.0 no"})], warn=lambda text: None)
+    status_filter = StatusFilter([Table({"2.0.0 lmtp:x": "5.0.0 no"})], parameter="x", warn=lambda text: None)
     assert status_filter.outcome(outcome) == outcome

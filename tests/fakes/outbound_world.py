@@ -39,6 +39,7 @@ minimal_backoff_time = 3600s
 maximal_backoff_time = 3600s
 """
 """What stands in main.cf of both hosts in any case."""
+MESSAGE: Final = b"Subject: hello\r\nMessage-Id: <1@sender.test>\r\nDate: Tue, 1 Dec 2026 00:00:00 +0000\r\nFrom: alice@sender.test\r\n\r\nHello.\r\n.\r\n..two dots\r\n"
 _LAST: Final = "Return-Path: <last@sender.test>"
 
 
@@ -49,6 +50,9 @@ class Server(msgspec.Struct, frozen=True):
     preference: int = 10
     tls: ssl.SSLContext | None = None
     lmtp: bool = False
+    port: int = 25
+    wrapped: bool = False
+    note_tls: bool = False
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,9 +62,10 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     servers: tuple[Server, ...] = (Server(),)
     records: str = ""  # instead of MX records for the servers
     recipients: tuple[str, ...] = ("bob",)
-    message: bytes = b"Subject: hello\r\nMessage-Id: <1@sender.test>\r\nDate: Tue, 1 Dec 2026 00:00:00 +0000\r\nFrom: alice@sender.test\r\n\r\nHello.\r\n.\r\n..two dots\r\n"
+    message: bytes = MESSAGE
     parameters: tuple[str, str] = ("", "")  # of MAIL and RCPT
     at: str = ""  # the scenario whose domain it is
+    sender: str = ""  # instead of SENDER
 
     @property
     def domain(self) -> str:
@@ -99,7 +104,15 @@ class World:
         self.network = Network(directory, zones)
         for name, place, one in listening:
             _ip(f"address add {place}/32 dev internet")
-            served = ScriptedServer(place, 25, one.replies, tls=one.tls, lmtp=one.lmtp)
+            served = ScriptedServer(
+                place,
+                one.port,
+                one.replies,
+                tls=one.tls,
+                wrapped=one.wrapped,
+                lmtp=one.lmtp,
+                notes_tls=one.note_tls,
+            )
             self.servers.setdefault(name, []).append(served)
         _ip(f"address add {address(19)}/32 dev internet")
         self.theirs = self._host(2, PACKAGED)
@@ -141,8 +154,7 @@ class World:
     def _play(self, scenario: Scenario, host: Host, settled: bool) -> tuple[str, str, str]:
         servers = self.servers.get(scenario.name, [])
         for server in servers:
-            server.conversations.clear()
-            server.messages.clear()
+            server.forget()
         maildir = host.file("/home/alice/Maildir")
         old = set(maildir.glob("new/*"))
         logged = len(host.log())
@@ -158,7 +170,7 @@ class World:
         host.output("postsuper -d ALL deferred 2>/dev/null; true")
         return (
             "\n".join(normal_line(line) for line in lines if _counts(line)),
-            "\n".join(_conversation(server) for server in servers),
+            "\n".join(conversation(server) for server in servers),
             "\n".join(
                 sorted(normal_notice(text) for text in returned if not text.startswith(_LAST))
                 if settled
@@ -173,7 +185,7 @@ def submit(host: Host, scenario: Scenario) -> str:
     with host.connect(25) as sock, sock.makefile("rb") as file:
         commands = [
             b"EHLO client.test\r\n",
-            f"MAIL FROM:<{SENDER}>{scenario.parameters[0]}\r\n".encode(),
+            f"MAIL FROM:<{scenario.sender or SENDER}>{scenario.parameters[0]}\r\n".encode(),
             *(
                 f"RCPT TO:<{name}@{scenario.domain}>{scenario.parameters[1]}\r\n".encode()
                 for name in scenario.recipients
@@ -194,12 +206,12 @@ def submit(host: Host, scenario: Scenario) -> str:
 def until_over(host: Host, queue_id: str, *, recipients: int, since: int) -> None:
     """Wait until a message has been tried for each recipient, and what comes of that is delivered."""
     until(
-        lambda: _is_over(host.log()[since:], queue_id, recipients),
+        lambda: is_over(host.log()[since:], queue_id, recipients),
         what=lambda: f"{queue_id} is delivered or not: {host.log()[since:]}",
     )
 
 
-def _is_over(log: str, queue_id: str, recipients: int) -> bool:
+def is_over(log: str, queue_id: str, recipients: int) -> bool:
     attempts = len(re.findall(rf"{queue_id}: to=.*status=", log))
     if attempts < recipients:
         return False
@@ -208,8 +220,9 @@ def _is_over(log: str, queue_id: str, recipients: int) -> bool:
         return False
     if f"{queue_id}: removed" in log:
         return True
-    bounced = "status=bounced" in log
-    return "status=deferred" in log and (not bounced or bool(notices))
+    bounced = re.search(rf"{queue_id}: .*status=bounced", log) is not None
+    waits = "status=deferred" in log or "status=SOFTBOUNCE" in log
+    return waits and (not bounced or bool(notices))
 
 
 def settle(host: Host, *, since: int) -> None:
@@ -225,7 +238,7 @@ def settle(host: Host, *, since: int) -> None:
 def _is_settled(log: str) -> bool:
     """Whether each message is gone, deferred, or was refused when all of it had been read."""
     queued = re.findall(r"/cleanup\[\d+\]: (\w+): message-id", log)
-    ended = r"removed|to=.*status=deferred|(?:milter-)?reject: |discard: "
+    ended = r"removed|to=.*status=(?:deferred|SOFTBOUNCE)|(?:milter-)?reject: |discard: "
     return all(re.search(f": {queue_id}: (?:{ended})", log) for queue_id in queued)
 
 
@@ -234,9 +247,12 @@ def _counts(line: str) -> bool:
     return bool(re.search(r"postfix/(?:smtp|bounce|error|lmtp|discard)\[", line))
 
 
-def _conversation(server: ScriptedServer) -> str:
-    said = "\n".join(line.decode("utf-8", "replace") for line in server.said)
-    content = "\n".join(message.decode("utf-8", "replace") for message in server.messages)
+def conversation(server: ScriptedServer, *, in_order: bool = True) -> str:
+    """What a server was told; not `in_order`: by clients that came when they liked."""
+    talks = ["\n".join(line.decode("utf-8", "replace") for line in talk) for talk in server.conversations]
+    messages = [message.decode("utf-8", "replace") for message in server.messages]
+    said = "\n".join(talks if in_order else sorted(talks))
+    content = "\n".join(messages if in_order else sorted(messages, key=normal_text))
     said = re.sub(r" PORT=\d+", " PORT=N", re.sub(r" IDENT=\w+", " IDENT=ID", said))
     return re.sub(r"SIZE=\d+", "SIZE=N", said) + "\n" + normal_text(content)
 

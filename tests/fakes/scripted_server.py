@@ -50,8 +50,14 @@ class ScriptedServer:
         tls: ssl.SSLContext | None = None,
         wrapped: bool = False,
         lmtp: bool = False,
+        notes_tls: bool = False,
     ) -> None:
-        """`replies` in place of the defaults; `wrapped`: TLS from the first octet."""
+        """`replies` in place of the defaults; `wrapped`: TLS from the first octet.
+
+        `notes_tls`: what was agreed on stands among the lines of the client.
+        """
+        self._notes_tls = notes_tls
+        self._tls_names: dict[int, str | None] = {}  # SNI, by socket
         self.replies: dict[str, bytes | Callable[[bytes], bytes]] = {**_DEFAULT, **(replies or {})}
         self.conversations: list[list[bytes]] = []
         self.messages: list[bytes] = []
@@ -65,6 +71,7 @@ class ScriptedServer:
         self._socket = socket.create_server(
             (address, port), backlog=50, family=socket.AF_INET6 if ":" in address else socket.AF_INET
         )
+        self.address = address
         self.port = int(self._socket.getsockname()[1])
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -72,6 +79,11 @@ class ScriptedServer:
         """Accept no more."""
         self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
+
+    def forget(self) -> None:
+        """As if nobody had come."""
+        for known in (self.conversations, self.messages, self.transactions, self.clients):
+            known.clear()
 
     @property
     def said(self) -> list[bytes]:
@@ -104,16 +116,31 @@ class ScriptedServer:
 
     def _secured(self, client: socket.socket) -> socket.socket:
         assert self._tls is not None
+        if self._notes_tls:
+            self._tls.sni_callback = self._note_name
         secured = self._tls.wrap_socket(client, server_side=True, do_handshake_on_connect=False)
         self._local.ends.callback(secured.close)
         secured.do_handshake()
         return secured
+
+    def _note_name(self, client: ssl.SSLObject | ssl.SSLSocket, name: str | None, _: ssl.SSLContext) -> None:
+        self._tls_names[id(client)] = name
+
+    def _note_tls(self, client: socket.socket, lines: list[bytes]) -> None:
+        if self._notes_tls and isinstance(client, ssl.SSLSocket):
+            known = client.cipher()
+            named = self._tls_names.pop(id(client), None)
+            subject = (client.getpeercert() or {}).get("subject", ())
+            lines.append(
+                f"({known[1]} {known[0]} SNI={named} certificate={subject})".encode() if known else b"()"
+            )
 
     def _converse(self, client: socket.socket) -> None:
         lines: list[bytes] = []
         self.conversations.append(lines)
         if self._wrapped:
             client = self._secured(client)
+            self._note_tls(client, lines)
         file = client.makefile("rb")
         accepted = 0
         if not self._say(client, "greeting", b""):
@@ -132,6 +159,7 @@ class ScriptedServer:
                 accepted += 1
             if verb == "STARTTLS" and said[:1] == b"2" and self._tls is not None:
                 client = self._secured(client)
+                self._note_tls(client, lines)
                 file = client.makefile("rb")
             if verb == "DATA" and said[:1] == b"3":
                 if not self._take_content(client, file, lines, accepted):

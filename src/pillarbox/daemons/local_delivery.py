@@ -218,7 +218,12 @@ class _Services:
         tables = self._opened.filters.get(request.transport, ())
         if not tables:
             return outcomes
-        status_filter = StatusFilter(tables, warn=lambda text: self._tell(Warned(text)))
+        program = "pipe" if request.transport in self._pipes else "local"
+        status_filter = StatusFilter(
+            tables,
+            parameter=f"{program}_delivery_status_filter",
+            warn=lambda text: self._tell(Warned(text)),
+        )
         return [status_filter.outcome(outcome) for outcome in outcomes]
 
     async def _outcomes(self, request: DeliverRecipients, descriptor: int) -> list[Outcome]:

@@ -233,7 +233,9 @@ class _QueueManagerRole:
                 owners=service.owners,
                 agents=agents,
                 status_filter=StatusFilter(
-                    service.filter_tables, warn=lambda text: tell(events.Warned(text))
+                    service.filter_tables,
+                    parameter="virtual_delivery_status_filter",
+                    warn=lambda text: tell(events.Warned(text)),
                 ),
             )
             for name, service in self._mailbox_services.items()

@@ -24,7 +24,9 @@ _STATUS: Final = re.compile(r"([245]\.[0-9]{1,3}\.[0-9]{1,3})\s+(.+)", re.ASCII 
 class StatusFilter:
     """One filter; without tables it changes nothing."""
 
-    def __init__(self, tables: Sequence[LookupTable], *, warn: Callable[[str], None]) -> None:
+    def __init__(self, tables: Sequence[LookupTable], *, parameter: str, warn: Callable[[str], None]) -> None:
+        """`parameter` is the name of the setting, for warnings."""
+        self._parameter = parameter
         self._tables = tables
         self._warn = warn
 
@@ -55,6 +57,6 @@ class StatusFilter:
             return status, dsn, text
         match = _STATUS.fullmatch(found)
         if match is None or (match[1][0] == "2") != (status == "sent"):
-            self._warn(f'delivery status filter: "{found}" cannot take the place of "{dsn} {text}"')
+            self._warn(f"{self._parameter}: bad status code: {found}")
             return status, dsn, text
         return {"2": "sent", "4": "deferred", "5": "bounced"}[match[1][0]], match[1], match[2]

@@ -15,6 +15,7 @@ from pillarbox.delivery.smtp.session import Session
 from pillarbox.delivery.smtp.transaction import Stale, Transaction, Verdict
 from pillarbox.net.dns.stub_resolver import StubResolver
 from pillarbox.net.system_clock import SystemClock
+from pillarbox.tables.ehlo_keywords import DiscardedKeywords
 
 
 class Server:
@@ -83,7 +84,7 @@ def converse(
     async def run() -> list[tuple[str, str]]:
         session = Session(
             Conversation(server, Target("mx.x.test", "192.0.2.1", 25)),
-            discarded=frozenset(),
+            discarded=DiscardedKeywords(),
             rules=service.rules,
             destination=Destination("x.test", "x.test", 25, mx=True),
             policy=TlsPolicy(level="none"),

@@ -61,8 +61,9 @@ class SmtpClient:
     )
     smtp_dns_support_level: Literal["", "disabled", "enabled", "dnssec"] = parameter(
         "",
-        doc="How much is asked of the DNS. disabled: no more than with disable_dns_lookups, and addresses of hosts "
-        "come from /etc/hosts alone. dnssec: with proofs, as DANE needs them. Empty: as disable_dns_lookups says.",
+        doc="How much is asked of the DNS. disabled: no more than with disable_dns_lookups: addresses of "
+        "hosts are found as other programs find them. dnssec: with proofs, as DANE needs them. Empty: as "
+        "disable_dns_lookups says.",
     )
     smtp_dns_resolver_options: tuple[str, ...] = parameter(
         "",

@@ -37,6 +37,7 @@ from pillarbox.routing.address_maps import AddressMaps
 from pillarbox.routing.configured_mappings import own_address_maps
 from pillarbox.tables.cache_store import open_store
 from pillarbox.tables.debugged_peers import debugged_peers
+from pillarbox.tables.ehlo_keywords import KeywordPolicy
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.faults import ConfigurationFault
 from pillarbox.wire.sasl_client import OPTIONS
@@ -87,8 +88,9 @@ def open_service(
         dane=DanePolicies(resolvers.resolver, policies, rules),
         passwords=tables("smtp_sasl_password_maps", sasl.smtp_sasl_password_maps),
         login_failures=_login_failures(settings),
-        discarded=tables(
-            "smtp_discard_ehlo_keyword_address_maps", client.smtp_discard_ehlo_keyword_address_maps
+        discarded=KeywordPolicy(
+            client.smtp_discard_ehlo_keywords,
+            tables("smtp_discard_ehlo_keyword_address_maps", client.smtp_discard_ehlo_keyword_address_maps),
         ),
         kept=tables(
             "smtp_connection_cache_destinations",
@@ -100,6 +102,7 @@ def open_service(
         if client.smtp_reply_filter
         else None,
         status_filter=tables("smtp_delivery_status_filter", client.smtp_delivery_status_filter),
+        status_filter_title=f"{prefix}_delivery_status_filter",
         dns_filter=resolvers.dns_filter,
         probed=resolvers.probed,
         destinations=destinations,
@@ -115,6 +118,7 @@ def open_service(
         workarounds=Workarounds(
             client.smtp_pix_workarounds,
             tables("smtp_pix_workaround_maps", client.smtp_pix_workaround_maps),
+            threshold=client.smtp_pix_workaround_threshold_time,
             where=where("smtp_pix_workarounds"),
         ),
         minimal_backoff=queue.minimal_backoff_time,

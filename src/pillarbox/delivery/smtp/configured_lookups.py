@@ -59,6 +59,8 @@ def open_resolvers(
 def mail_exchangers(settings: ServiceSettings, resolver: Resolver) -> MailExchangers:
     """The hosts of a destination, in the order that the settings want."""
     client, exchange, identity = settings.client, settings.exchange, settings.identity
+    level = client.smtp_dns_support_level
+    asks_no_mx = level == "disabled" or (exchange.disable_dns_lookups and not level)
     protocols = set(identity.inet_protocols)
     own = {str(ip_interface(address).ip) for _, address in settings.snapshot.facts.interfaces}
     own |= {address.strip("[]") for address in identity.proxy_interfaces}
@@ -67,11 +69,7 @@ def mail_exchangers(settings: ServiceSettings, resolver: Resolver) -> MailExchan
         HostLookup(
             resolver,
             clock=settings.clock,
-            methods=("files",)
-            if client.smtp_dns_support_level == "disabled"
-            else ("native",)
-            if exchange.disable_dns_lookups and not client.smtp_dns_support_level
-            else _methods(client.smtp_host_lookup),
+            methods=("native",) if asks_no_mx else _methods(client.smtp_host_lookup),
             ipv4=bool(protocols & {"all", "ipv4"}),
             ipv6=bool(protocols & {"all", "ipv6"}),
         ),

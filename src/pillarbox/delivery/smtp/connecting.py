@@ -6,10 +6,13 @@ import os
 import socket
 
 from pillarbox.delivery.smtp.mail_exchangers import Target
-from pillarbox.delivery.smtp.session import SiteFault
 from pillarbox.net.connection import Connection
 from pillarbox.net.tcp_window import set_window
 from pillarbox.observability import events
+
+
+class CannotBind(Exception):
+    """The address that smtp_bind_address_enforce wants cannot be used."""
 
 
 async def connect(
@@ -21,7 +24,7 @@ async def connect(
     window: int = 0,
     tell: events.EventSink = lambda _: None,
 ) -> Connection:
-    """A connection.  OSError or TimeoutError; SiteFault if it `must_bind` to `source` and cannot."""
+    """A connection.  OSError or TimeoutError; CannotBind if it `must_bind` to `source` and cannot."""
     loop = asyncio.get_running_loop()
     async with asyncio.timeout(limit or None):
         if not target.port:
@@ -52,4 +55,4 @@ def _bind(sock: socket.socket, source: str, *, must: bool, tell: events.EventSin
         reason = os.strerror(error.errno) if error.errno else str(error)
         tell(events.Warned(f"smtp_connect_addr: bind {source}: {reason}"))
         if must:
-            raise SiteFault("4.4.0", "server configuration error") from error
+            raise CannotBind("server configuration error") from error

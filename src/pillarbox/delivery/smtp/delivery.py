@@ -3,7 +3,8 @@
 DESCRIPTION
     The servers of a destination are tried in their order until each recipient has been taken or refused for good.
     A server that cannot be connected to, or that says 4xx, leaves its recipients to the next; what the last one
-    says counts.  At most smtp_mx_session_limit servers are talked to.  Then come the fallback relays.
+    says counts.  At most smtp_mx_session_limit servers are given mail; one that
+    sends us away does not count.  Then come the fallback relays.
 
     Sessions are opened in session_opening.py; each recipient's fate, and its delivery line, is in fates.py.
 """
@@ -11,6 +12,7 @@ DESCRIPTION
 import errno
 import os
 
+from pillarbox.delivery.smtp.connecting import CannotBind
 from pillarbox.delivery.smtp.conversation import Conversation
 from pillarbox.delivery.smtp.dane_policy import CONFIGURATION_PROBLEM, NoPolicy
 from pillarbox.delivery.smtp.destination import Destination
@@ -57,7 +59,7 @@ class SmtpDelivery:
         self._fates = Fates(service, job, clock=clock, settled=settled)
         self._site_fault: tuple[str, str] | None = None
         self._oddities: list[Oddity] = []
-        self._opener = SessionOpener(service, job, keep_oddity=self._keep_oddity)
+        self._opener = SessionOpener(service, job, clock=clock, keep_oddity=self._keep_oddity)
         self._passed = ""  # best_mx_transport
         self._set_up = clock.now()  # when the last session stood
 
@@ -157,29 +159,31 @@ class SmtpDelivery:
         for number, target in enumerate(targets):
             if not self._fates.waiting() or (limit and sessions >= limit):
                 return
-            final = is_last and (number == len(targets) - 1 or bool(limit and sessions == limit - 1))
+            is_last_server = is_last and number == len(targets) - 1
             try:
                 known = await self._opener.policy(destination, target)
             except NoPolicy as fault:
                 self._tell(
                     events.Warned(f"TLS policy lookup for {destination.text}/{target.host}: {fault.text}")
                 )
-                final = is_last and number == len(targets) - 1
-                self._fates.rest(Verdict(fault.status, fault.text), None, final=final)
+                self._fates.rest(Verdict(fault.status, fault.text), None, final=is_last_server)
                 continue
             try:
                 session = await self._opener.open(target, destination, known, requirement)
                 self._set_up = self._clock.now()
             except (OSError, TimeoutError) as error:
-                final = is_last and number == len(targets) - 1
-                self._cannot_connect(target, error, final=final)
+                self._cannot_connect(target, error, final=is_last_server)
                 continue
-            except SiteFault as fault:
-                sessions += 1
-                self._cannot_use(target, fault, final=final)
+            except CannotBind as fault:
+                self._tell(events.Noted(str(fault)))
+                self._fates.rest(Verdict("4.4.0", str(fault)), None, final=is_last_server)
+                continue
+            except SiteFault as fault:  # which does not count as a session
+                self._cannot_use(target, fault, final=is_last_server)
                 continue
             sessions += 1
-            await self._deliver(session, destination, final=final)
+            is_limit = is_last and sessions == limit
+            await self._deliver(session, destination, final=is_last_server or is_limit)
 
     def _cannot_connect(self, target: Target, error: Exception, *, final: bool) -> None:
         text = f"connect to {target.relay}: {_reason(error)}"
@@ -243,10 +247,17 @@ class SmtpDelivery:
             heard=heard,
             rewrite=generic.map_first if generic else None,
             is_last=not (self._wants_to_keep(session, destination) and self._cache.may_keep(session)),
-            age=self._clock.now() - self._job.arrival_time,
         )
         try:
-            await transaction.run(outgoing(self._queued, session, self._service, queue_id=self._job.queue_id))
+            await transaction.run(
+                outgoing(
+                    self._queued,
+                    session,
+                    self._service,
+                    queue_id=self._job.queue_id,
+                    encoding=self._job.encoding,
+                )
+            )
         except CheckFault as fault:
             session.conversation.abort()
             self._tell(events.Warned(f"{self._job.queue_id}: smtp {fault.kind} checks lookup error"))

@@ -41,6 +41,9 @@ class Fates:
 
     def __init__(self, service: Service, job: DeliverBySmtp, *, clock: Clock, settled: Settled) -> None:
         self._service = service
+        self._filter = StatusFilter(
+            service.status_filter, parameter=service.status_filter_title, warn=self._warn
+        )
         self._job = job
         self._clock = clock
         self._settled = settled
@@ -72,9 +75,7 @@ class Fates:
         verdict, job, now = fate.verdict, self._job, self._clock.now()
         status = "sent" if verdict.is_sent else "deferred" if verdict.is_soft else "bounced"
         if self._service.status_filter:
-            said = StatusFilter(self._service.status_filter, warn=self._warn).outcome(
-                Outcome(status, verdict.status, verdict.text)
-            )
+            said = self._filter.outcome(Outcome(status, verdict.status, verdict.text))
             status, verdict = said.status, msgspec.structs.replace(verdict, status=said.dsn, text=said.text)
         shown = status
         if self._job.trace_only:

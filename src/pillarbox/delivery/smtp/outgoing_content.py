@@ -24,9 +24,11 @@ from pillarbox.wire.smtp.client import in_blocks
 _VERBS: Final = frozenset(("IGNORE", "INFO", "PREPEND", "REPLACE", "STRIP", "WARN"))
 
 
-def outgoing(content: QueuedContent, session: Session, service: Service, *, queue_id: str) -> Iterable[bytes]:
-    """Blocks of whole lines."""
-    keeps_octets = session.capabilities.eight_bit or service.rules.exchange.disable_mime_output_conversion
+def outgoing(
+    content: QueuedContent, session: Session, service: Service, *, queue_id: str, encoding: bytes
+) -> Iterable[bytes]:
+    """Blocks of whole lines.  `encoding` is what the message's BODY was."""
+    keeps_octets = not session.downgrades(encoding)
     if keeps_octets and not service.checks.any and not service.generic:
         return content.blocks()
 

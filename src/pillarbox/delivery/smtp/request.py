@@ -42,6 +42,11 @@ class DeliverBySmtp(msgspec.Struct, tag=True, kw_only=True):
     trace_only: bool = False  # the server is asked about the recipients and sent no message
     is_cached: bool = True  # verify(8) remembers what the server does not take, or has not asked
 
+    @property
+    def encoding(self) -> bytes:
+        """What BODY of MAIL was, `7bit` or `8bit`; empty: not known."""
+        return self.attributes.get(b"encoding", b"")
+
 
 class Oddity(msgspec.Struct, frozen=True):
     """A session in which a server did not understand us, or we did not understand it."""

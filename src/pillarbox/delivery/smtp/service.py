@@ -19,6 +19,7 @@ from pillarbox.observability import events
 from pillarbox.routing.address_maps import AddressMaps
 from pillarbox.tables.debugged_peers import DebuggedPeers
 from pillarbox.tables.dns_filter import FilteredResolver
+from pillarbox.tables.ehlo_keywords import KeywordPolicy
 from pillarbox.tables.table import LookupTable
 
 
@@ -33,12 +34,13 @@ class Service(msgspec.Struct, kw_only=True):
     dane: DanePolicies
     passwords: tuple[LookupTable, ...]
     login_failures: LoginFailures | None  # smtp_sasl_auth_cache_name
-    discarded: tuple[LookupTable, ...]  # EHLO keywords by the server's address
+    discarded: KeywordPolicy  # EHLO keywords by the server's address
     kept: tuple[LookupTable, ...]  # tables of smtp_connection_cache_destinations
     generic: AddressMaps  # smtp_generic_maps
     checks: ContentTables  # smtp_header_checks and its kin
     reply_filter: LookupTable | None
     status_filter: tuple[LookupTable, ...]
+    status_filter_title: str  # its parameter
     destinations: Callable[[str], tuple[Destination, ...]]  # of a nexthop; ValueError
     dns_filter: FilteredResolver | None  # smtp_dns_reply_filter
     probed: ProbedResolver | None  # dnssec_probe

@@ -43,6 +43,7 @@ from pillarbox.net.peer_chain import peer_chain
 from pillarbox.net.tls_faults import TlsFault
 from pillarbox.net.tls_figures import tls_figures
 from pillarbox.observability import events
+from pillarbox.tables.ehlo_keywords import DiscardedKeywords
 from pillarbox.vocabulary.faults import ConfigurationFault
 from pillarbox.wire.sasl_client import ClientMechanism, choose
 from pillarbox.wire.smtp.capabilities import Capabilities, read_capabilities
@@ -97,7 +98,7 @@ class Session:
         self,
         conversation: Conversation,
         *,
-        discarded: frozenset[str],
+        discarded: DiscardedKeywords,
         rules: SessionRules,
         destination: Destination,
         policy: TlsPolicy,
@@ -144,6 +145,11 @@ class Session:
             server_address=self.target.address,
             ehlo=self.first_hello.decode("utf-8", "replace"),
         )
+
+    def downgrades(self, encoding: bytes) -> bool:
+        """Whether 8-bit bodies of a message, whose BODY was `encoding`, are turned into quoted-printable for it."""
+        keeps = self.capabilities.eight_bit or self.rules.exchange.disable_mime_output_conversion
+        return not keeps and encoding != b"7bit"
 
     # -- hello -----------------------------------------------------------------------------------------
 
@@ -197,7 +203,11 @@ class Session:
         )
 
     def _take_capabilities(self, reply: ServerReply) -> None:
-        self.capabilities = read_capabilities(reply, discarded=self._discarded)
+        self.capabilities = read_capabilities(reply, discarded=self._discarded.words)
+        if note := self._discarded.note:
+            self.tell(events.Noted(note))
+        if odd := self.capabilities.odd_size.decode("utf-8", "replace"):
+            self.tell(events.Warned(f'bad EHLO SIZE limit "{odd}" from {self.target.relay}'))
         self.first_hello = self.first_hello or b"\r\n".join(reply.lines)
         name = self.capabilities.name.decode("ascii", "replace").lower()
         if self.target.port == 25 and name == self.rules.myhostname.lower():

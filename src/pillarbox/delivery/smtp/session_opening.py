@@ -35,6 +35,7 @@ from pillarbox.delivery.smtp.tls_reports import Wish
 from pillarbox.observability import events
 from pillarbox.queue.queue_file import SEND_REQUIRES_TLS, SEND_TLS_OPTIONAL
 from pillarbox.tables.table import LookupFault, LookupTable
+from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.faults import ConfigurationFault
 from pillarbox.wire.smtp.replies import MalformedReply
 from pillarbox.wire.smtp.transcript import Transcript
@@ -44,9 +45,15 @@ class SessionOpener:
     """Opens the sessions of one job."""
 
     def __init__(
-        self, service: Service, job: DeliverBySmtp, *, keep_oddity: Callable[[Conversation], None]
+        self,
+        service: Service,
+        job: DeliverBySmtp,
+        *,
+        clock: Clock,
+        keep_oddity: Callable[[Conversation], None],
     ) -> None:
         """`keep_oddity` is told of a conversation that did not get so far."""
+        self._clock = clock
         self._service = service
         self._job = job
         self._keep_oddity = keep_oddity
@@ -138,7 +145,7 @@ class SessionOpener:
             conversation.engine.filter_replies(rewrite)
         session = Session(
             conversation,
-            discarded=self._discarded(target),
+            discarded=self._service.discarded.of_peer(target.address, lambda _: None),
             rules=rules,
             destination=destination,
             policy=policy,
@@ -176,12 +183,14 @@ class SessionOpener:
     def _work_around(self, session: Session, greeting: bytes) -> None:
         """smtp_pix_workarounds.  LookupFault."""
         try:
-            measures = self._service.workarounds.for_server(session.target.address, greeting)
+            measures = self._service.workarounds.for_server(
+                session.target.address, greeting, age=self._clock.now() - self._job.arrival_time
+            )
         except ValueError as error:
             self._tell(events.Warned(f"smtp_pix_workaround_maps: {error}"))
             return
-        session.measures = measures
-        if measures.names:
+        if measures is not None:
+            session.measures = measures
             self._tell(
                 events.Noted(
                     f"{self._job.queue_id}: enabling PIX workarounds: {measures.names} for {session.target.relay}"
@@ -199,15 +208,6 @@ class SessionOpener:
             sender=self._job.sender,
             by_sender=sasl.smtp_sender_dependent_authentication,
         )
-
-    def _discarded(self, target: Target) -> frozenset[str]:
-        """smtp_discard_ehlo_keyword_address_maps, or smtp_discard_ehlo_keywords."""
-        words = self._service.rules.client.smtp_discard_ehlo_keywords
-        for table in self._service.discarded:
-            if (value := table.query(target.address)) is not None:
-                words = tuple(value.replace(",", " ").split())
-                break
-        return frozenset(word.lower() for word in words)
 
     def _filtered_reply(self, table: LookupTable, target: Target, line: bytes) -> bytes:
         """smtp_reply_filter."""

@@ -76,18 +76,16 @@ class Transaction:
         heard: Callable[[int, Verdict], None],
         rewrite: Callable[[Address], Address] | None = None,
         is_last: bool = False,
-        age: float = 0.0,
     ) -> None:
         """`heard` gets a recipient's place among `recipients`, and its verdict.
 
         `rewrite` gives the address by which the server is told of one of ours (smtp_generic_maps).
 
-        `is_last`: no other message follows over the session.  `age` is the message's, in seconds.
+        `is_last`: no other message follows over the session.
         """
         self._is_last = is_last
         self._is_unproven = session.uses > 0
         self._rewrite = rewrite
-        self._age = age
         self._session = session
         self._job = job
         self._recipients = recipients
@@ -149,7 +147,8 @@ class Transaction:
         if told and self._is_unproven:
             await self._prove()
         for exchange in told:
-            self._note_xforward(exchange, await self._ask(client.smtp_xforward_timeout, "sending XFORWARD"))
+            reply = await self._ask(client.smtp_xforward_timeout, _TELLING[exchange])
+            self._note_xforward(exchange, reply)
         if not pipelining:
             reply = await self._ask(client.smtp_mail_timeout, "sending MAIL FROM")
             session.in_transaction = True
@@ -278,7 +277,7 @@ class Transaction:
 
         chunks: Iterator[bytes] = stuff(content, line_limit=limit, broken=broken)
         await session.conversation.send_content(chunks, limit=client.smtp_data_xfer_timeout)
-        if session.measures.delay_dotcrlf and self._age >= client.smtp_pix_workaround_threshold_time:
+        if session.measures.delay_dotcrlf:
             await asyncio.sleep(client.smtp_pix_workaround_delay_time)
         lmtp = session.rules.lmtp
         session.in_transaction = False
@@ -307,10 +306,10 @@ class Transaction:
     def _mail_parameters(self) -> list[bytes]:
         offered, job = self._session.capabilities, self._job
         parameters: list[bytes] = []
-        if offered.has_size:
+        if offered.has_size and not self._session.downgrades(job.encoding):
             parameters.append(b"SIZE=%d" % job.size)
-        if offered.eight_bit and job.attributes.get(b"encoding") in (b"8bit", b"7bit"):
-            parameters.append(b"BODY=8BITMIME" if job.attributes[b"encoding"] == b"8bit" else b"BODY=7BIT")
+        if offered.eight_bit and job.encoding in (b"8bit", b"7bit"):
+            parameters.append(b"BODY=8BITMIME" if job.encoding == b"8bit" else b"BODY=7BIT")
         if self._session.is_logged_in and self._session.rules.sasl.smtp_send_dummy_mail_auth:
             parameters.append(b"AUTH=<>")
         if offered.dsn:
@@ -377,6 +376,10 @@ _XFORWARD = (
     ),
 )
 """Attributes of the queue file in the order of XFORWARD_README, and what they are called on the wire."""
+_TELLING = {
+    Exchange.XFORWARD_CLIENT: "sending XFORWARD name/address",
+    Exchange.XFORWARD_SESSION: "sending XFORWARD protocol/helo_name",
+}
 
 
 def _forwarded(job: DeliverBySmtp, attribute: bytes) -> bytes:

@@ -39,22 +39,32 @@ class Measures(msgspec.Struct, frozen=True):
 class Workarounds:
     """Of one service."""
 
-    def __init__(self, words: Sequence[str], tables: Sequence[LookupTable], *, where: str) -> None:
-        """smtp_pix_workarounds, and the opened tables of smtp_pix_workaround_maps."""
+    def __init__(
+        self, words: Sequence[str], tables: Sequence[LookupTable], *, threshold: float, where: str
+    ) -> None:
+        """smtp_pix_workarounds, and the opened tables of smtp_pix_workaround_maps.
+
+        `threshold` is how long a message has waited, in seconds, before its final dot comes alone.
+        """
         self._tables = tables
+        self._threshold = threshold
         try:
             self._default = _measures(words)
         except ValueError as error:
             raise ConfigurationFault(where, str(error)) from error
 
-    def for_server(self, address: str, greeting: bytes) -> Measures:
-        """None but for a greeting under stars.  ValueError for a word in a table that is none."""
+    def for_server(self, address: str, greeting: bytes, *, age: float) -> Measures | None:
+        """For a greeting under stars, if there are any; `age` is the message's, in seconds.
+
+        ValueError for a word in a table that is none.
+        """
         if greeting.strip(_COVER):
-            return Measures()
-        for table in self._tables:
-            if (value := table.query(address)) is not None:
-                return _measures(value.replace(",", " ").split())
-        return self._default
+            return None
+        words = next((value for table in self._tables if (value := table.query(address)) is not None), None)
+        known = self._default if words is None else _measures(words.replace(",", " ").split())
+        if not known.names:
+            return None
+        return Measures(known.disable_esmtp, known.delay_dotcrlf and age >= self._threshold)
 
 
 def _measures(words: Sequence[str]) -> Measures:

@@ -2,7 +2,7 @@
 
 DESCRIPTION
     `dns` asks for A and AAAA records.  `native` looks into /etc/hosts first, as nsswitch.conf's `files dns` does.
-    Both, in the order given: `dns, native`.  `files` looks into /etc/hosts alone.
+    Both, in the order given: `dns, native`.
 
 FAULTS
     DnsFault  one of the questions has no answer and the others found nothing: there may be addresses.  If the last
@@ -20,7 +20,7 @@ from pillarbox.vocabulary.clock import Clock
 
 HOSTS: Final = "/etc/hosts"
 
-Lookup = Literal["dns", "native", "files"]
+Lookup = Literal["dns", "native"]
 
 
 TEMPORARY: Final = "Temporary failure in name resolution"
@@ -73,8 +73,6 @@ class HostLookup:
                 wanted = tuple(address for address in listed if self.may_use(address))
                 if wanted:
                     return HostAddresses(wanted)
-            if method == "files":
-                continue
             try:
                 last = await self._ask(host)
             except DnsFault as error:

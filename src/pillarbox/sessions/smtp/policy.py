@@ -40,12 +40,12 @@ from pillarbox.routing.resolution import DomainList, Resolver
 from pillarbox.routing.rewriting import AddressRewriting, remote_rewriting
 from pillarbox.sessions.smtp.before_queue_filter import FilterSettings
 from pillarbox.sessions.smtp.command_filter import CommandFilter
-from pillarbox.sessions.smtp.ehlo_keywords import KeywordPolicy
 from pillarbox.sessions.smtp.local_clients import LocalClients, configured_local_clients
 from pillarbox.sessions.smtp.mechanisms import MechanismFilter, mechanism_filter
 from pillarbox.sessions.smtp.reject_footer import RejectFooter
 from pillarbox.sessions.smtp.trouble import CLASSES
 from pillarbox.tables.debugged_peers import DebuggedPeers, debugged_peers
+from pillarbox.tables.ehlo_keywords import KeywordPolicy
 from pillarbox.tables.networks import with_networks
 from pillarbox.tables.opening import is_asked_in_utf8, open_tables
 from pillarbox.tables.server_address import endpoint

@@ -26,11 +26,11 @@ from pillarbox.sessions.login import Authenticator
 from pillarbox.sessions.smtp.before_queue_filter import FilterSettings
 from pillarbox.sessions.smtp.client_records import ClientRecords
 from pillarbox.sessions.smtp.command_counts import CommandCounts
-from pillarbox.sessions.smtp.ehlo_keywords import DiscardedKeywords
 from pillarbox.sessions.smtp.policy import SmtpPolicy
 from pillarbox.sessions.smtp.transaction import NewSubmission, Transaction
 from pillarbox.sessions.smtp.trouble import Trouble
 from pillarbox.sessions.transport import Transport
+from pillarbox.tables.ehlo_keywords import DiscardedKeywords
 from pillarbox.tables.table import LookupFault
 from pillarbox.vocabulary.address import Address
 from pillarbox.vocabulary.clock import Clock
@@ -293,7 +293,7 @@ class SessionState:
         policy = self.policy
         self.keywords_fault = False
         try:
-            self.discarded_keywords = policy.keywords.of_client(self.client.address_text, self.tell)
+            self.discarded_keywords = policy.keywords.of_peer(self.client.address_text, self.tell)
         except LookupFault:
             self.keywords_fault = True
         self.may_use_xverp = (

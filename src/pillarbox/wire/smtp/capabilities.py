@@ -29,15 +29,18 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     has_auth: bool = False
     has_size: bool = False
     size: int = 0  # 0: no limit is known
+    odd_size: bytes = b""  # a limit that is no number
 
 
 def read_capabilities(reply: ServerReply, *, discarded: Collection[str] = ()) -> Capabilities:
-    """The keywords of a 250 reply, without those that are `discarded` (lower case)."""
+    """The keywords of a 250 reply, without those that are `discarded` (upper case)."""
     words: dict[bytes, list[bytes]] = {}
     for line in reply.lines[1:]:
         # `AUTH=PLAIN` was said by servers before RFC 2554 was done, and is still understood.
         keyword, *arguments = line[4:].upper().replace(b"AUTH=", b"AUTH ").split() or [b""]
-        if keyword.decode("ascii", "replace").lower() not in discarded:
+        if keyword == b"SIZE":
+            arguments = line[4:].split()[1:]
+        if keyword.decode("ascii", "replace") not in discarded:
             words.setdefault(keyword, []).extend(arguments)
     sizes = words.get(b"SIZE", [])
     return Capabilities(
@@ -53,4 +56,5 @@ def read_capabilities(reply: ServerReply, *, discarded: Collection[str] = ()) ->
         has_auth=b"AUTH" in words,
         has_size=b"SIZE" in words,
         size=int(sizes[0]) if sizes and is_decimal(sizes[0]) else 0,
+        odd_size=sizes[0] if sizes and not is_decimal(sizes[0]) else b"",
     )

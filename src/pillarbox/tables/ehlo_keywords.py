@@ -1,11 +1,11 @@
-"""EHLO keywords that a client is not offered: smtpd_discard_ehlo_keywords and its tables.
+"""EHLO keywords that are passed over: smtpd_discard_ehlo_keywords, smtp_discard_ehlo_keywords and their tables.
 
 DESCRIPTION
-    A table is asked with the client's address; what it says takes the place of smtpd_discard_ehlo_keywords.  A
-    keyword that is not offered is not served either.
+    A table is asked with the peer's address; what it says takes the place of the keywords that are for all.
+    Our server does not offer such a keyword, and does not serve it either; our client does not see it offered.
 
 FAULTS
-    LookupFault  a table cannot answer: the client is sent away with 421
+    LookupFault  a table cannot answer: a client is sent away with 421, mail for a server waits
 
 STANDARDS
     postconf(5)
@@ -29,7 +29,7 @@ _IN_ORDER: Final = (
 
 
 class DiscardedKeywords(msgspec.Struct, frozen=True):
-    """Of one client."""
+    """Of one peer."""
 
     words: frozenset[str] = frozenset()
 
@@ -47,12 +47,12 @@ class KeywordPolicy:
     """Of one service."""
 
     def __init__(self, keywords: Sequence[str], tables: Sequence[LookupTable]) -> None:
-        """`tables` are those of smtpd_discard_ehlo_keyword_address_maps."""
+        """`tables` are those of smtpd_discard_ehlo_keyword_address_maps, or of the client's."""
         self._usual = _discarded(keywords)
         self._tables = tables
 
-    def of_client(self, address: str, tell: EventSink) -> DiscardedKeywords:
-        """What a client is not offered.  LookupFault."""
+    def of_peer(self, address: str, tell: EventSink) -> DiscardedKeywords:
+        """What a client is not offered, or a server offers in vain.  LookupFault."""
         for table in self._tables:
             try:
                 found = table.query(address)
