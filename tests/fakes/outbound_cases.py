@@ -7,6 +7,7 @@ to the other; what is compared of a case is what its service logged, what was sa
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import msgspec
 
@@ -19,6 +20,7 @@ from fakes.outbound_world import (
     World,
     conversation,
     is_over,
+    read_differences,
     settle,
     submit,
 )
@@ -128,6 +130,20 @@ def play_all(world: World, host: Host, cases: Sequence[Case]) -> dict[str, Told]
         )
         for case in cases
     }
+
+
+def differences(
+    theirs: Mapping[str, Told], ours: Mapping[str, Told], cases: Sequence[Case], listed: Path
+) -> list[str]:
+    """What differs and is not on the list, or is on the list and does not differ."""
+    known = read_differences(listed)
+    reports = [f"{name} is on the list, and no case" for name in known if name.partition(":")[0] not in ours]
+    for case in cases:
+        for part in ("log", "wire", "notice"):
+            one, other = getattr(theirs[case.name], part), getattr(ours[case.name], part)
+            if (one == other) is (f"{case.name}:{part}" in known):
+                reports.append(f"== {case.name}: {part} {dict(case.settings)}\n{one}\n--- and ours:\n{other}")
+    return reports
 
 
 def _done(log: str, waiting: dict[str, tuple[Case, int]]) -> bool:

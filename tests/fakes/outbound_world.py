@@ -52,7 +52,7 @@ class Server(msgspec.Struct, frozen=True):
     lmtp: bool = False
     port: int = 25
     wrapped: bool = False
-    note_tls: bool = False
+    notes_tls: bool = False
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,7 +111,7 @@ class World:
                 tls=one.tls,
                 wrapped=one.wrapped,
                 lmtp=one.lmtp,
-                notes_tls=one.note_tls,
+                notes_tls=one.notes_tls,
             )
             self.servers.setdefault(name, []).append(served)
         _ip(f"address add {address(19)}/32 dev internet")

@@ -4,15 +4,14 @@ Log lines, words on the wire and notices are compared; differences stand in clie
 its reason.
 """
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 import pytest
 
 from fakes.directories import let_others_in
-from fakes.outbound_cases import Case, Told, play_all, services, transport_maps
-from fakes.outbound_world import World, read_differences
+from fakes.outbound_cases import differences, play_all, services, transport_maps
+from fakes.outbound_world import World
 from system.client_parameter_cases import CONVERSATIONS
 
 pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.peer("postfix", "named", "unshare", "ip")]
@@ -35,18 +34,6 @@ def prepare(world: World) -> None:
         host.output(f"postconf -e own_address={own}; postfix reload")
 
 
-def compared(theirs: Mapping[str, Told], ours: Mapping[str, Told], cases: Sequence[Case]) -> list[str]:
-    """What differs and is not on the list, or is on the list and does not differ."""
-    known = read_differences(_LIST)
-    reports: list[str] = []
-    for case in cases:
-        for part in ("log", "wire", "notice"):
-            one, other = getattr(theirs[case.name], part), getattr(ours[case.name], part)
-            if (one == other) is (f"{case.name}:{part}" in known):
-                reports.append(f"== {case.name}: {part} {dict(case.settings)}\n{one}\n--- and ours:\n{other}")
-    return reports
-
-
 def test_the_same_as_postfix(tmp_path: Path) -> None:
     """What each service logs, says to its servers and returns."""
     let_others_in(tmp_path)
@@ -61,10 +48,5 @@ def test_the_same_as_postfix(tmp_path: Path) -> None:
         theirs, ours = (play_all(world, host, CONVERSATIONS) for host in (world.theirs, world.ours))
     finally:
         world.end()
-    reports = compared(theirs, ours, CONVERSATIONS)
+    reports = differences(theirs, ours, CONVERSATIONS, _LIST)
     assert not reports, "\n".join(reports)
-
-
-def test_the_list_of_differences() -> None:
-    """It names cases that there are."""
-    assert {key.partition(":")[0] for key in read_differences(_LIST)} <= {case.name for case in CONVERSATIONS}

@@ -22,6 +22,7 @@ Types = tuple[Any, tuple[Any, ...]]
 """Of a function: its result and its arguments."""
 
 _HEAD: Final = object.__basicsize__
+_X509_V_OK: Final = 0
 _WORD: Final = ctypes.sizeof(ctypes.c_void_p)
 
 
@@ -48,6 +49,18 @@ def limit_depth(context: ssl.SSLContext, depth: int) -> bool:
         return False
     library.SSL_CTX_set_verify_depth(context_address(context), depth + 1)
     return True
+
+
+def is_chain_good(tls: ssl.SSLObject) -> bool:
+    """Whether OpenSSL trusts the peer's chain, though nothing depended on it; False, too, if it cannot be told.
+
+    For what is said of a connection, not for what is done with it.
+    """
+    session = session_address(tls)
+    library = open_library({"SSL_get_verify_result": (ctypes.c_long, (ctypes.c_void_p,))})
+    return (
+        session is not None and library is not None and library.SSL_get_verify_result(session) == _X509_V_OK
+    )
 
 
 def context_address(context: ssl.SSLContext) -> int:

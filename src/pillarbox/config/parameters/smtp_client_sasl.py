@@ -36,7 +36,9 @@ class SmtpClientSasl:
         doc="The same when the server's certificate was verified.",
     )
     smtp_sasl_mechanism_filter: tuple[str, ...] = parameter(
-        "", doc="The only mechanisms that are used, or with ! before a name those that are not. Empty: all."
+        "",
+        doc="The only mechanisms that are used, or tables that have their names in lower case; with ! before it "
+        "those that are not. The first that fits decides. Empty: all.",
     )
     smtp_sasl_auth_soft_bounce: bool = parameter(
         "yes", doc="Keep mail queued when a login is refused for good, instead of returning it."

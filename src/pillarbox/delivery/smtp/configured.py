@@ -38,6 +38,7 @@ from pillarbox.routing.configured_mappings import own_address_maps
 from pillarbox.tables.cache_store import open_store
 from pillarbox.tables.debugged_peers import debugged_peers
 from pillarbox.tables.ehlo_keywords import KeywordPolicy
+from pillarbox.tables.word_list import open_word_list
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.faults import ConfigurationFault
 from pillarbox.wire.sasl_client import OPTIONS
@@ -82,6 +83,11 @@ def open_service(
             myhostname=identity.myhostname,
             window=identity.tcp_windowsize,
             lmtp=lmtp,
+            mechanisms=open_word_list(
+                sasl.smtp_sasl_mechanism_filter, where=where("smtp_sasl_mechanism_filter"), clock=clock
+            )
+            if sasl.smtp_sasl_mechanism_filter
+            else None,
         ),
         exchangers=mail_exchangers(settings, resolvers.resolver),
         policies=policies,

@@ -11,6 +11,7 @@ DESCRIPTION
 
 import errno
 import os
+from typing import Final
 
 from pillarbox.delivery.smtp.connecting import CannotBind
 from pillarbox.delivery.smtp.conversation import Conversation
@@ -34,6 +35,8 @@ from pillarbox.queue.queue_file import SEND_REQUIRES_TLS
 from pillarbox.routing.address_lookup import find_first
 from pillarbox.tables.table import LookupFault
 from pillarbox.vocabulary.clock import Clock
+
+_NO_SERVER: Final = Verdict("4.3.0", "server unavailable or unable to receive mail")
 
 
 class SmtpDelivery:
@@ -140,6 +143,7 @@ class SmtpDelivery:
 
     async def _try_targets(self, destination: Destination, targets: list[Target], *, is_last: bool) -> None:
         client = self._service.rules.client
+        client_tls = self._service.rules.tls
         requirement = self._requirement(destination)
         limit = client.smtp_mx_session_limit
         key = self._key(destination, requirement)
@@ -167,6 +171,15 @@ class SmtpDelivery:
                     events.Warned(f"TLS policy lookup for {destination.text}/{target.host}: {fault.text}")
                 )
                 self._fates.rest(Verdict(fault.status, fault.text), None, final=is_last_server)
+                continue
+            if client_tls.smtp_tls_wrappermode and not known.is_required:
+                prefix = "lmtp" if self._service.lmtp else "smtp"
+                self._tell(
+                    events.Warned(
+                        f'{prefix}_tls_wrappermode requires "{prefix}_tls_security_level = encrypt" (or stronger)'
+                    )
+                )
+                self._fates.rest(_NO_SERVER, None, final=is_last_server)
                 continue
             try:
                 session = await self._opener.open(target, destination, known, requirement)

@@ -1,4 +1,4 @@
-"""A session with a server, from the greeting until it takes mail: hello, TLS, login.
+"""A session with a server, from the greeting until it takes mail: hello and TLS (logging_in.py says who we are).
 
 DESCRIPTION
     `open_session()` connects and does what has to be done before mail can be sent.  A session can be used for
@@ -9,11 +9,10 @@ FAULTS
                TLS failed and clear text would be allowed.
 
 STANDARDS
-    RFC 5321 §3.1, §3.2; RFC 3207 (STARTTLS); RFC 4954 (AUTH); RFC 2033 (LHLO)
+    RFC 5321 §3.1, §3.2; RFC 3207 (STARTTLS); RFC 2033 (LHLO)
 """
 
 import asyncio
-import base64
 import ssl
 
 import msgspec
@@ -24,9 +23,7 @@ from pillarbox.config.parameters.smtp_client_tls import SmtpClientTls
 from pillarbox.delivery.smtp.conversation import Broken, Conversation
 from pillarbox.delivery.smtp.dane import described, match
 from pillarbox.delivery.smtp.destination import Destination
-from pillarbox.delivery.smtp.login_failures import LoginFailures
 from pillarbox.delivery.smtp.mismatch import Mismatch
-from pillarbox.delivery.smtp.passwords import Login
 from pillarbox.delivery.smtp.policy_table import TlsPolicy
 from pillarbox.delivery.smtp.requirement import Requirement
 from pillarbox.delivery.smtp.tls_policy import TlsPolicies
@@ -39,13 +36,14 @@ from pillarbox.delivery.smtp.tls_texts import (
 )
 from pillarbox.delivery.smtp.workarounds import Measures
 from pillarbox.net.connection import Connection, IdleTimeout
+from pillarbox.net.openssl import is_chain_good
 from pillarbox.net.peer_chain import peer_chain
 from pillarbox.net.tls_faults import TlsFault
 from pillarbox.net.tls_figures import tls_figures
 from pillarbox.observability import events
 from pillarbox.tables.ehlo_keywords import DiscardedKeywords
+from pillarbox.tables.word_list import WordList
 from pillarbox.vocabulary.faults import ConfigurationFault
-from pillarbox.wire.sasl_client import ClientMechanism, choose
 from pillarbox.wire.smtp.capabilities import Capabilities, read_capabilities
 from pillarbox.wire.smtp.client import Exchange
 from pillarbox.wire.smtp.replies import MAX_LINE, ServerReply
@@ -84,6 +82,7 @@ class SessionRules(msgspec.Struct, frozen=True, kw_only=True):
     myhostname: str
     window: int = 0  # tcp_windowsize
     lmtp: bool = False
+    mechanisms: WordList | None = None  # smtp_sasl_mechanism_filter; None: all
 
     @property
     def protocol(self) -> str:
@@ -103,12 +102,9 @@ class Session:
         destination: Destination,
         policy: TlsPolicy,
         tell: events.EventSink,
-        failures: LoginFailures | None = None,
         requirement: Requirement = Requirement.NONE,
     ) -> None:
-        """`failures` are logins that need not be tried again."""
         self.requirement = requirement
-        self._failures = failures
         self.conversation = conversation
         self.target = conversation.target
         self.capabilities = Capabilities()
@@ -318,9 +314,10 @@ class Session:
             self.tls_outcome = "certificate-not-trusted" if is_strange else "certificate-host-mismatch"
             if not policy.wants_trust:
                 self.tls_outcome = "validation-failure"
-        self._tell_tls(wire, certificate, matched=not objection, is_strange=is_strange)
         if objection:
             self.tell(events.Noted(f"server certificate verification failed for {self.target.relay}: {what}"))
+        self._tell_tls(wire, certificate, matched=not objection, is_strange=is_strange)
+        if objection:
             if self.requirement is Requirement.ENFORCED:
                 raise self._unverified("matching")
             raise SiteFault("4.7.5", objection)
@@ -368,95 +365,19 @@ class Session:
         if not certificate:
             trust = "Anonymous"
         elif policy.wants_trust and not is_strange:
-            trust = "Verified" if matched else "Trusted"
+            trust = "Verified" if matched else "Untrusted"
         elif policy.level in ("fingerprint", "dane", "dane-only"):
             trust = "Verified" if matched else "Untrusted"
         elif policy.level == "half-dane":
             trust = "Trusted" if matched else "Untrusted"
         else:
-            trust = "Untrusted"
+            trust = "Trusted" if is_chain_good(wire.tls) else "Untrusted"
         cipher, _, bits = wire.tls.cipher() or ("?", "", 0)
         self.tell(
             events.Noted(
                 f"{trust} TLS connection established to {self.target.relay}: {wire.tls.version()} with cipher "
                 f"{cipher} ({bits}/{bits} bits){tls_figures(wire.tls).text}"
             )
-        )
-
-    # -- login -----------------------------------------------------------------------------------------
-
-    async def log_in(self, login: Login | None) -> None:
-        """AUTH, if there is a password for this server and it asks for one.  SiteFault, Broken."""
-        if login is None or not self.capabilities.has_auth:
-            return
-        sasl, label = self.rules.sasl, self.target.label
-        if self._failures is not None:
-            known = self._failures.find(self.target.host, login, tell=self.tell)
-            if known is not None:
-                status = "4" + known.status[1:] if sasl.smtp_sasl_auth_soft_bounce else known.status
-                raise SiteFault(
-                    status,
-                    f"SASL [CACHED] authentication failed; server {self.target.host} said: {known.text}",
-                    reply=ServerReply(535, (known.text.encode(),)),
-                )
-        offered = [
-            name for name in self.capabilities.mechanisms if _passes(name, sasl.smtp_sasl_mechanism_filter)
-        ]
-        options = sasl.smtp_sasl_security_options
-        if self.is_tls:
-            options = sasl.smtp_sasl_tls_security_options
-            if self.is_trusted:
-                options = sasl.smtp_sasl_tls_verified_security_options
-        mechanism = choose(offered, options=options, user=login.user, password=login.password)
-        if mechanism is None:
-            names = b" ".join(self.capabilities.mechanisms).decode("ascii", "replace")
-            self.tell(
-                events.Warned(
-                    f"{label} offers AUTH {names}, which smtp_sasl_security_options = {', '.join(options)} "
-                    "and smtp_sasl_mechanism_filter do not allow"
-                )
-            )
-            raise SiteFault(
-                "4.7.0",
-                f"SASL authentication failed; cannot authenticate to server {label}: no mechanism available",
-                diagnostic="x-sasl; no mechanism available",
-            )
-        reply = await self._authenticate(mechanism)
-        if reply.kind != 2:
-            if reply.code == 535 and self._failures is not None:
-                self._failures.remember(self.target.host, login, reply, tell=self.tell)
-            status = reply.status
-            if reply.kind == 5 and sasl.smtp_sasl_auth_soft_bounce:
-                status = "4" + status[1:]
-            text = reply.text.decode("utf-8", "replace")
-            raise SiteFault(status, f"SASL authentication failed; server {label} said: {text}", reply=reply)
-        self.is_logged_in = True
-
-    async def _authenticate(self, mechanism: ClientMechanism) -> ServerReply:
-        greeting = "LHLO" if self.rules.protocol == "LMTP" else "EHLO"
-        limit, doing = self.rules.client.smtp_helo_timeout, f"performing the {greeting} handshake"
-        initial = mechanism.initial()
-        line = b"AUTH " + mechanism.name
-        if initial is not None:
-            line += b" " + (base64.b64encode(initial) or b"=")
-        self.conversation.engine.command(Exchange.AUTH, line)
-        reply = await self.ask(limit, doing)
-        for _ in range(10):
-            if reply.kind != 3:
-                return reply
-            try:
-                challenge = base64.b64decode(reply.lines[-1][4:].strip(), validate=True)
-                answer = base64.b64encode(mechanism.respond(challenge))
-            except ValueError as error:
-                raise SiteFault(
-                    "4.7.0",
-                    f"SASL authentication failed; cannot authenticate to server {self.target.label}: {error}",
-                ) from error
-            self.conversation.engine.command(Exchange.AUTH, answer)
-            reply = await self.ask(limit, doing)
-        raise SiteFault(
-            "4.7.0",
-            f"SASL authentication failed; authentication protocol loop with server {self.target.label}",
         )
 
     # -- the end ---------------------------------------------------------------------------------------
@@ -500,15 +421,3 @@ class Session:
         return SiteFault(
             status or reply.status, f"host {self.target.label} refused to talk to me: {text}", reply=reply
         )
-
-
-def _passes(mechanism: bytes, wanted: tuple[str, ...]) -> bool:
-    """smtp_sasl_mechanism_filter: the first word that fits decides; without any, all pass."""
-    if not wanted:
-        return True
-    name = mechanism.decode("ascii", "replace").lower()
-    for word in wanted:
-        bare = word.lstrip("!").lower()
-        if bare in (name, "static:rest"):
-            return not word.startswith("!")
-    return False

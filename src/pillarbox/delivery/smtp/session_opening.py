@@ -24,6 +24,7 @@ from pillarbox.delivery.smtp.connecting import connect
 from pillarbox.delivery.smtp.conversation import Broken, Conversation
 from pillarbox.delivery.smtp.dane_policy import CONFIGURATION_PROBLEM, NoPolicy
 from pillarbox.delivery.smtp.destination import Destination
+from pillarbox.delivery.smtp.logging_in import log_in
 from pillarbox.delivery.smtp.mail_exchangers import Target
 from pillarbox.delivery.smtp.passwords import Login, find_login
 from pillarbox.delivery.smtp.policy_table import BadPolicy, TlsPolicy
@@ -150,7 +151,6 @@ class SessionOpener:
             destination=destination,
             policy=policy,
             tell=self._tell,
-            failures=self._service.login_failures,
             requirement=requirement,
         )
         try:
@@ -162,7 +162,7 @@ class SessionOpener:
             if not rules.tls.smtp_tls_wrappermode:
                 await session.secure(self._service.policies, allowed=tls)
             session.check_requirement()
-            await session.log_in(self._login(target, destination))
+            await log_in(session, self._login(target, destination), self._service.login_failures)
         except Broken as fault:
             self._report_tls(session, policy)
             raise SiteFault(fault.status, fault.text) from fault

@@ -34,7 +34,14 @@ import msgspec
 from pillarbox.config.parameters.smtp_client_tls import SmtpClientTls
 from pillarbox.config.parameters.tls_library import TlsLibrary
 from pillarbox.delivery.smtp.destination import Destination
-from pillarbox.delivery.smtp.policy_table import LEVELS, TlsPolicy, find_policy, fits_pattern, site_level
+from pillarbox.delivery.smtp.policy_table import (
+    LEVELS,
+    BadPolicy,
+    TlsPolicy,
+    find_policy,
+    fits_pattern,
+    site_level,
+)
 from pillarbox.delivery.smtp.trust_anchors import Anchors, read_anchors, trust
 from pillarbox.net.dns.records import Tlsa
 from pillarbox.net.openssl import limit_depth
@@ -78,7 +85,13 @@ class TlsPolicies:
     def policy(self, destination: Destination) -> TlsPolicy:
         """What a destination has to have.  BadPolicy, LookupFault."""
         found = find_policy(self._tables, destination, parameter=f"{self._prefix}_tls_policy_maps")
-        return self.default if found is None else self._complete(found)
+        policy = self.default if found is None else self._complete(found)
+        if policy.level == "fingerprint" and not policy.match:
+            raise BadPolicy(
+                f"nexthop domain {destination.text}: configured at fingerprint security level, "
+                "but with no fingerprints to match."
+            )
+        return policy
 
     def at_server(self, policy: TlsPolicy, destination: Destination, host: str) -> TlsPolicy:
         """The policy, now that the server's name is known (smtp_tls_per_site).  BadPolicy, LookupFault."""
@@ -137,9 +150,9 @@ class TlsPolicies:
         if policy.is_by_dns:
             return policy
         settings = self._settings
-        by_level = {
-            "verify": settings.smtp_tls_verify_cert_match,
-            "secure": settings.smtp_tls_secure_cert_match,
+        by_level: dict[str, tuple[str, ...]] = {
+            "verify": _names(settings.smtp_tls_verify_cert_match),
+            "secure": _names(settings.smtp_tls_secure_cert_match),
             "fingerprint": settings.smtp_tls_fingerprint_cert_match,
         }
         match = policy.match or by_level.get(policy.level, ())
@@ -257,6 +270,11 @@ class TlsPolicies:
         if any(_names_match(name, wanted, deep=deep) for name in names for wanted in wanted_names):
             return ""
         return "Server certificate not verified"
+
+
+def _names(words: Sequence[str]) -> tuple[str, ...]:
+    """Names may have colons between them, as in a policy table."""
+    return tuple(name for word in words for name in word.split(":") if name)
 
 
 def _default_level(settings: SmtpClientTls) -> str:

@@ -9,8 +9,7 @@ from typing import Final
 
 import msgspec
 
-from pillarbox.tables.opening import open_table
-from pillarbox.tables.table import LookupTable
+from pillarbox.tables.word_list import WordList, open_word_list
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.faults import ConfigurationFault
 
@@ -37,19 +36,16 @@ class MechanismFilter(msgspec.Struct, frozen=True):
 
     in_clear: tuple[str, ...]
     under_tls: tuple[str, ...]
-    patterns: tuple[tuple[bool, str, LookupTable | None], ...]  # whether it lets in, name, table
+    listed: WordList
 
     def offered(self, mechanisms: Iterable[bytes], *, secured: bool) -> tuple[bytes, ...]:
         """Those of the server's mechanisms that may be."""
         options = self.under_tls if secured else self.in_clear
-        return tuple(name for name in mechanisms if _fits(name, options) and self._listed(name))
-
-    def _listed(self, mechanism: bytes) -> bool:
-        name = mechanism.decode("ascii", "replace").lower()
-        for lets_in, pattern, table in self.patterns:
-            if (table.query(name) is not None) if table is not None else pattern == name:
-                return lets_in
-        return False
+        return tuple(
+            name
+            for name in mechanisms
+            if _fits(name, options) and name.decode("ascii", "replace") in self.listed
+        )
 
 
 def mechanism_filter(
@@ -62,12 +58,8 @@ def mechanism_filter(
             raise ConfigurationFault(
                 where, f'unknown SASL security option "{option}"', mend=f"known are: {known}"
             )
-    patterns = []
-    for word in words:
-        pattern = word.removeprefix("!")
-        table = open_table(pattern, where=where, clock=clock) if ":" in pattern else None
-        patterns.append((not word.startswith("!"), pattern.lower(), table))
-    return MechanismFilter(tuple(map(str.lower, in_clear)), tuple(map(str.lower, under_tls)), tuple(patterns))
+    listed = open_word_list(words, where=where, clock=clock)
+    return MechanismFilter(tuple(map(str.lower, in_clear)), tuple(map(str.lower, under_tls)), listed)
 
 
 def _fits(mechanism: bytes, options: tuple[str, ...]) -> bool:
