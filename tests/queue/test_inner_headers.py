@@ -1,5 +1,7 @@
 """Headers within a message that are not ASCII."""
 
+import tracemalloc
+
 import pytest
 
 from pillarbox.queue.inner_headers import InnerHeaders
@@ -18,6 +20,10 @@ CASES = [
     ("behind the end", MIXED + "--b\n\nx\n--b--\nX: gr\u00fcn\n\n", False),
     ("no field", MIXED + "--b\nno field\nX: gr\u00fcn\n\n", False),
     ("no field, but a boundary", MIXED + "--b\n--b\nX: gr\u00fcn\n\n", True),
+    ("far behind in a line", MIXED + f"--b\nX: {'y' * 20_000}\u00fc{'z' * 9_000}\n\n", True),
+    ("far behind in a field", MIXED + "--b\nX: y\n" + f" {'y' * 90}\n" * 900 + " \u00fc\n\n", True),
+    ("behind header_size_limit", MIXED + f"--b\nX: {'y' * 102_397}\u00fc\n\n", False),
+    ("behind it in a field", MIXED + "--b\nX: y\n" + f" {'y' * 90}\n" * 1_200 + " \u00fc\n\n", False),
 ]
 
 
@@ -25,7 +31,7 @@ CASES = [
 def test_what_is_header(message: str, found: bool) -> None:
     """In whatever pieces it comes."""
     octets = message.replace("\n", "\r\n").encode()
-    for step in (len(octets), 1, 7):
+    for step in (len(octets), 4096, *((1, 7) if len(octets) < 1000 else ())):
         inner = InnerHeaders()
         for at in range(0, len(octets), step):
             inner.feed(octets[at : at + step])
@@ -37,6 +43,22 @@ def test_a_line_without_end_is_not_kept() -> None:
     inner = InnerHeaders()
     inner.feed(b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nX: ")
     for _ in range(100):
-        inner.feed(b"y" * 1000)
+        inner.feed(b"y" * 2000)
     inner.feed(b"\r\nZ: \xc3\xbc\r\n\r\n")
+    assert inner.has_utf8
+
+
+def test_a_field_without_end_is_not_kept() -> None:
+    """As many lines as it may have."""
+    inner = InnerHeaders()
+    inner.feed(b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nX: y\r\n")
+    tracemalloc.start()
+    try:
+        for _ in range(100):
+            inner.feed((b" %b\r\n" % (b"y" * 98)) * 100)
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 400_000
+    inner.feed(b"Z: \xc3\xbc\r\n\r\n")
     assert inner.has_utf8

@@ -14,19 +14,20 @@ from typing import Final
 from pillarbox.message.mime_lines import MIME_HEADERS, MimeLines, Place
 
 _FIELD: Final = re.compile(rb"([!-9;-~]+)[ \t]*:(.*)", re.DOTALL)
-_LONGEST: Final = 8192
-"""Octets of an unfinished line that are waited for; what is longer is no boundary and no header."""
+_LONGEST: Final = 102_400
+"""Octets of a field that are looked at, and of an unfinished line that are kept: header_size_limit's default."""
 
 
 class InnerHeaders:
     """Those of one message, which is fed from its first line on, with CRLF line ends."""
 
-    __slots__ = ("_field", "_mime", "_rest", "has_utf8")
+    __slots__ = ("_field", "_mime", "_octets", "_rest", "has_utf8")
 
     def __init__(self) -> None:
         self.has_utf8 = False
         self._mime = MimeLines()
         self._field: list[bytes] = []
+        self._octets = 0  # of it
         self._rest = b""
 
     def feed(self, content: bytes) -> None:
@@ -45,21 +46,26 @@ class InnerHeaders:
             mime.is_boundary(line)
             return
         if self._field and line[:1] in (b" ", b"\t"):
-            self._field.append(line)
+            self._add(line)
             return
         self._end_field()
         if _FIELD.match(line) is not None:
-            self._field = [line]
+            self._add(line)
             return
         mime.end_of_header(at_empty_line=not line)
         if line:
             mime.is_boundary(line)
 
+    def _add(self, line: bytes) -> None:
+        if self._octets < _LONGEST:
+            self._field.append(line[: _LONGEST - self._octets])
+            self._octets += len(line) + 1
+
     def _end_field(self) -> None:
         if not self._field:
             return
         field = b"\r\n".join(self._field)
-        self._field = []
+        self._field, self._octets = [], 0
         if self._mime.place is not Place.HEADER:  # the message's own is looked at by who cleans it
             self.has_utf8 |= not field.isascii()
         match = _FIELD.match(field)
