@@ -117,6 +117,32 @@ def test_a_body_is_looked_at_up_to_a_limit() -> None:
     assert logged == ["warning: body deep: "] * 6
 
 
+class Piece(bytes):
+    """Counts the octets that are copied when it is added to what was there before."""
+
+    copied = 0
+
+    def __radd__(self, before: bytes) -> bytes:
+        Piece.copied += len(before)
+        return bytes(before) + bytes(self)
+
+
+def test_a_header_line_without_end_is_not_copied_with_each_piece() -> None:
+    """Whoever sends it octet by octet does not keep the server busy."""
+    inspector = Inspector(ContentTables(), lambda *_: None, lambda _: None)
+    pieces = [Piece(b"y" * 1000) for _ in range(200)]
+    Piece.copied = 0
+    assert b"" == inspector.feed(b"Subject: ") + b"".join(map(inspector.feed, pieces))
+    assert Piece.copied <= 200_000
+    assert b"Subject: %b\r\n\r\n" % (b"y" * 200_000) == (
+        inspector.feed(b"\r")
+        + inspector.feed(b"")
+        + inspector.feed(b"\n")
+        + inspector.feed(b"\r\n")
+        + inspector.finish()
+    )
+
+
 def test_a_line_without_end_is_passed_on() -> None:
     """Memory stays bounded, and nothing of it is lost."""
     long = b"A: b\r\n\r\n" + b"x" * 300_000 + b"\r\nold\r\n"

@@ -117,6 +117,7 @@ class Inspector:
         self._field: list[bytes] = []
         self._begun = False
         self._rest = b""
+        self._parts: list[bytes] = []  # more of it, which would be copied again and again
         self._open = False  # the last piece of a line that was too long to wait for has gone out
         self._passed = False  # PASS and others, or a refusal: nothing more is asked
 
@@ -133,7 +134,12 @@ class Inspector:
 
     def feed(self, content: bytes) -> bytes:
         """Content with CRLF line ends, in pieces; what is to be queued of it."""
-        *lines, rest = (self._rest + content).split(b"\r\n")
+        if not (self._mime.in_body or self._ends_line(content)):  # what is a header is looked at as a whole
+            if content:
+                self._parts.append(content)
+            return b""
+        *lines, rest = b"".join((self._rest, *self._parts, content)).split(b"\r\n")
+        self._parts.clear()
         out: list[bytes] = []
         for line in lines:
             if self._open:
@@ -152,6 +158,11 @@ class Inspector:
         self._rest = rest
         return text
 
+    def _ends_line(self, content: bytes) -> bool:
+        """Whether a line ends in the next piece of content."""
+        before = self._parts[-1] if self._parts else self._rest
+        return b"\r\n" in content or (content[:1] == b"\n" and before[-1:] == b"\r")
+
     def lines(self, lines: Iterable[bytes]) -> Iterator[bytes]:
         """A whole message in lines without their ends; the lines to be kept."""
         for line in lines:
@@ -160,8 +171,10 @@ class Inspector:
 
     def finish(self) -> bytes:
         """The end of the message: what was waited for."""
-        last = self._line(self._rest) if self._rest else []
+        rest = b"".join((self._rest, *self._parts))
+        last = self._line(rest) if rest else []
         self._rest = b""
+        self._parts.clear()
         kept = b"".join([line + b"\r\n" for line in (*last, *self._end_field())])
         if self.refusal is None and self._complaints and not self.discard:
             worst = next(text for text in _COMPLAINTS if text in self._complaints)
