@@ -135,16 +135,25 @@ def _messages(scanner: Scanner) -> Iterator[Appended]:
 
 
 def _options(scanner: Scanner) -> tuple[Flag, tuple[bytes, ...], int | None]:
+    """Flags and date.
+
+    Quirk: the space behind either may be missing, as it may for Dovecot: emailjs-imap-client sends `(){29}`.
+    """
     flags = Flag.NONE
     keywords: tuple[bytes, ...] = ()
     internal_date = None
     if scanner.take_open():
         flags, keywords = flag_list(scanner)
-        scanner.space_or("Invalid arguments")
+        _optional_space(scanner)
     if not scanner.at_announcement() and scanner.take(b'"'):
         internal_date = date_time(scanner)
-        scanner.space()
+        _optional_space(scanner)
     return flags, keywords, internal_date
+
+
+def _optional_space(scanner: Scanner) -> None:
+    if not (scanner.take_space() or scanner.at(b"{") or scanner.at(b"~{") or scanner.at(b'"')):
+        raise BadSyntax("Invalid arguments")
 
 
 def _catenation(scanner: Scanner, before: int) -> tuple[bytes | Url, ...]:
