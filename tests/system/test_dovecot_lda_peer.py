@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from email.header import decode_header, make_header
 from pathlib import Path
 from typing import Final
 
@@ -168,6 +169,73 @@ def test_mailbox_command_of_a_user(pair: tuple[Server, Server], tmp_path: Path) 
     (path,) = (tmp_path / "Maildir" / "new").iterdir()
     assert path.read_bytes() == MESSAGE
     assert re.search(r"lda\(somebody\)<\d+><\S+>: Info: msgid=<1@x>: saved mail to INBOX\n", pair[0].log())
+
+
+FULL: Final = (
+    "-o",
+    "mail_plugins=quota",
+    "-o",
+    "plugin/quota=maildir:User",
+    "-o",
+    "plugin/quota_rule=*:bytes=1",
+)
+LARGE: Final = b"From: x@y.z\nX-To: <orig+d@x>\nContent-Type: text/html\nSubject: =?utf-8?q?gr=C3=BC=C3=9Fe?=\nMessage-ID: <1@x>\n\nbody\n"
+REJECTIONS: Final = {
+    "sender and recipient": Case(("-f", "from@x", "-a", "me+q@x"), LARGE),
+    "sender alone": Case(("-f", "from@x"), LARGE),
+    "brackets": Case(("-f", "<from@x>", "-a", "<me@x>"), LARGE),
+    "recipient in a field": Case(("-f", "from@x", "-o", "lda_original_recipient_header=X-To"), LARGE),
+    "told by exit status": Case(("-e", "-f", "from@x"), LARGE),
+    "no sender": Case(("-f", ""), LARGE),
+    "sender not named": Case((), LARGE),
+    "Return-Path": Case((), b"Return-Path: <back@x>\n" + LARGE),
+    "an automatic message": Case(
+        ("-f", "from@x"), b"Auto-Submitted: auto-replied\nPrecedence: list\nList-Id: <l>\n" + LARGE
+    ),
+    "no room now": Case(("-f", "from@x", "-o", "quota_full_tempfail=yes"), LARGE),
+    "sendmail fails": Case(("-f", "from@x", "-o", "sendmail_path=/bin/false"), LARGE),
+    "texts": Case(
+        (
+            *("-f", "from@x", "-o", "postmaster_address=Me <pm@x.test>", "-o", "hostname=mx.test"),
+            *("-o", "rejection_subject=No: %s to %t", "-o", "rejection_reason=%n%r%%%n<%t> %s %q"),
+        ),
+        LARGE,
+    ),
+}
+
+
+def rejected(server: Server, case: Case) -> tuple[tuple[int, str, str], str, list[str]]:
+    """What the call says, what was sent, and what was logged; without what is of one run."""
+    sent = server.base / "home" / "sent"
+    before = len(logged(server))
+    sent.write_bytes(b"")
+    sent.chmod(0o666)
+    words = ("-d", "me", "-o", f"sendmail_path={server.base}/sendmail", *FULL, *case.words)
+    said = call(server, msgspec.structs.replace(case, words=words))
+    report = re.sub(r"(?m)^(Message-ID: <dovecot-)[^@]*(?=@)|^Date: .*|\b\d+(?=/)", r"\1", sent.read_text())
+    report = re.sub(
+        r"=\?utf-8\?.*\?=", lambda match: str(make_header(decode_header(match[0]))), report, flags=re.I
+    )
+    lines = [
+        line
+        for line in logged(server)[before:]
+        if "Failed to expand" not in line and "program exec" not in line
+    ]
+    return said, report.replace("\r\n", "\n"), lines
+
+
+def test_senders_are_told(pair: tuple[Server, Server]) -> None:
+    """Where there is no room: the same report, by the same command."""
+    for server in pair:
+        script = server.base / "sendmail"
+        script.write_text(f'#!/bin/sh\n(echo "$@"; cat) >> {server.base}/home/sent\n')
+        script.chmod(0o755)
+    found = []
+    for name, case in REJECTIONS.items():
+        ours, theirs = (rejected(server, case) for server in pair)
+        if ours != theirs:
+            found.append(f"{name}\n    theirs: {theirs}\n    ours:   {ours}")
+    assert not found, "\n".join(found)
 
 
 def test_without_the_userdb_the_mta_tries_again(pair: tuple[Server, Server]) -> None:

@@ -34,6 +34,12 @@ info_log_path = {base}/info
 debug_log_path = {base}/debug
 auth_verbose = yes
 auth_verbose_passwords = sha1:6
+mail_plugins = last_login
+plugin {
+  last_login_dict = file:{base}/home/last-logins
+  last_login_key = %s/%u/%r
+  last_login_precision = ms
+}
 """,
     "within protocols": """
 mail_log_prefix = "all %u "
@@ -92,14 +98,21 @@ def lines(server: Server, names: tuple[str, ...]) -> dict[str, list[str]]:
     return found
 
 
+def last_logins(server: Server) -> list[str]:
+    """The keys of last_login_dict, each with a time of 13 digits."""
+    path = server.base / "home" / "last-logins"
+    lines = path.read_text().splitlines() if path.exists() else []
+    assert all(re.fullmatch(r"1[0-9]{12}", line) for line in lines[1::2])
+    return sorted(lines[::2])
+
+
 def asked(server: Server) -> list[str]:
     """What doveadm log says: where the logs are, and what stands in the one for faults."""
     said = []
     for words in ("find", "errors -s 9999999999", "reopen", "test"):
         done = server.doveadm("log", *words.split())
-        said.append(
-            f"{words}: {done.returncode} {done.stdout}{done.stderr}".replace(str(server.base), "BASE")
-        )
+        text = re.sub(r"\(\d{10}\)", "(TIME)", f"{words}: {done.returncode} {done.stdout}{done.stderr}")
+        said.append(text.replace(str(server.base), "BASE"))
     return said
 
 
@@ -120,4 +133,5 @@ def test_lines(case: str) -> None:
             said.append(lines(server, names))
         assert said[0] == said[1]
         assert asked(pair[0]) == asked(pair[1])
+        assert last_logins(pair[0]) == last_logins(pair[1])
         assert any("Login" in line for text in said[1].values() for line in text)

@@ -30,6 +30,7 @@ from pillarbox.config.dovecot.mail_location import place_of
 from pillarbox.config.mailbox_settings import MailboxSettings, Storage
 from pillarbox.daemons.account_namespaces import AccountNamespaces, SessionUser
 from pillarbox.daemons.account_quotas import AccountQuotas
+from pillarbox.daemons.last_logins import note_login
 from pillarbox.daemons.letter_box import LetterBox
 from pillarbox.daemons.session_parking import Arrival, Leaving, SessionParking, arrival_of
 from pillarbox.daemons.startup import give_back_memory, open_log
@@ -62,7 +63,7 @@ from pillarbox.net.handover import (
 )
 from pillarbox.net.startup import Startup
 from pillarbox.net.system_clock import SystemClock
-from pillarbox.observability.events import EventSink, MailboxNotice, MailSessionEnded
+from pillarbox.observability.events import Event, EventSink, MailboxNotice, MailSessionEnded, MailUser
 from pillarbox.observability.loop_mistakes import tell_loop_mistakes
 from pillarbox.observability.mistakes import mistakes
 from pillarbox.sessions.ended import AUTOEXPUNGED, Ended
@@ -267,6 +268,9 @@ class AccountWorker:
             opened.end.cancel()
             opened.end = None
         opened.sessions += 1
+        if arrival.parked is None and self._settings.has_plugin("last_login", peer.service):
+            who = (self._settings.plugin, session.mail_user, session.home)
+            self._tasks.create_task(self._note_login(*who))
         try:
             if not opened.has_defaults:
                 await opened.account.ensure_defaults()
@@ -295,6 +299,14 @@ class AccountWorker:
                 kept = [name for name, other in self._accounts.items() if not other.sessions]
                 for name in kept[: max(0, len(kept) - _MAX_KEPT)]:
                     await self._close(name)
+
+    async def _note_login(self, plugin: dict[str, str], who: MailUser, home: str) -> None:
+        loop = asyncio.get_running_loop()
+
+        def tell(event: Event) -> None:
+            loop.call_soon_threadsafe(self._tell, event)
+
+        await loop.run_in_executor(self._threads, note_login, plugin, who, home, tell)
 
     def _close_soon(self, key: tuple[str, str]) -> None:
         self._tasks.create_task(self._close(key))

@@ -29,6 +29,7 @@ from pillarbox.daemons.account_quotas import AccountQuotas
 from pillarbox.daemons.delivery_events import DeliveryTold, header_of
 from pillarbox.daemons.delivery_expunging import DeliveryExpunging
 from pillarbox.daemons.delivery_mailboxes import DeliveryMailbox, Unreachable, delivery_mailbox
+from pillarbox.daemons.last_logins import note_login
 from pillarbox.files.file_system import DISK
 from pillarbox.mailstore.cache.arrivals import ArrivalNotes
 from pillarbox.mailstore.content.file_content import packed_content
@@ -42,7 +43,7 @@ from pillarbox.mailstore.quota.quotas import AccountQuota
 from pillarbox.message.line_ends import crlf_size
 from pillarbox.net.handover import Delivered, Letter
 from pillarbox.net.system_clock import SystemClock
-from pillarbox.observability.events import EventSink, MailboxNotice, MailUser
+from pillarbox.observability.events import Event, EventSink, MailboxNotice, MailUser
 from pillarbox.observability.mistakes import mistakes
 from pillarbox.sessions.mail_log import MailLog
 from pillarbox.vocabulary.faults import ConfigurationFault
@@ -229,6 +230,7 @@ class LetterBox:
         self._notes.remember(deliveries, results)
         came: dict[AccountQuota, list[tuple[str, Size]]] = {}
         for one, result in zip(sorted_letters, results, strict=True):
+            self._note_login(one.letter)
             if isinstance(result, Stored) and one.quota is not None and one.size is not None:
                 came.setdefault(one.quota, []).append((one.mailbox.name, one.size))
         for quota, stored in came.items():
@@ -239,6 +241,15 @@ class LetterBox:
                 self._tell(self._notice(first, "Error", f"quota: {error}"))
         done += [self._told(one, result) for one, result in zip(sorted_letters, results, strict=True)]
         return done
+
+    def _note_login(self, letter: Letter) -> None:
+        if self._settings.has_plugin("last_login", "lmtp"):
+            who = MailUser(self._service, letter.user, letter.session)
+            note_login(self._settings.plugin, who, letter.home, self._found_fault)
+
+    def _found_fault(self, event: Event) -> None:
+        if isinstance(event, MailboxNotice):
+            self._found.append(event)
 
     def _sort(self, letter: Letter, descriptor: int) -> _Sorted:
         place = self._place_of(letter)

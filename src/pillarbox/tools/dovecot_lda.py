@@ -6,8 +6,11 @@
     -d  the user that the userdb knows; without it, whoever runs the command
     -m  a mailbox, made if lda_mailbox_autocreate says so; where there is none, the message goes to INBOX
     -p  the message's file, in the place of standard input
-    -e  what is refused (a full quota) is told on standard error, as it is without -e: the MTA tells the sender
-    -f, -a, -r and -k change nothing: sender and addresses are for Sieve, and the environment is not looked at
+    -e  what is refused (a full quota) is told on standard error, and the MTA tells the sender; without it the
+        sender is told at once, by sendmail_path, and the message is done with
+    -f  the sender, and -a whom the message is for, in that report and in the log; by themselves those of
+        Return-Path and lda_original_recipient_header
+    -r and -k change nothing: the address is for Sieve, and the environment is not looked at
 
 DESCRIPTION
     The message is stored with the rights of the mailbox's owner, by the function that stores LMTP's.  A large one
@@ -15,7 +18,7 @@ DESCRIPTION
     Dovecot's log, or on standard error if the user may not write there.
 
 EXIT STATUS
-    0 stored; 64 wrong use; 67 no such user; 75 not now, the MTA tries again; 77 refused
+    0 stored, or refused and told; 64 wrong use; 67 no such user; 75 not now, the MTA tries again; 77 refused
 """
 
 import asyncio
@@ -25,6 +28,7 @@ import secrets
 import shutil
 import sys
 import tempfile
+import time
 from base64 import b64encode
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -35,14 +39,17 @@ import msgspec
 
 from pillarbox.config.dovecot.interpretation import mailbox_settings
 from pillarbox.config.dovecot.reading import Configuration
+from pillarbox.config.host_facts import host_facts
 from pillarbox.config.mailbox_settings import MailboxSettings
 from pillarbox.daemons.account_quotas import AccountQuotas
+from pillarbox.daemons.delivery_events import DeliveryTold, header_of
 from pillarbox.daemons.letter_box import LetterBox
 from pillarbox.mailstore.content.large_content import BLOCK
 from pillarbox.mailstore.mailbox import SPOOL_AT
-from pillarbox.net.handover import Delivered, Letter
+from pillarbox.message.header_fields import first_value
+from pillarbox.net.handover import Delivered, Envelope, Letter
 from pillarbox.net.system_clock import SystemClock
-from pillarbox.observability.events import Event, EventSink, MailboxNotice
+from pillarbox.observability.events import Event, EventSink, MailboxNotice, MailUser
 from pillarbox.observability.log_file import LogFile
 from pillarbox.observability.mailbox_lines import mailbox_line
 from pillarbox.supervisor.dovecot_master import log_target
@@ -50,6 +57,7 @@ from pillarbox.tools import run_command, works_unread
 from pillarbox.tools.default_paths import DOVECOT_CONF
 from pillarbox.tools.doveadm_commands.accounts import MailCommand, Owner
 from pillarbox.tools.doveadm_commands.faults import EX_NOPERM, EX_TEMPFAIL, EX_USAGE, Fatal, MailFault, Usage
+from pillarbox.tools.lda_rejection import Rejecting, RejectionFailed, address_of, sender_of
 from pillarbox.tools.overridden_configuration import read_overridden
 from pillarbox.vocabulary.faults import ConfigurationFault
 
@@ -112,8 +120,32 @@ def _deliver(configuration: Configuration, options: dict[str, str]) -> int:
     message = _message(options.get("-p", ""), settings.mail_temp_dir)
     owner.become()
     session = b64encode(secrets.token_bytes(12)).decode("ascii")
+    header = message.header()
+    hostname = within.value("hostname") or host_facts().hostname
+    sender = options["-f"].strip("<>") if "-f" in options else sender_of(header)
+    recipient = (
+        options.get("-a", "").strip("<>") or _recipient(within, header) or _address(owner.user, hostname)
+    )
+    envelope = Envelope(sender, recipient, time.monotonic())
     lda = _Lda(command, settings, owner, session, tell)
-    return asyncio.run(lda.store(message, options.get("-m", "")))
+    status = asyncio.run(lda.store(message, options.get("-m", ""), envelope))
+    if status != EX_NOPERM:
+        return status
+    lda.tell_rejection(header, envelope, f"rejected: {lda.refusal}")
+    if "-e" in options:
+        sys.stderr.write(f"{lda.refusal}\n")
+        return status
+    return lda.reject(Rejecting.of(within, owner.user, hostname), header, envelope)
+
+
+def _recipient(configuration: Configuration, header: bytes) -> str:
+    """Whom lda_original_recipient_header names."""
+    name = configuration.value("lda_original_recipient_header")
+    return address_of(first_value(header, name.encode("utf-8")) or b"") if name else ""
+
+
+def _address(user: str, hostname: str) -> str:
+    return user if "@" in user else f"{user}@{hostname}"
 
 
 def _log(settings: MailboxSettings) -> EventSink:
@@ -135,6 +167,11 @@ class _Message(msgspec.Struct, frozen=True):
 
     head: bytes
     file: BinaryIO
+
+    def header(self) -> bytes:
+        """Its fields."""
+        content = self.head or os.pread(self.file.fileno(), BLOCK, 0)
+        return header_of(content.replace(b"\r\n", b"\n"))
 
 
 def _message(path: str, directory: str) -> _Message:
@@ -176,12 +213,14 @@ class _Lda:
         self._tell = tell
         self._answer: Delivered | None = None
 
-    async def store(self, message: _Message, mailbox: str) -> int:
+    async def store(self, message: _Message, mailbox: str, envelope: Envelope) -> int:
         """The exit status."""
         owner = self._owner
         home, mail = owner.fields.get("home", ""), owner.fields.get("mail", "")
         fields = dict(owner.fields)
-        letter = Letter(1, owner.user, home, mail, mailbox, self._session, fields, message.head)
+        letter = Letter(
+            1, owner.user, home, mail, mailbox, self._session, fields, message.head, envelope=envelope
+        )
         with ThreadPoolExecutor(1) as threads:
             async with asyncio.TaskGroup() as tasks:
                 quotas = AccountQuotas(self._settings, tell=self._tell, tasks=tasks)
@@ -199,8 +238,35 @@ class _Lda:
             return EX_TEMPFAIL
         if self._answer.reply.startswith(b"2"):
             return 0
-        sys.stderr.write(self._answer.reply[10:].decode("utf-8", "replace") + "\n")
         return EX_NOPERM
+
+    @property
+    def refusal(self) -> str:
+        """Why the message was refused."""
+        return "" if self._answer is None else self._answer.reply[10:].decode("utf-8", "replace")
+
+    def tell_rejection(self, header: bytes, envelope: Envelope, text: str, severity: str = "Info") -> None:
+        """A line of the log about a message that was refused."""
+        who = MailUser("lda", self._owner.user, self._session)
+        letter = Letter(1, self._owner.user, "", "", "", self._session, envelope=envelope)
+        told = DeliveryTold(self._settings.deliver_log_format, letter, header)
+        self._tell(MailboxNotice(who, severity, told.text(text)))
+
+    def reject(self, rejecting: Rejecting, header: bytes, envelope: Envelope) -> int:
+        """Tell the sender; the exit status."""
+        if not envelope.sender:
+            self.tell_rejection(header, envelope, f"Return-Path missing, rejection reason: {self.refusal}")
+            return 0
+        if (first_value(header, b"auto-submitted") or b"no").strip().lower() != b"no":
+            self.tell_rejection(header, envelope, f"Auto-submitted message discarded: {self.refusal}")
+            return 0
+        try:
+            rejecting.send(header, sender=envelope.sender, recipient=envelope.recipient, reason=self.refusal)
+        except RejectionFailed as fault:
+            text = f"Temporarily failed to send rejection: {fault}"
+            self.tell_rejection(header, envelope, text, "Error")
+            return EX_TEMPFAIL
+        return 0
 
     def _take(self, delivered: Delivered) -> None:
         self._answer = delivered

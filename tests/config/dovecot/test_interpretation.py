@@ -278,7 +278,7 @@ ALOUD = [
         "ssl = yes\npassdb {\n driver = pam\n}\nprotocols = imap",
         "ssl enabled, but ssl_cert not set: TLS is not offered",
     ),
-    ("plugin", "mail_plugins = quota last_login", "line 3: mail_plugins: last_login is not served yet"),
+    ("plugin", "mail_plugins = quota welcome", "line 3: mail_plugins: welcome is not served yet"),
     (
         "trash.conf is not there",
         "plugin {\n trash = /nowhere/trash.conf\n}",

@@ -54,8 +54,9 @@ PASSDB_DRIVERS: Final = ("pam", "passwd", "shadow", "passwd-file", "static")
 USERDB_DRIVERS: Final = ("passwd", "passwd-file", "static", "prefetch")
 SERVED_WITHIN_PROTOCOL: Final = {
     "lda": frozenset(
-        "deliver_log_format lda_mailbox_autocreate lda_mailbox_autosubscribe mail_log_prefix "
-        "quota_full_tempfail".split()
+        "deliver_log_format lda_mailbox_autocreate lda_mailbox_autosubscribe lda_original_recipient_header "
+        "mail_log_prefix postmaster_address quota_full_tempfail rejection_reason rejection_subject "
+        "sendmail_path".split()
     ),
     "imap": frozenset(
         "imap_capability imap_client_workarounds imap_hibernate_timeout imap_idle_notify_interval "

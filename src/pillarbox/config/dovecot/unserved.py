@@ -34,11 +34,12 @@ from pillarbox.config.treatment import Kind
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 _SERVED_PLUGINS: Final = frozenset(
-    "acl imap_acl fts lazy_expunge listescape mail_compress mail_log notify quota imap_quota trash zlib "
+    "acl imap_acl fts last_login lazy_expunge listescape mail_compress mail_log notify quota imap_quota trash zlib "
     "imap_zlib".split()
 )
 _SERVED_PLUGIN_SETTINGS: Final = frozenset(
     "zlib_save zlib_save_level acl acl_shared_dict acl_user acl_anyone acl_defaults_from_inbox fts_autoindex "
+    "last_login_dict last_login_key last_login_precision "
     "lazy_expunge lazy_expunge_only_last_instance listescape_char mail_log_events mail_log_fields master_user "
     "trash".split()
 )
@@ -51,7 +52,7 @@ _REFUSED_PLUGINS: Final = {
 _SIEVE: Final = "Sieve scripts are not run yet"
 _LATER_PLUGINS: Final = (
     dict.fromkeys(
-        "apparmor charset_alias fs_compress imap_old_stats imap_stats last_login mail_lua mailbox_alias "
+        "apparmor charset_alias fs_compress imap_old_stats imap_stats mail_lua mailbox_alias "
         "notify_status old_stats pop3_migration push_notification push_notification_lua quota_clone replication "
         "stats var_expand_crypt welcome".split(),
         "not served yet",

@@ -101,6 +101,16 @@ mail_temp_dir : str = /tmp
     Where LMTP keeps a message of more than a MiB while it comes.
 mail_uid : str =
     Owner of mailboxes whose user has none of his own.
+lda_original_recipient_header : str =
+    The header field that says to dovecot-lda whom a message was for, if -a does not.
+postmaster_address : str = postmaster@%{if;%d;ne;;%d;%{hostname}}
+    From whom dovecot-lda tells a sender that a mailbox has no room.
+rejection_reason : str = Your message to <%t> was automatically rejected:%n%r
+    What it says: `%n` is a line break, `%r` the reason, `%s` the subject, `%t` the recipient.
+rejection_subject : str = Rejected: %s
+    Its subject.
+sendmail_path : str = /usr/sbin/sendmail
+    The command that sends it.
 deliver_log_format : str = msgid=%m: %$
     What is logged of a delivery: `%$` is what became of it, `%m` its Message-ID, `%s` the subject, `%f` who is in
     From, `%e` the sender, `%p` and `%w` its size, `%{to_envelope}`, `%{storage_id}`, `%{delivery_time}` and
@@ -215,7 +225,6 @@ imap_fetch_failure : disconnect-immediately|disconnect-after|no-after = disconne
 dict_db_config : str =
 imap_id_retain : bool = no
 imap_urlauth_logout_format : str = in=%i out=%o
-lda_original_recipient_header : str =
 lmtp_client_workarounds : str =
 lmtp_proxy_rawlog_dir : str =
 lmtp_rawlog_dir : str =
@@ -225,10 +234,6 @@ mail_access_groups : str =
 mail_full_filesystem_access : bool = no
 mail_max_keyword_length : number = 50
 mail_shared_explicit_inbox : bool = no
-postmaster_address : str = postmaster@%{if;%d;ne;;%d;%{hostname}}
-rejection_reason : str = Your message to <%t> was automatically rejected:%n%r
-rejection_subject : str = Rejected: %s
-sendmail_path : str = /usr/sbin/sendmail
 """,
     ),
     Part(
