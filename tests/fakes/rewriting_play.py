@@ -5,6 +5,7 @@ import re
 import shlex
 from collections import defaultdict
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 from fakes.host import Host
@@ -192,9 +193,10 @@ class Played:
         until(lambda: not any(server.open for server in self._world.all_servers()), what="servers are left")
         for name in _ASKED_IN_VAIN.findall(self.log()):  # the next world is to be without it
             self._host.file(f"/var/spool/postfix/maildrop/{name}").unlink(missing_ok=True)
-        for name in _CANNOT_BOUNCE.findall(self.log()):
-            for queue in ("deferred", "defer"):
-                self._host.file(f"/var/spool/postfix/{queue}/{name[0]}/{name}").unlink(missing_ok=True)
+        cannot_bounce = set(_CANNOT_BOUNCE.findall(self.log()))
+        for path in self._files() if cannot_bounce else ():
+            if path.name in cannot_bounce:
+                path.unlink(missing_ok=True)
         queries = self._queries()
         self._sort_out(replies, exits, queries)
 
@@ -247,12 +249,16 @@ class Played:
 
     def _left(self) -> list[str]:
         waiting = {*_ASKED_IN_VAIN.findall(self.log()), *_CANNOT_BOUNCE.findall(self.log())}
+        return [str(path) for path in self._files() if path.name not in waiting]
+
+    def _files(self) -> list[Path]:
+        """Those of the queue."""
         spool = self._host.file("/var/spool/postfix")
         return [
-            str(path)
+            path
             for name in _QUEUES
             for path in (spool / name).rglob("*")
-            if path.is_file() and "." not in path.name and path.name not in waiting
+            if path.is_file() and "." not in path.name
         ]
 
     def _is_quiet(self) -> bool:
@@ -271,6 +277,7 @@ class Played:
     def _sort_out(self, replies: dict[str, list[str]], exits: dict[str, str], queries: str) -> None:
         log = self.log()
         owner = self._owners(replies, log)
+        cannot_bounce = set(_CANNOT_BOUNCE.findall(log))
         refused = {owner.get(one, "") for one in re.findall(rf"\]: ({_ID}): reject: ", log)} & set(exits)
 
         tried_again = _ASKED_IN_VAIN.search(log) is not None  # each second, until its time is over
@@ -291,6 +298,8 @@ class Played:
         for line in log.split("\n"):
             found = re.search(rf"\]: ({_ID}): ", line)
             name = owner.get(found[1], "rest") if found else "rest"
+            if found and found[1] in cannot_bounce and "status=expired" in line:
+                continue  # tried again in time
             if found and _counts(line) and not (name in refused and ": breaking line > " in line):
                 parts[name].append(normal_log(line))
             elif not found and re.search(

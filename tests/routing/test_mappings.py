@@ -144,6 +144,10 @@ def test_recipients_whom_no_table_may_change() -> None:
 
 def test_header_fields() -> None:
     """Each in its class."""
+    warnings: list[str] = []
+    odd = mappings().headers(mappings().rewriting, warn=warnings.append)
+    assert odd.field(b"apparently-to", b" \\") == b" \\"
+    assert warnings == ["rewrite_addr: null address"]
     headers = mappings().headers(mappings().rewriting, warn=pytest.fail)
     assert headers.field(b"from", b" Me <me@here.test>, old") == b" Me <public@here.test>, new@mx.test"
     assert headers.field(b"to", b" me@here.test (x)") == b" private@here.test (x)"

@@ -273,6 +273,23 @@ def test_local_users(tables: str, address: str, known: bool) -> None:
     assert resolver.is_known(resolver.resolve(Address.from_internal(address.encode()))) is known
 
 
+def test_mappings_are_asked_one_after_the_other() -> None:
+    """Each for all keys of an address: what recipient_canonical_maps has needs no other, which may be broken."""
+    snapshot = Snapshot.of(
+        SETTINGS
+        | {
+            "recipient_delimiter": "+",
+            "recipient_canonical_maps": "inline:{ carol@here.test=x@here.test }",
+            "canonical_maps": "fail:x",
+        },
+        facts=HostFacts(hostname="mx.here.test"),
+    )
+    resolver = Resolver(configured_routes(snapshot, clock=ManualClock()))
+    assert resolver.is_mapped(Address(b"carol+x", b"here.test"))
+    with pytest.raises(LookupFault):
+        resolver.is_mapped(Address(b"other", b"here.test"))
+
+
 @pytest.mark.parametrize(
     ("settings", "lines"),
     [

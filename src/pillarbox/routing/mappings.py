@@ -159,9 +159,14 @@ class Mappings(msgspec.Struct, frozen=True, kw_only=True):
     def headers(self, rewriting: AddressRewriting, *, warn: Warn, mapped: bool = True) -> HeaderRewriting:
         """What becomes of addresses in headers, for a client whose headers are completed by `rewriting`."""
 
+        def standard_form(external: str) -> str:
+            if not external:  # a backslash with nothing behind it
+                warn("rewrite_addr: null address")
+            return rewriting.rewrite_text(external)
+
         def rewrite(own: Mapping, kind: str) -> Rewrite:
             def rewritten(external: str) -> str:
-                standard = rewriting.rewrite_text(external)
+                standard = standard_form(external)
                 address = address_of(standard)
                 found = self._mapped(address, own, kind, warn)
                 return standard if found is address else external_form(found)
@@ -170,8 +175,8 @@ class Mappings(msgspec.Struct, frozen=True, kw_only=True):
 
         if not mapped:
             return HeaderRewriting(
-                rewriting.rewrite_text,
-                rewriting.rewrite_text,
+                standard_form,
+                standard_form,
                 warn=warn,
                 most_tokens=self.most_header_tokens,
             )

@@ -300,8 +300,8 @@ class Resolver:
         """
         routes = self.routes
         senders = routes.sender_canonical if as_sender else ()
-        tables = (*routes.recipient_canonical, *senders, *routes.canonical, *routes.virtual_aliases)
-        return bool(tables) and self._listed(tables, address)
+        mappings = (routes.recipient_canonical, senders, routes.canonical, routes.virtual_aliases)
+        return any(self._listed(tables, address) for tables in mappings)  # one that has it may hide a fault
 
     def leads_somewhere(self, address: Address, *, ascii_only: bool) -> bool:
         """Whether mail can be sent there, or where it is a route to; `ascii_only` is for domains.  LookupFault."""

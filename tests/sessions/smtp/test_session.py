@@ -245,6 +245,25 @@ def test_whom_a_footer_names(tmp_path: Path) -> None:
     ]
 
 
+def test_restrictions_come_before_what_is_said_of_content(tmp_path: Path) -> None:
+    """smtpd_end_of_data_restrictions are asked before cleanup(8) is heard; ids are logged in any case."""
+    sent = [*DATA[:2], b"Message-Id: <m@x>\r\nSubject: gr\xfcn\r\n\r\nbody\r\n.\r\n", QUIT]
+    settings = {"strict_7bit_headers": "yes"}
+    table = "check_sender_access inline:{ {a@b.test = %s} }"
+    for action, reply in (
+        ("521 go", "521 5.7.1 <a@b.test>: Sender address rejected: go"),
+        ("DISCARD unseen", "550 5.6.0 improper use of 8-bit data in message header"),
+        ("DUNNO", "550 5.6.0 improper use of 8-bit data in message header"),
+    ):
+        restricted = settings | {"smtpd_end_of_data_restrictions": table % action}
+        done = converse(tmp_path / action[:3], sent, settings=restricted)
+        assert reply in done.replies
+        assert [line.partition(": ")[2] for line in done.lines if "message-id" in line] == [
+            "message-id=<m@x>"
+        ]
+        assert any(": discard: END-OF-MESSAGE" in line for line in done.lines) is (action == "DISCARD unseen")
+
+
 QUOTED = [  # tables, sender, what it says; the reply names the sender without quotes
     ("pcre:{ {/^(.*)@out/ REJECT not $$1} }", '""@out.test', 'not ""'),
     ("pcre:{ {/^(.*)@out/ REJECT not $$1} }", '"a b"@out.test', 'not "a b"'),

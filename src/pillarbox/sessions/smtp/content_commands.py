@@ -130,6 +130,13 @@ async def _commit(session: SessionState, transaction: Transaction, command: EndO
         raise AssertionError("content without a recipient reached the session")
     try:
         await transaction.finish()
+        if isinstance(transaction.fault, MessageTooBig | QueueFileFault):  # smtpd(8) has seen it, too
+            raise transaction.fault
+        # Restrictions come before what cleanup(8) says of content and addresses.
+        if (refused := await _refuse_message(session, transaction)) is not None:
+            if not transaction.is_thrown_away:
+                _tell_ids_of_refused(session, transaction, submission)
+            return refused
         if transaction.fault is not None:
             raise transaction.fault
         if transaction.inspector is not None and transaction.inspector.refusal is not None:
@@ -142,10 +149,6 @@ async def _commit(session: SessionState, transaction: Transaction, command: EndO
                 transaction.is_told = True  # by the check
                 raise TooManyHops
             return transaction.inspector.refusal
-        if (refused := await _refuse_message(session, transaction)) is not None:
-            if not transaction.is_thrown_away:
-                _tell_ids(session, submission, all_of_them=submission.in_body)
-            return refused
         if (refused := transaction.write_recipients_anew()) is not None:
             return refused
         if transaction.actions.discard:
@@ -181,6 +184,15 @@ def _taken(command: EndOfContent, queue_id: QueueId) -> Reply:
 def _tell_ids(session: SessionState, submission: Submission, *, all_of_them: bool = True) -> None:
     for found, resent in submission.message_ids if all_of_them else submission.given_ids:
         session.tell(events.MessageIdSeen(submission.queue_id, found, resent))
+
+
+def _tell_ids_of_refused(session: SessionState, transaction: Transaction, submission: Submission) -> None:
+    inspector = transaction.inspector
+    if inspector is None or inspector.refusal is None:
+        _tell_ids(session, submission, all_of_them=submission.in_body)
+        return
+    submission.end_header()
+    _tell_ids(session, submission, all_of_them=not inspector.refused_in_header)
 
 
 def _cannot_expand(
