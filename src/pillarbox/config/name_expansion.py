@@ -72,7 +72,7 @@ class _Expansion:
     def _filtered(self, value: str) -> str:
         if self._allowed is None or self._allowed.issuperset(value):
             return value
-        return "".join(character if character in self._allowed else "_" for character in value)
+        return "".join(one if one in self._allowed else "_" * _octets(one) for one in value)
 
 
 _UNKNOWN: Final = "".join(("no ", "name"))
@@ -85,3 +85,8 @@ _characters: Final = lru_cache(maxsize=64)(frozenset[str])
 def _pieces(template: str) -> tuple[str | Reference, ...]:
     """The template taken apart; it is a parameter's, and comes again with each message."""
     return tuple(references(template))
+
+
+def _octets(character: str) -> int:
+    """How many are in UTF-8, each of which Postfix looks at."""
+    return len(character.encode("utf-8", "surrogateescape"))

@@ -84,6 +84,13 @@ def test_what_a_client_says_makes_no_line() -> None:
     assert added.encode() == b"450 No from a\\nb__c@x.test\r\n"
 
 
+def test_a_value_that_is_not_ascii() -> None:
+    """smtpd_expansion_filter has octets in view: each of them becomes an underscore."""
+    values: dict[str, str | None] = {"sender": "gr\u00fcn\udcff@x.test"}
+    added = footer_of("\\c from $sender").added(Reply(450, (b"No",)), values, warn=pytest.fail)
+    assert added.encode() == b"450 No from gr__n_@x.test\r\n"
+
+
 def test_a_table_goes_first() -> None:
     """It is asked with the whole reply."""
     tables = open_tables(
