@@ -46,7 +46,12 @@ def defer_unauth_destination(question: Question, subject: Subject) -> Outcome:
 
 
 def _relay_denied(question: Question, code: int) -> Reply:
-    return refusal(code, "5.7.1", b"<%s>: Relay access denied" % question.name_of(Subject.RECIPIENT))
+    text = b"<%s>: Relay access denied" % question.name_of(Subject.RECIPIENT)
+    if code < 400:  # relay_domains_reject_code is 4xx, and is to be deferred
+        said = f"{code} 4.7.1 {text.decode('utf-8', 'backslashreplace')}"
+        question.tell_warning(f"SMTP reply code configuration error: {said}")
+        return Reply(450, (b"4.7.1 Service unavailable",))
+    return refusal(code, "5.7.1", text)
 
 
 def is_auth_destination(question: Question) -> bool:

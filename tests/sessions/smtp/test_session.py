@@ -264,6 +264,23 @@ def test_restrictions_come_before_what_is_said_of_content(tmp_path: Path) -> Non
         assert any(": discard: END-OF-MESSAGE" in line for line in done.lines) is (action == "DISCARD unseen")
 
 
+def test_a_code_that_cannot_be_deferred(tmp_path: Path) -> None:
+    """defer_unauth_destination takes a hundred off relay_domains_reject_code: what is left has to be a refusal."""
+    settings = {
+        "smtpd_relay_restrictions": "defer_unauth_destination",
+        "relay_domains_reject_code": "450",
+    }
+    done = converse(
+        tmp_path / "q", [HELLO, MAIL, b"RCPT TO:<x@away.test>\r\n", b"DATA\r\n", QUIT], settings=settings
+    )
+    assert after_hello(done.replies)[1:3] == [
+        "450 4.7.1 Service unavailable",
+        "554 5.5.1 Error: no valid recipients",
+    ]
+    warning = "warning: SMTP reply code configuration error: 350 4.7.1 <x@away.test>: Relay access denied"
+    assert warning in done.lines
+
+
 QUOTED = [  # tables, sender, what it says; the reply names the sender without quotes
     ("pcre:{ {/^(.*)@out/ REJECT not $$1} }", '""@out.test', 'not ""'),
     ("pcre:{ {/^(.*)@out/ REJECT not $$1} }", '"a b"@out.test', 'not "a b"'),
