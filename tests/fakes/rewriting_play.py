@@ -84,6 +84,8 @@ _ASKED_IN_VAIN: Final = re.compile(r"warning: maildrop/(\w+): error writing")
 """A message of sendmail(1) that waits in maildrop, for its content cannot be checked."""
 _CANNOT_BOUNCE: Final = re.compile(r"qmgr\[\d+\]: (\w+): status=deferred \(bounce failed\)")
 """A message whose notice nobody takes: the sender's address expands to too much.  It waits for as long as it does."""
+_TRIED_AGAIN: Final = re.compile(r"status=expired|status=deferred \(bounce failed\)")
+"""What the log says of it each time that it is tried again."""
 _OCTETS: Final = re.compile(
     r"(?m)^(X-Postfix-Sender: |Return-Path: <)(?:rfc822; )?\"(.*\\\\x[89a-f].*)\"(@.*)$"
 )
@@ -94,6 +96,8 @@ _NO_MATTER: Final = re.compile(
 )
 """Of envelopes: sizes, and addresses outside ASCII; and who hears nothing of a copy, which Postfix's smtpd(8) writes
 behind the copy's address, so that the first of a message does without."""
+_BODY: Final = re.compile(r"(?<=>)(?: BODY=\w+)(?=[ \n])")
+"""Of forwarded mail: Postfix does not know any more what the client has said of it (RFC 6152 §3)."""
 _TRANSCRIPT: Final = "Transcript of session follows."
 USERS: Final = ("alice", "bob")
 _BASES: Final = (
@@ -105,7 +109,9 @@ _BASES: Final = (
     "/var/spool/mail",
     "/srv",
 )
-_NO_MAIL: Final = frozenset({".bashrc", ".profile", ".bash_logout", ".forward", ".forward+x", ".forward.x"})
+_NO_MAIL: Final = frozenset(
+    {"maildirfolder", ".bashrc", ".profile", ".bash_logout", ".forward", ".forward+x", ".forward.x"}
+)
 _QUEUES: Final = ("maildrop", "incoming", "active", "deferred", "defer", "bounce")
 _ADDRESSES: Final = ("10.53.0.2", "10.53.0.3")
 _PORT: Final = re.compile(r"(?<=\[127\.0\.0\.1\]:)\d+")
@@ -298,8 +304,8 @@ class Played:
         for line in log.split("\n"):
             found = re.search(rf"\]: ({_ID}): ", line)
             name = owner.get(found[1], "rest") if found else "rest"
-            if found and found[1] in cannot_bounce and "status=expired" in line:
-                continue  # tried again in time
+            if found and found[1] in cannot_bounce and _TRIED_AGAIN.search(line):
+                continue
             if found and _counts(line) and not (name in refused and ": breaking line > " in line):
                 parts[name].append(normal_log(line))
             elif not found and re.search(
@@ -324,6 +330,8 @@ class Played:
             rest = sorted(text for text in some if text not in said)
             if name == "rest" or any("status=expired" in text for text in some):
                 rest = sorted({text for text in rest if not _BY_ITSELF.search(text)})
+            if any("forwarded as ID" in text for text in some):
+                rest = sorted(_BODY.sub("", text) for text in rest)
             if any("552 5.3.4" in text for text in said):
                 rest = [text for text in rest if not _TOO_BIG.search(text)]
             if tried_again:

@@ -4,7 +4,9 @@ DESCRIPTION
     RANDOM_WORLDS=first,last plays other seeds than the few that are always played, with more messages each.  Some
     differences are known: the text of discard: without one is the recipient's domain, which is in lower case here;
     Delivered-To: of an address that needs quotes ends a loop here, and not in Postfix, which goes on until there are
-    too many hops (1142); forwarded mail is still known to be 8bit, if nothing but BODY= says so (1142).
+    too many hops (1142); forwarded mail is still known to be 8bit, if nothing but BODY= says so (1142); a content_filter
+    whose transport is no service is refused (1206); local mail whose sender canonical_maps cannot map waits without a
+    look at its content (1202); undisclosed_recipients_header is added once, however often mail is forwarded (1233).
     Another world is not random: what reports say of their encoding, and who hears of success.
 """
 
