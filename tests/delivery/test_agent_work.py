@@ -231,6 +231,19 @@ def test_forward(bench: Bench) -> None:
     assert not (bench.home / "Maildir").exists()
 
 
+def test_a_forward_file_counts_as_soon_as_it_is_there(bench: Bench) -> None:
+    """And no longer: what is remembered of a recipient are paths."""
+    for _ in range(2):
+        assert [piece.status for piece in bench.run(USER).pieces] == ["sent"]
+        bench.forward("alice\n")
+        assert [found.address for found in bench.run(USER).addresses] == [b"alice"]
+        bench.forward("bob\n", ".forward+ext")
+        assert [found.address for found in bench.run(USER, extension=b"ext").addresses] == [b"bob"]
+        assert [found.address for found in bench.run(USER, extension=b"other").addresses] == [b"alice"]
+        for name in (".forward", ".forward+ext"):
+            (bench.home / name).unlink()
+
+
 def test_forward_for_an_extension(bench: Bench) -> None:
     """The file with the extension's name comes first."""
     bench.forward("one\n")

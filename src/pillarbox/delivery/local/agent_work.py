@@ -33,6 +33,7 @@ from pillarbox.config.name_expansion import expand_names
 from pillarbox.delivery.local.agent_settings import AgentSettings
 from pillarbox.delivery.local.command import SYSEXITS, CommandResult, CommandRun, censored, outcome_of
 from pillarbox.delivery.local.destinations import destinations
+from pillarbox.delivery.local.forward_paths import forward_paths
 from pillarbox.delivery.local.frames import (
     CommandMail,
     DeliverLocally,
@@ -178,21 +179,12 @@ class AgentWork:
 
     def _forward_file(self) -> tuple[bytes, bool, os.stat_result] | None:
         """The first file of forward_path that is there, and whether addresses in it get the extension."""
-        values = LocalNames(self._request)
-        for template in self._settings.local.forward_path.replace(",", " ").split():
-            try:
-                expanded = expand_names(
-                    template, values, allowed=self._settings.local.forward_expansion_filter
-                )
-            except ExpansionError:
-                continue
-            if expanded.undefined:
-                continue
-            path = os.fsencode(expanded.text)
+        local = self._settings.local
+        for place in forward_paths(self._request, local.forward_path, allowed=local.forward_expansion_filter):
             with suppress(OSError):
-                status = os.lstat(path)
-                keep = "extension" not in expanded.names and "forward" in self._settings.propagate
-                return path, keep, status
+                status = os.lstat(place.path)
+                keep = not place.names_extension and "forward" in self._settings.propagate
+                return place.path, keep, status
         return None
 
     # -- what a file lists -----------------------------------------------------------------------------
@@ -416,7 +408,7 @@ class AgentWork:
         local = self._settings.local
         expanded = expand_names(
             local.command_execution_directory,
-            LocalNames(self._request),
+            LocalNames.of(self._request),
             allowed=local.execution_directory_expansion_filter,
         )
         return os.fsencode(expanded.text)

@@ -380,7 +380,7 @@ class LocalExpansion:
     async def _luser_relay(self, state: State, parts: Parts) -> bool:
         """Whether it is somebody else than who is unknown."""
         template = self._means.settings.luser_relay
-        names = LocalNames(self._frame(state, parts, FileMail(b"")))
+        names = LocalNames.of(self._frame(state, parts, FileMail(b"")))
         try:
             address = expand_names(template, names, allowed=None).text
         except ExpansionError as error:

@@ -1,9 +1,10 @@
 """What `$name` stands for in forward_path, luser_relay, mailbox_command and command_execution_directory."""
 
 import os
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, Self
 
-from pillarbox.delivery.local.frames import DeliverLocally
+from pillarbox.delivery.local.frames import Account, DeliverLocally, Recipient
 
 _OF_RECIPIENT: Final = {
     "user": "user",
@@ -20,21 +21,29 @@ _OF_ACCOUNT: Final = {"home": "home", "shell": "shell"}
 class LocalNames:
     """The names of one job (config/name_expansion.py); a value is made up when it is asked for."""
 
-    __slots__ = ("_request",)
+    __slots__ = ("_account", "_client", "_recipient")
 
-    def __init__(self, request: DeliverLocally) -> None:
-        self._request = request
+    def __init__(
+        self, recipient: Recipient, account: Account, client: Sequence[tuple[bytes, bytes]] = ()
+    ) -> None:
+        self._recipient = recipient
+        self._account = account
+        self._client = client
+
+    @classmethod
+    def of(cls, request: DeliverLocally) -> Self:
+        """Those of a job."""
+        return cls(request.recipient, request.account, request.client)
 
     def get(self, name: str, default: str, /) -> str | None:
         """The value; None if it is empty, the default if this is no name."""
-        request = self._request
         value: bytes | None
         if (field := _OF_RECIPIENT.get(name)) is not None:
-            value = getattr(request.recipient, field)
+            value = getattr(self._recipient, field)
         elif (field := _OF_ACCOUNT.get(name)) is not None:
-            value = getattr(request.account, field)
+            value = getattr(self._account, field)
         else:
-            known = {key.decode().lower(): value for key, value in request.client}
+            known = {key.decode().lower(): value for key, value in self._client}
             if name not in known:
                 return default
             value = known[name]
