@@ -45,7 +45,7 @@ SECONDS: Final = {
     "test_rewriting_peer.py": 60,
     "test_imap_replies_peer.py": 55,
     "test_in_place.py": 55,
-    "test_lab_notices_peer.py": 55,
+    "test_lab_notices_peer.py": 75,
     "test_lmtp_replies_peer.py": 10,
     "test_malformed_imap_peer.py": 10,
     "test_lmtp_dovecot_peer.py": 55,

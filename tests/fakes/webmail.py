@@ -37,7 +37,8 @@ _SCHEMA: Final = (
     "$db->exec(file_get_contents('/usr/share/roundcube/SQL/sqlite.initial.sql'));"
 )
 _VOLATILE: Final = (
-    (re.compile(r"\b[0-9a-f]{20,}\b|\b[A-Za-z0-9]{32}\b"), "ID"),
+    # uniqid(mt_rand()) of PHP: a number of one to ten digits, and thirteen of the time.
+    (re.compile(r"\b[0-9a-f]{14,}\b|\b[A-Za-z0-9]{32}\b"), "ID"),
     (re.compile(r"\b(Today|Mon|Tue|Wed|Thu|Fri|Sat|Sun) \d\d:\d\d\b"), "TIME"),
     (re.compile(r"\b\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)?"), "TIME"),
     (re.compile(r" \([0-9.+ ]+ secs\)\.?"), ""),

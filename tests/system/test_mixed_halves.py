@@ -64,6 +64,11 @@ class Pair(msgspec.Struct, frozen=True):
         """postfix(1) of the MTA half's product."""
         return self.host.output(f"PATH={self.mta}:{PACKAGED} postfix {command}")
 
+    def start_postfix(self) -> None:
+        """The same half, which answers then."""
+        self.host.start_postfix(f"PATH={self.mta}:{PACKAGED} postfix")
+        self.host.until_answers(25)
+
 
 @pytest.fixture(
     scope="module",
@@ -83,8 +88,7 @@ def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
         found = Pair(host, mta, mailbox)
         host.output(f"PATH={mailbox}:{PACKAGED} dovecot")
         host.until_answers(143)
-        found.postfix("start")
-        host.until_answers(25)
+        found.start_postfix()
         yield found
     finally:
         host.end()
@@ -135,8 +139,7 @@ def test_restarts_do_not_disturb_the_other(pair: Pair) -> None:
     """A stop and start of the MTA leaves the mailbox half's sockets in private/, and mail flows on."""
     pair.postfix("stop")
     assert {"auth", "dovecot-lmtp"} <= set(pair.host.listing("/var/spool/postfix/private"))
-    pair.postfix("start")
-    pair.host.until_answers(25)
+    pair.start_postfix()
     until_gone(pair.host, send(pair.host, to=f"bob@{DOMAIN}", subject="after the restart"))
     pair.host.output(f"PATH={pair.mailbox}:{PACKAGED} doveadm reload")
     pair.postfix("reload")
