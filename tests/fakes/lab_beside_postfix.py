@@ -22,7 +22,6 @@ from fakes.pillarbox_host import INSTALLED, install
 from fakes.postfix_services import MASTER_CF
 from fakes.postfix_texts import normal_line, normal_notice
 from fakes.smtp_submission import SmtpClient
-from pillarbox.lab.behaviour import NO_HANDSHAKE, SILENCE, Say
 from pillarbox.lab.internet import Internet
 from pillarbox.lab.lab import Submission, content, recipients
 from pillarbox.lab.places import Places
@@ -63,10 +62,6 @@ maximal_backoff_time = {_LATE}s
 queue_run_delay = 3600s
 delay_warning_time = {_LATE}s
 """
-_IMPATIENT: Final = "impatient unix - - n - - smtp\n" + "".join(
-    f"  -o smtp_{name}_timeout=1s\n" for name in "helo starttls mail rcpt data_init data_done".split()
-)
-"""For hosts that say nothing.  All others have the time that a busy machine takes."""
 
 
 class Played(msgspec.Struct, kw_only=True):
@@ -81,7 +76,7 @@ class Trial:
     """Both products, one after the other."""
 
     def __init__(self, directory: Path, scenarios: Iterable[Scenario]) -> None:
-        self.scenarios = {scenario.name: _with_impatience(scenario) for scenario in scenarios}
+        self.scenarios = {scenario.name: scenario for scenario in scenarios}
         self._directory = directory
         self.network = Network(directory, None)
         _ip("-6 address add fd53::1/64 dev internet nodad")
@@ -145,7 +140,7 @@ class Trial:
         authority = Path(internet.authority.path)
         host.write(_AUTHORITY, authority.read_text())
         host.write("/etc/postfix/main.cf", _MAIN_CF + main_cf.replace(str(authority), _AUTHORITY))
-        host.write("/etc/postfix/master.cf", MASTER_CF + services + _IMPATIENT)
+        host.write("/etc/postfix/master.cf", MASTER_CF + services)
         if product == "postfix":
             host.output("/usr/lib/postfix/configure-instance.sh -")
         host.start_postfix()
@@ -169,17 +164,6 @@ class Trial:
             ),
         )
         until_whole(host)
-
-
-def _with_impatience(scenario: Scenario) -> Scenario:
-    """The same, sent with short time limits if a host of it says nothing where something is due."""
-    hosts = [host.does for host in scenario.hosts if host.does is not None]
-    replies = [reply for host in hosts for reply in host.replies.values()]
-    said = [reply.text if isinstance(reply, Say) else reply for reply in replies]
-    if SILENCE not in said and all(host.tls != NO_HANDSHAKE for host in hosts):
-        return scenario
-    assert not scenario.transport
-    return msgspec.structs.replace(scenario, transport="impatient:")
 
 
 def _submit(client: SmtpClient, scenario: Scenario) -> str:

@@ -1,5 +1,6 @@
 """The catalogue of scenarios: whatever is in it can be served, and what it needs of main.cf is known."""
 
+import re
 from pathlib import Path
 
 from pillarbox.config.findings import start_warnings
@@ -21,8 +22,20 @@ def test_all_scenarios_have_zones_hosts_and_settings(tmp_path: Path) -> None:
     (tmp_path / "master.cf").write_text(services)
     configuration = read_configuration(str(tmp_path), facts=host_facts())
     names = {scenario.name for scenario in SCENARIOS.values() if scenario.service}
-    assert {service.name for service in configuration.master_cf.services} == names
+    assert {service.name for service in configuration.master_cf.services} == names | {"impatient"}
     assert not start_warnings(configuration)
+
+
+def test_only_who_says_nothing_is_not_waited_for(tmp_path: Path) -> None:
+    """A second for silent hosts; the others are waited for as long as on any host, however busy the machine is."""
+    internet = Internet(SCENARIOS.values(), places=Places(), seed=1, directory=tmp_path, clock=ManualClock())
+    main_cf, services = internet.settings()
+    hurried = set(re.findall(r"\{ (\S+) = impatient: \}", main_cf))
+    assert hurried == {"may-nohandshake.test"} | {
+        f"silent-{phase}.test" for phase in ("greeting", "hello", "mail", "rcpt", "data", "end")
+    }
+    assert "timeout" not in main_cf
+    assert services.count("_timeout=1s") == services.count("_timeout=")
 
 
 def test_each_scenario_says_what_is_to_come() -> None:

@@ -77,6 +77,12 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True):
     traps: frozenset[str] = frozenset()  # local parts; who writes to one is refused from then on
     lmtp: bool = False
 
+    @property
+    def is_silent(self) -> bool:
+        """Whether it says nothing where something is due, at least once."""
+        said = (reply.text if isinstance(reply, Say) else reply for reply in self.replies.values())
+        return self.tls == NO_HANDSHAKE or SILENCE in said
+
 
 class Received(msgspec.Struct, frozen=True, kw_only=True):
     """A message that a host took."""

@@ -57,12 +57,7 @@ notify_classes =
 delay_warning_time = 4h
 smtp_host_lookup = dns
 smtp_randomize_addresses = no
-{timeouts}
 """
-_TIMEOUTS: Final = "\n".join(
-    f"smtp_{name}_timeout = 1s"
-    for name in "connect helo starttls mail rcpt data_init data_xfer data_done rset quit".split()
-)
 _MASTER_CF: Final = "smtp inet n - n - - smtpd\nlmtp unix - - n - - lmtp\n"
 
 
@@ -87,7 +82,6 @@ class Inside:
             gid=gid,
             minimum_uid=min(uid, 100),
             own=internet.places.own,
-            timeouts=_TIMEOUTS,
             certificate=internet.authority.issue("mail.pillarbox.test").path,
         )
         (self.home.etc / "main.cf").write_text(text + main_cf + settings)

@@ -94,6 +94,11 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
         """Where the mail goes, or comes from."""
         return f"{self.name}.test"
 
+    @property
+    def is_silent(self) -> bool:
+        """Whether a host says nothing where something is due."""
+        return any(host.does is not None and host.does.is_silent for host in self.hosts)
+
 
 def host(
     does: Behaviour | None = Behaviour(),  # noqa: B008 - frozen
