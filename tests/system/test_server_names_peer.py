@@ -21,7 +21,6 @@ pytestmark = [
     pytest.mark.system,
     pytest.mark.root,
     pytest.mark.peer("postfix", "unshare", "openssl"),
-    pytest.mark.timeout(300),
 ]
 
 LOG: Final = "/var/log/mail.log"

@@ -350,7 +350,7 @@ def test_mbsync_fetches_nothing_twice(tree: Path, tmp_path: Path) -> None:
     )
     (tmp_path / "local").mkdir()
     settings = tmp_path / "mbsyncrc"
-    settings.write_text(f'FSync no\n\nIMAPAccount a\nTunnel "{tunnel}"\n\n{channel}')
+    settings.write_text(f'FSync no\n\nIMAPAccount a\nTimeout 300\nTunnel "{tunnel}"\n\n{channel}')
     mbsync(settings, tmp_path)
     before = sorted(path.name for path in (tmp_path / "local").rglob("*,U=*"))
     assert len(before) > MESSAGES
@@ -367,7 +367,7 @@ def test_mbsync_fetches_nothing_twice(tree: Path, tmp_path: Path) -> None:
         password = system.password
         port = system.port("imap")
         settings.write_text(
-            f'FSync no\n\nIMAPAccount a\nHost 127.0.0.1\nPort {port}\nUser {USER}\nPass "{password}"\nSSLType None\n'
+            f'FSync no\n\nIMAPAccount a\nTimeout 300\nHost 127.0.0.1\nPort {port}\nUser {USER}\nPass "{password}"\nSSLType None\n'
             f"AuthMechs LOGIN\n\n{channel}"
         )
         said = mbsync(settings, tmp_path, "-DN")
@@ -392,7 +392,7 @@ def mbsync(settings: Path, home: Path, *options: str) -> str:
         capture_output=True,
         check=False,
         env={**os.environ, "HOME": str(home)},
-        timeout=120,
+        timeout=5 * PATIENCE,
     )
     said = (done.stdout + done.stderr).decode("utf-8", "replace")
     assert done.returncode == 0, said[-3000:]
