@@ -31,9 +31,9 @@ from pillarbox.vocabulary.clock import Clock
 _HOMES: Final = "pillarbox.test"
 _BLOCK_LIST: Final = "bl.test"
 _IMPATIENT: Final = "impatient unix - - n - - smtp" + "".join(
-    f" -o smtp_{phase}_timeout=1s" for phase in "helo starttls mail rcpt data_init data_done".split()
+    f" -o smtp_{phase}_timeout=5s" for phase in "helo starttls mail rcpt data_init data_done".split()
 )
-"""For hosts that say nothing where something is due.  All others have the time that a busy machine takes."""
+"""For hosts that say nothing where something is due.  All others have the time that the busiest machine takes."""
 
 
 class _Placed(msgspec.Struct, kw_only=True):
