@@ -16,7 +16,7 @@ import msgspec
 
 from fakes.host import PACKAGED, Host
 from fakes.logs import until_whole
-from fakes.mail_system import until
+from fakes.mail_system import PATIENCE, until
 from fakes.network import RESOLVER, Network
 from fakes.pillarbox_host import INSTALLED, install
 from fakes.postfix_services import MASTER_CF
@@ -115,7 +115,7 @@ class Trial:
             with SmtpClient(host) as client:
                 ids = {name: _submit(client, scenario) for name, scenario in self.scenarios.items()}
             late = clock.now() + _LATE + 1  # both count whole seconds
-            until(lambda: _is_quiet(host), what=f"{product}: all was tried once")
+            until(lambda: _is_quiet(host), what=f"{product}: all was tried once", seconds=3 * PATIENCE)
             until_whole(host)
             until(lambda: clock.now() >= late, what="what waits is late")
             self._again(host, "postqueue -f")
@@ -162,6 +162,7 @@ class Trial:
                     queue_id for queue_id, count in before.items() if _attempts(host, queue_id) <= count
                 )
             ),
+            seconds=3 * PATIENCE,
         )
         until_whole(host)
 
