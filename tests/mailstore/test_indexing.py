@@ -57,6 +57,42 @@ async def summaries(maildir: Path, spawner: Spawner | None, *, batch: int = 100)
     return found
 
 
+def test_two_that_read_beside_each_other(maildir: Path) -> None:
+    """Each gets the columns that it has asked for, whatever is read ahead for the other."""
+    without_cache(maildir)
+    alone = asyncio.run(summaries(maildir, None))
+    without_cache(maildir)
+    spawner = Spawner()
+
+    async def beside() -> tuple[list[MessageSummary], list[MessageSummary]]:
+        async with asyncio.TaskGroup() as tasks:
+            indexers = spawner.indexers = Indexers(spawner.give, most=spawner.most, tasks=tasks)
+            account = MaildirAccount(str(maildir), indexers=indexers)
+            inbox = await account.open("INBOX")
+            uids = [Uid(uid) for uid in inbox.messages.uids]
+
+            async def read(fields: Fields) -> list[MessageSummary]:
+                batches = [
+                    await inbox.summaries(uids[at : at + 80], fields) for at in range(0, len(uids), 80)
+                ]
+                return [summary for batch in batches for summary in batch]
+
+            found = await asyncio.gather(read(Fields.ENVELOPE), read(Fields.BODYSTRUCTURE | Fields.ENVELOPE))
+            inbox.close()
+            await account.close()
+            indexers.close()
+        for thread in spawner.threads:
+            await asyncio.to_thread(thread.join)
+        for end in spawner.ends:
+            end.close()
+        return found
+
+    envelopes, structures = asyncio.run(beside())
+    assert [one.envelope for one in alone] == [one.envelope for one in envelopes]
+    wanted = [(one.envelope, one.body_structure) for one in alone]
+    assert wanted == [(one.envelope, one.body_structure) for one in structures]
+
+
 def without_cache(maildir: Path) -> None:
     for path in maildir.glob("pillarbox.cache*"):
         path.unlink()

@@ -3,8 +3,8 @@
 DESCRIPTION
     What the cache has is asked of it; a few others are read in a worker thread
     (mailstore/cache/message_summaries.py). Where many are missing, indexers read them
-    (mailstore/cache/indexers.py), and, as clients ask for a whole mailbox one batch after the other, the next as
-    many messages are read ahead while this batch is told.
+    (mailstore/cache/indexers.py), and, as clients ask for a whole mailbox one batch after the other, the next
+    three as long as this one are read ahead while it is told.
 
     Whatever an indexer did not find is looked for again here, where files that were renamed are followed.
 """
@@ -13,10 +13,13 @@ import asyncio
 import contextlib
 import os
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from functools import partial
 from typing import Final
+
+import msgspec
 
 from pillarbox.mailstore.cache.arrival_adoption import adopt_arrivals
 from pillarbox.mailstore.cache.filling import SLICE
@@ -39,10 +42,21 @@ MANY: Final = 64
 """Messages for which indexers are worth it."""
 FEW: Final = 128
 """Messages that are read here while indexers are being started."""
+DEPTH: Final = 3
+"""Batches that are read ahead: on a busy machine indexers have the next when the worker gets to ask for it."""
 
 _PARSED: Final = Fields.ENVELOPE | Fields.BODY | Fields.BODYSTRUCTURE | Fields.HEADER
 
 _Answers = list["asyncio.Future[Indexed | None]"]
+
+
+class _Ahead(msgspec.Struct, frozen=True):
+    """Messages that are read before they are asked for."""
+
+    first: int
+    last: int
+    fields: Fields
+    answers: _Answers
 
 
 class SummaryReading:
@@ -66,9 +80,7 @@ class SummaryReading:
         self._executor = executor
         self._run: Run = run
         self._later = later
-        self._ahead: _Answers = []
-        self._ahead_fields = Fields(0)
-        self._ahead_first = 0
+        self._ahead: deque[_Ahead] = deque()
 
     async def read(self, uids: Sequence[int], fields: Fields) -> list[MessageSummary]:
         """Summaries of the messages, in the order of `uids` (rising); gone ones are left out."""
@@ -76,8 +88,8 @@ class SummaryReading:
         if indexers is None or len(uids) < MANY or fields & Fields.PREVIEW or not fields & _PARSED:
             return await self._read_here(uids, fields)
         found: dict[int, MessageSummary] = {}
-        if self._ahead and uids[0] == self._ahead_first and fields == self._ahead_fields:
-            answers = self._ahead
+        if self._ahead and (uids[0], fields) == (self._ahead[0].first, self._ahead[0].fields):
+            answers = self._ahead.popleft().answers
             await self._read_ahead(indexers, uids[-1], len(uids), fields)
             await _take(answers, found)
         else:
@@ -90,6 +102,7 @@ class SummaryReading:
                     indexers, *await promptly(self._folder, self._run, self._folder.paths_of, missing), fields
                 )
                 if len(missing) > len(uids) // 2:
+                    self._ahead.clear()
                     await self._read_ahead(indexers, uids[-1], len(uids), fields)
                 await _take(answers, found)
                 break
@@ -138,7 +151,7 @@ class SummaryReading:
 
     def forget(self) -> None:
         """Nobody goes on reading."""
-        self._ahead = []
+        self._ahead.clear()
 
     async def _read_here(self, uids: Sequence[int], fields: Fields) -> list[MessageSummary]:
         """In a worker thread; what was found in files is kept when the client has its answer."""
@@ -165,10 +178,12 @@ class SummaryReading:
 
     async def _read_ahead(self, indexers: Indexers, last: int, count: int, fields: Fields) -> None:
         """Have the messages after `last` read, which will be asked for next."""
-        uids, paths = await promptly(self._folder, self._run, self._paths_after, last, count)
-        self._ahead = self._ask(indexers, uids, paths, fields)
-        self._ahead_fields = fields
-        self._ahead_first = uids[0] if uids else 0
+        while len(self._ahead) < DEPTH:
+            after = self._ahead[-1].last if self._ahead else last
+            uids, paths = await promptly(self._folder, self._run, self._paths_after, after, count)
+            if not uids:
+                return
+            self._ahead.append(_Ahead(uids[0], uids[-1], fields, self._ask(indexers, uids, paths, fields)))
 
     def _paths_after(self, last: int, count: int) -> tuple[list[int], list[bytes]]:
         folder = self._folder
