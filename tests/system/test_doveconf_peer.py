@@ -216,6 +216,11 @@ protocol
 mail_cache_min_mail_count
 mail_plugins protocols
 -m imap
+-n -m imap
+-m auth
+-m imap-login
+-m nosuch
+-m imap -h pop3_uidl_format
 -e true
 -e false
 -f protocol=imap -e nosuchcommand -c x
@@ -237,6 +242,15 @@ mail_plugins protocols
 -f local_name=mx.example.org ssl_cert
 -f lname=mx.example.org ssl_cert
 -f protocol=imap -f lip=1.2.3.4 mail_plugins
+-n -m imap
+-n -m pop3
+-m lmtp
+-m lda
+-n -m ssl
+-m doveadm
+-m dict
+-m submission
+-N -m imap
 protocol
 protocol/imap
 -n -s

@@ -1,11 +1,12 @@
 """doveconf(1): show the mailbox half's configuration.
 
-    doveconf [-adnNpPsSx] [-c FILE] [-f NAME=VALUE]...
+    doveconf [-adnNpPsSx] [-c FILE] [-m MODULE] [-f NAME=VALUE]...
     doveconf [-dhnNpPx] [-c FILE] [-f NAME=VALUE]... SETTING|SECTION...
 
     doveconf -e [-c FILE] [-f NAME=VALUE]... COMMAND [ARGUMENTS]
 
-    -e runs a command with what is set in its environment: MAIL_LOCATION, PLUGIN/QUOTA.  -m is not served.
+    -e runs a command with what is set in its environment: MAIL_LOCATION, PLUGIN/QUOTA.
+    -m shows what a module reads: imap, pop3, lmtp, lda, imap-login, auth, doveadm and so on.
     -p has no effect: no key has a password that would be asked for.
 
 EXIT STATUS
@@ -16,11 +17,12 @@ EXIT STATUS
 import getopt
 import os
 import platform
+import re
 import socket
 import sys
 from collections.abc import Sequence
 
-from pillarbox.config.dovecot import listing
+from pillarbox.config.dovecot import listing, modules
 from pillarbox.config.dovecot.consistency import check_consistency, complaint, complaint_within
 from pillarbox.config.dovecot.listing import Extent, Style
 from pillarbox.config.dovecot.reading import Configuration, read_configuration
@@ -31,6 +33,7 @@ from pillarbox.tools.default_paths import DOVECOT_CONF
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 EX_CONFIG = 89
+_FOR_WHOM = ("local", "local_name", "protocol", "remote")
 _FILTERS = {
     "lname": "local_name",
     "local": "local",
@@ -54,9 +57,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = dict(pairs)
     if "-e" in options and not (command := [*names, *command]):
         print("doveconf: Fatal: Missing command for -e", file=sys.stderr)
-        return EX_CONFIG
-    if "-m" in options:
-        print("doveconf: Fatal: -m is not served: use -n or -a", file=sys.stderr)
         return EX_CONFIG
     known: dict[str, str] = {}
     for flag, value in pairs:
@@ -126,9 +126,12 @@ def show(options: dict[str, str], names: Sequence[str], known: dict[str, str], *
             return 0
         if "-S" in options:
             for line in listing.simple_lines(configuration, extent, style):
-                print(line)
+                if "-m" not in options or re.split("[/=]", line)[0] in modules.names(options["-m"]):
+                    print(line)
             return 0 if "-d" in options else _complain(configuration, program)
         shown = list(listing.lines(configuration, extent, style))
+        if "-m" in options:
+            shown = _of_module(shown, modules.names(options["-m"]))
         _print_system()
         if extent in (Extent.EVERYTHING, Extent.STANDARD) and not style.hidden:
             print("# NOTE: Send doveconf -n output instead when asking for help.")
@@ -139,6 +142,26 @@ def show(options: dict[str, str], names: Sequence[str], known: dict[str, str], *
         sys.stdout.flush()
         print(f"{program}: Fatal: {fault}", file=sys.stderr)
         return EX_CONFIG
+
+
+def _of_module(lines: Sequence[str], names: frozenset[str]) -> list[str]:
+    """What a module reads; of blocks that say for whom settings count, what is in them of it."""
+    shown: list[str] = []
+    at = 0
+    while at < len(lines):
+        line = lines[at]
+        word = re.split("[ =]", line.strip())[0]
+        end = at + 1
+        if line.endswith("{"):
+            indent = line[: len(line) - len(line.lstrip(" "))]
+            end = lines.index(f"{indent}}}", at) + 1
+        if word in _FOR_WHOM:
+            within = _of_module(lines[at + 1 : end - 1], names)
+            shown += [line, *within, lines[end - 1]] if within else []
+        elif word in names:
+            shown += lines[at:end]
+        at = end
+    return shown
 
 
 def _complain(configuration: Configuration, program: str) -> int:
