@@ -14,6 +14,7 @@ from pillarbox.config.dovecot import logout_format, variables
 from pillarbox.config.dovecot.attribute_file import attribute_file
 from pillarbox.config.dovecot.connection_blocks import connection_blocks
 from pillarbox.config.dovecot.database_arguments import check_arguments, check_fields, fields_of_passwd
+from pillarbox.config.dovecot.environment import with_environment
 from pillarbox.config.dovecot.log_formats import mailbox_lines
 from pillarbox.config.dovecot.mail_location import storage
 from pillarbox.config.dovecot.namespaces import namespaces
@@ -127,7 +128,7 @@ def mailbox_settings(configuration: Configuration, *, hostname: str) -> MailboxS
         **tls_settings(configuration),
         **_owner_settings(configuration),
         storage=storage(
-            value("mail_location"),
+            with_environment(configuration, value("mail_location")),
             where=configuration.where("mail_location"),
             escaping=escaping(configuration),
         ),
@@ -203,7 +204,7 @@ def _owner_settings(configuration: Configuration) -> dict[str, Any]:
     """Whose files mail is kept in, and who may have mail at all."""
     value = configuration.value
     return {
-        "mail_home": _template(configuration, "mail_home"),
+        "mail_home": with_environment(configuration, _template(configuration, "mail_home")),
         "mail_uid": value("mail_uid"),
         "mail_gid": value("mail_gid"),
         "first_valid_uid": configuration.number("first_valid_uid"),

@@ -11,6 +11,7 @@ import re
 
 import msgspec
 
+from pillarbox.config.dovecot.environment import with_environment
 from pillarbox.config.dovecot.mail_location import storage
 from pillarbox.config.dovecot.plugins import escaping
 from pillarbox.config.dovecot.reading import Configuration
@@ -56,7 +57,8 @@ def namespaces(configuration: Configuration) -> tuple[Namespace, ...]:
 
 def _own_separator(configuration: Configuration) -> str:
     """Dovecot's own for Maildirs."""
-    own = storage(configuration.value("mail_location"), where=configuration.where("mail_location"))
+    location = with_environment(configuration, configuration.value("mail_location"))
+    own = storage(location, where=configuration.where("mail_location"))
     return "/" if own.nested else "."
 
 
@@ -93,11 +95,11 @@ def _namespace(configuration: Configuration, path: Path) -> Namespace:
             mend=f"prefix = {path[-1]}{separator}",
         )
     mark = escaping(configuration)
-    place = _decided(storage(location.replace("%%", "%"), where=where, escaping=mark)) if location else None
+    location = with_environment(configuration, location.replace("%%", "%"))
+    place = _decided(storage(location, where=where, escaping=mark)) if location else None
+    usual = with_environment(configuration, configuration.value("mail_location"))
     if kind == "private" and place == _decided(
-        storage(
-            configuration.value("mail_location"), where=configuration.where("mail_location"), escaping=mark
-        )
+        storage(usual, where=configuration.where("mail_location"), escaping=mark)
     ):
         place = None
     return Namespace(

@@ -20,6 +20,8 @@ listen : str = *, ::
     Addresses of all inet listeners that name none themselves; `*` for all IPv4, `::` for all IPv6.
 debug_log_path : str =
     Where lines go that help to find a fault; empty for info_log_path.
+import_environment : str = TZ CORE_OUTOFMEM CORE_ERROR LISTEN_PID LISTEN_FDS NOTIFY_SOCKET
+    What `%{env:NAME}` may name in mail_home, mail_location and the locations of namespaces: NAME, or NAME=VALUE.
 info_log_path : str =
     Where lines go that tell of no fault; empty for log_path.
 log_path : str = syslog
@@ -59,7 +61,6 @@ default_vsz_limit : size = 256 M
         """
 config_cache_size : size = 1 M
 default_internal_group : str = dovecot
-import_environment : str = TZ CORE_OUTOFMEM CORE_ERROR LISTEN_PID LISTEN_FDS NOTIFY_SOCKET
 libexec_dir : str = /usr/lib/dovecot
 log_core_filter : str =
 process_shutdown_filter : str =
