@@ -5,7 +5,7 @@ from pillarbox.sessions.login import Exchange, Failure, Ticket
 
 class ScriptedAuthenticator:
     """PLAIN and LOGIN; the password of everybody is `secret`.  The user `broken` has a database that is down,
-    `locked` a reason of his own, that of `expired` is too old."""
+    `locked` a reason of his own, that of `expired` is too old, and `barred` may not log in whatever he says."""
 
     def __init__(self, mechanisms: tuple[bytes, ...] = (b"PLAIN", b"LOGIN")) -> None:
         self._mechanisms = mechanisms
@@ -35,6 +35,8 @@ class ScriptedAuthenticator:
             return Failure(temporary=True, user=name)
         if name == "expired":
             return Failure(user=name, expired=True)
+        if name == "barred":
+            return Failure(reason="Not here", user=name, forbidden=True)
         if name == "locked":
             return Failure(reason="Account is locked", user=name)
         return Ticket(name, 7, 4242, b"cookie") if password == b"secret" else Failure(user=name)

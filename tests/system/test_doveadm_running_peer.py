@@ -172,6 +172,9 @@ stats
 stats dump
 -f json stats dump
 -f table stats dump
+stats remove frob
+stats remove
+stats add x event=foo
 batch
 batch -u me :
 batch : mailbox list

@@ -8,6 +8,7 @@ FAULTS
     Fatal  the system does not run, or what is asked cannot be done
 """
 
+import sys
 from collections.abc import Sequence
 from typing import Final
 
@@ -21,7 +22,12 @@ PROXY_USAGE: Final = {
     "kick": "[-a <ipc socket path>] [-f <passdb field>] [-h <host> [...] | <user> [...]]",
     "list": "[-a <ipc socket path>]",
 }
-STATS_USAGE: Final = {"dump": "[-s <stats socket path>] [-r] [-f <fields>]"}
+STATS_USAGE: Final = {
+    "add": "[--description <string>] [--exporter <name> [--exporter-include <fields>]] [--fields <fields>] "
+    "[--group-by <fields>] <name> <filter>",
+    "dump": "[-s <stats socket path>] [-r] [-f <fields>]",
+    "remove": "<name>",
+}
 PROCESS_USAGE: Final = {"status": "[<service> [...]]"}
 _METRIC: Final = ("metric_name", "field", "count", "sum", "min", "max", "avg", "median", "stddev", "%95")
 
@@ -40,9 +46,17 @@ def proxy(_configuration: Configuration, form: str, arguments: Sequence[str]) ->
 
 
 def stats(_configuration: Configuration, form: str, arguments: Sequence[str]) -> int:
-    """doveadm stats: no metrics are kept."""
+    """doveadm stats: no metrics are kept, none can be added, and there is none to remove."""
     if not arguments or arguments[0] not in STATS_USAGE:
         raise Usage("stats <command> [<args>]", STATS_USAGE)
+    if arguments[0] == "add":
+        raise Fatal("stats add is not served: no metrics are kept")
+    if arguments[0] == "remove":
+        text = (
+            f"metrics '{arguments[1]}' not found" if arguments[1:] else "stats remove: missing name parameter"
+        )
+        sys.stderr.write(f"Error: {text}\n")
+        return 0
     output.show(_METRIC, (), form or "tab")
     return 0
 
