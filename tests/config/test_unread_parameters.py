@@ -66,6 +66,6 @@ def test_only_declared_parameters_are_on_the_list() -> None:
 
 def test_an_unread_parameter_is_not_called_served() -> None:
     """It is treated as the list says, with the default of its declaration."""
-    treated = treatment("smtpd_sasl_local_domain")
-    assert (Kind.NO_EFFECT, "") == (treated.kind, treated.default)
+    treated = treatment("process_id_directory")
+    assert (Kind.NO_EFFECT, "pid") == (treated.kind, treated.default)
     assert Kind.SERVED is treatment("myhostname").kind

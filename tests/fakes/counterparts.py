@@ -59,6 +59,7 @@ COMMANDS: Final = {  # name → how to ask for its version
     "rsyslogd": ("rsyslogd", "-v"),
     "roundcube": ("dpkg-query", "-W", "-f", "${Version}", "roundcube-core"),
     "s-nail": ("s-nail", "-V"),
+    "saslauthd": ("saslauthd", "-v"),
     "strace": ("strace", "--version"),
     "swaks": ("swaks", "--version"),
     "thunderbird": ("thunderbird", "--version"),

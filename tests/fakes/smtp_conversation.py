@@ -44,6 +44,7 @@ SETTINGS = {
     "loop@alias.test=loop2@alias.test, loop2@alias.test=loop@alias.test }",
     "mynetworks": "127.0.0.0/8",
     "smtpd_sasl_auth_enable": "yes",
+    "smtpd_sasl_type": "dovecot",
     "smtpd_error_sleep_time": "0",
 }
 CLIENT = "client.test[192.0.2.7]"

@@ -76,6 +76,19 @@ def test_postfix_sees_ours_and_stops_it(running: Host) -> None:
     assert running.run("postfix status").returncode == 1
 
 
+def test_mail_owner_has_his_groups(host: Host) -> None:
+    """`usermod -aG GROUP postfix` lets the daemons use another program's socket, as Postfix's."""
+    host.output("groupadd -f others-socket && usermod -aG others-socket postfix")
+    configure(host)
+    host.output("postfix start")
+    for name in ("smtpd", "smtp", "qmgr"):
+        status = host.output(f"cat /proc/$(pgrep -o -x {name})/status")
+        groups = re.search(r"(?m)^Groups:\s*(.*?)\s*$", status)
+        assert groups is not None
+        assert sorted(groups[1].split()) == sorted(host.output("id -G postfix").split()), name
+    host.output("postfix stop && gpasswd -d postfix others-socket && groupdel others-socket")
+
+
 def test_ours_does_not_start_where_postfix_runs(host: Host) -> None:
     """And the other way round: Debian's master holds the queue, ours refuses, and can stop it."""
     configure(host)

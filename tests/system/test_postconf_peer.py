@@ -423,7 +423,6 @@ def test_defaults(tmp_path: Path) -> None:
 
 LISTS = ["-a", "-A", "-l", "-m", "-Trun-version", "-Tpublic-key-algorithms"]
 OTHER_LISTS = {
-    ("-a", "cyrus"),  # the Cyrus SASL library is not served
     ("-m", "internal"),  # nothing that an admin can name
     ("-m", "memcache"),
     ("-m", "nis"),

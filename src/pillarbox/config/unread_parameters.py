@@ -25,11 +25,6 @@ class Unread(msgspec.Struct, frozen=True):
 
 _UNREAD: Final[tuple[Unread, ...]] = (
     Unread(
-        Kind.NO_EFFECT,
-        "the protocol of Dovecot's authentication service has no realm: set auth_default_realm in dovecot.conf",
-        "smtpd_sasl_local_domain",
-    ),
-    Unread(
         Kind.LATER,
         "this is not served yet",
         "mail_version",

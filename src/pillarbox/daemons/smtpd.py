@@ -11,6 +11,7 @@ FAULTS
 import asyncio
 import socket
 from collections import Counter
+from collections.abc import Callable
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final
@@ -18,6 +19,7 @@ from typing import Final
 from pillarbox.access.client import ClientFacts
 from pillarbox.access.client_rates import ClientRate, ClientRates, Event
 from pillarbox.auth.client import AuthClient
+from pillarbox.auth.cyrus import CyrusLogins, CyrusSettings
 from pillarbox.bounce.submission import Notifier
 from pillarbox.config.parameters.queue_manager import QueueManager
 from pillarbox.config.snapshot import Snapshot
@@ -87,7 +89,7 @@ class SmtpdRole:
         self._rates = ClientRates(self._clock)
         self._connections = 0
         self._per_client: Counter[str] = Counter()
-        self._auth: dict[str, AuthClient] = {}
+        self._auth: dict[str | CyrusSettings, AuthClient | CyrusLogins] = {}
         self._resolvers: dict[str, FilteredResolver] = {}
         self._reporters: dict[str, SessionReports] = {}
 
@@ -122,11 +124,19 @@ class SmtpdRole:
 
         if service.load is not None:
             service.load.tell = self._log.named(self._syslog_name, "master")
-        if service.policy.sasl.smtpd_sasl_auth_enable and service.auth_path not in self._auth:
-            self._auth[service.auth_path] = AuthClient(service.auth_path, tasks=tasks)
+        if service.policy.sasl.smtpd_sasl_auth_enable and service.logins not in self._auth:
+            self._auth[service.logins] = (
+                AuthClient(service.logins, tasks=tasks)
+                if isinstance(service.logins, str)
+                else CyrusLogins(service.logins, warn=self._warn_of(service))
+            )
         listener = Listener(serve, tasks=tasks, tell=self._log.named(service.syslog_name))
         await listener.start(service.sock)
         return listener
+
+    def _warn_of(self, service: Service) -> Callable[[str], None]:
+        tell = self._log.named(service.syslog_name)
+        return lambda text: tell(Warned(text))
 
     async def _serve(self, connection: Connection, service: Service) -> None:
         policy = service.policy
@@ -196,7 +206,7 @@ class SmtpdRole:
 
     async def _know_mechanisms(self, service: Service) -> None:
         """EHLO shows what the authentication server has, so it has to have been asked."""
-        auth = self._auth.get(service.auth_path)
+        auth = self._auth.get(service.logins)
         if auth is None or auth.mechanisms:
             return
         try:
@@ -223,7 +233,7 @@ class SmtpdRole:
     def _session(
         self, connection: Connection, client: ClientFacts, service: Service, rate: ClientRate | None
     ) -> SmtpSession:
-        auth = self._auth.get(service.auth_path)
+        auth = self._auth.get(service.logins)
         log = self._log.named(service.syslog_name, of_cleanup=service.cleanup_syslog_name)
         service.resolver.warn = lambda text: log(Warned(text, "trivial-rewrite"))
         return SmtpSession(

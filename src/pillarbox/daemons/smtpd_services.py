@@ -15,6 +15,7 @@ from ipaddress import ip_address
 
 import msgspec
 
+from pillarbox.auth.cyrus import DIRECTORIES, CyrusSettings, cyrus_settings
 from pillarbox.bounce.configured import configured_bounces
 from pillarbox.bounce.submission import BounceRules
 from pillarbox.config.parameters.queue_manager import QueueManager
@@ -40,7 +41,8 @@ class Service(msgspec.Struct):
     dns_filter: tuple[LookupTable, ...]  # smtpd_dns_reply_filter
     tls_context: ssl.SSLContext | None
     sock: socket.socket
-    auth_path: str
+    logins: str | CyrusSettings
+    """Who checks them: an authentication server's socket, or what smtpd.conf says."""
     syslog_name: str
     cleanup_syslog_name: str
     load: ServiceLoad | None
@@ -122,7 +124,7 @@ def _open_service(
         ),
         tls_context,
         sock,
-        _authentication_socket(snapshot, policy),
+        _who_checks_logins(snapshot, policy, warnings),
         snapshot.value("syslog_name"),
         cleanup.value("syslog_name"),
         load,
@@ -175,8 +177,24 @@ def _service_name(listener: str) -> str:
     return listener.partition("/")[0]
 
 
-def _authentication_socket(snapshot: Snapshot, policy: SmtpPolicy) -> str:
-    """Where logins are checked."""
-    match policy.sasl.smtpd_sasl_type:
-        case "dovecot":
-            return os.path.join(snapshot.value("queue_directory"), policy.sasl.smtpd_sasl_path)
+def _who_checks_logins(snapshot: Snapshot, policy: SmtpPolicy, warnings: list[str]) -> str | CyrusSettings:
+    options = policy.sasl
+    queue = snapshot.value("queue_directory")
+    if options.smtpd_sasl_type == "dovecot":
+        return os.path.join(queue, options.smtpd_sasl_path)
+    settings = CyrusSettings(
+        host=policy.host.decode(),
+        realm=options.smtpd_sasl_local_domain,
+        service=options.smtpd_sasl_service,
+        root=queue,
+    )
+    if not options.smtpd_sasl_auth_enable:
+        return settings
+    own = os.path.join(snapshot.value("config_directory"), "sasl")
+    directories = tuple(filter(None, options.cyrus_sasl_config_path.split(":"))) or (own, *DIRECTORIES)
+    try:
+        return cyrus_settings(directories, options.smtpd_sasl_path, settings)
+    except ConfigurationFault as fault:
+        # As with a certificate that is not there: mail goes on, and nobody can log in until it is mended.
+        warnings.append(f"{fault}: disabling SASL authentication")
+        return msgspec.structs.replace(settings, mechanisms=())

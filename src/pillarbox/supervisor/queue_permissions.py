@@ -71,7 +71,7 @@ class Instance(msgspec.Struct, frozen=True):
             paths.config_directory,
             paths.queue_directory,
             paths.data_directory,
-            User(owner.pw_uid, owner.pw_gid),
+            User(owner.pw_uid, owner.pw_gid, tuple(os.getgrouplist(owner.pw_name, owner.pw_gid))),
             paths.mail_owner,
             group.gr_gid,
             paths.setgid_group,

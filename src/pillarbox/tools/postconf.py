@@ -187,7 +187,7 @@ def _patterns(request: Request, most: int) -> list[tuple[str, ...]]:
 
 
 def _sasl_types(_request: Request) -> None:
-    print("dovecot")
+    print("cyrus\ndovecot")
 
 
 def _table_types(_request: Request) -> None:

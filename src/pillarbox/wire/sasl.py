@@ -33,6 +33,8 @@ from pillarbox.vocabulary.secret import Secret
 
 SCRAM_ITERATIONS: Final = 4096
 """RFC 7677 §4: at least 4096; for passwords that are stored in the clear."""
+EMPTY_USER: Final = "Empty username"
+"""Of a malformed response that is whole, but for this."""
 _FIRST: Final = "Invalid initial client message"
 _FINAL: Final = "Invalid final client message"
 
@@ -114,7 +116,7 @@ class Plain(_ByPassword):
         if len(parts) != 3:
             raise MalformedResponse("invalid input")
         if not parts[1]:
-            raise MalformedResponse("Empty username")
+            raise MalformedResponse(EMPTY_USER)
         return Credentials(parts[1], Secret(parts[2]), parts[0])
 
 
@@ -134,7 +136,7 @@ class Login(_ByPassword):
             raise MalformedResponse("invalid input")
         if self._user is None:
             if not response:
-                raise MalformedResponse("Empty username")
+                raise MalformedResponse(EMPTY_USER)
             self._asked = True
             self._user = response
             return Challenge(b"Password:")

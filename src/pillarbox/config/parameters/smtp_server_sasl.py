@@ -20,15 +20,20 @@ class SmtpServerSasl:
     """AUTH: whether it is offered, by what service, and to whom."""
 
     smtpd_sasl_auth_enable: bool = parameter("no", doc="Offer AUTH to SMTP clients.")
-    smtpd_sasl_type: Literal["dovecot"] = parameter(
-        "dovecot",
-        doc="How logins are checked: dovecot asks Dovecot's, or our own, authentication service.",
-        differs="Postfix's is cyrus, and the Cyrus SASL library is not served.",
+    smtpd_sasl_type: Literal["cyrus", "dovecot"] = parameter(
+        "cyrus",
+        doc="How logins are checked: dovecot asks Dovecot's, or our own, authentication service; cyrus asks "
+        "saslauthd or looks into sasldb2, as smtpd.conf says.",
     )
     smtpd_sasl_path: str = parameter(
         "smtpd",
         doc="For type dovecot: the authentication service's socket, below queue_directory or absolute, or "
-        "inet:host:port.",
+        "inet:host:port. For type cyrus: the name of the configuration file, smtpd for smtpd.conf.",
+    )
+    cyrus_sasl_config_path: str = parameter(
+        "",
+        doc="Directories, separated by colons, that may have smtpd.conf; empty: sasl below config_directory, "
+        "/usr/lib/sasl and /usr/lib/sasl2.",
     )
     smtpd_sasl_service: str = parameter(
         "smtp", doc="Name of the service that the authentication service is told."

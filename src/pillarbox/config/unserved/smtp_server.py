@@ -9,7 +9,6 @@ SECTIONS: Final[tuple[Section, ...]] = (
         Kind.LATER,
         "this feature of the SMTP server is not served yet",
         r"""
-cyrus_sasl_config_path =
 enable_idna2003_compatibility = no
 smtpd_client_connection_limit_exceptions =
 smtpd_reject_filter_maps =

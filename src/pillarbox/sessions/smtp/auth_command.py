@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from typing import Final
 
 from pillarbox.access.client_rates import Event
 from pillarbox.observability import events
@@ -10,6 +11,9 @@ from pillarbox.sessions.smtp.session_state import Gone, Goodbye, SessionState
 from pillarbox.vocabulary.reply import Reply
 from pillarbox.wire.smtp.commands import Auth
 from pillarbox.wire.smtp.server import AuthResponse, Pause
+
+_NOT_OFFERED: Final = {"cyrus": "no mechanism available", "dovecot": "Invalid authentication mechanism"}
+"""What is said of a mechanism that may not be used, by smtpd_sasl_type."""
 
 
 class _BadResponse(ExchangeAborted):
@@ -49,7 +53,7 @@ async def auth(session: SessionState, command: Auth) -> Reply:
     if (refused := session.too_often(Event.AUTH, b"many AUTH commands")) is not None:
         return refused
     if command.mechanism not in _allowed(session, authenticator):
-        return _failed(session, command.mechanism, Failure("Invalid authentication mechanism"))
+        return _failed(session, command.mechanism, Failure(_NOT_OFFERED[session.policy.sasl.smtpd_sasl_type]))
 
     async def exchange(challenge: bytes) -> bytes:
         return await _exchange(session, challenge)
