@@ -66,7 +66,7 @@ _TOO_BIG: Final = re.compile(
 """What the log says of a message that is refused for its size: not the same."""
 _CONSEQUENCES: Final = re.compile(
     r"warning: (?:mail_stream_cleanup: |private/\S+ socket: malformed|process /|stdin: |\S+: bad command startup|"
-    r"queue file size limit exceeded|uid=\d+: File too large|/etc/postfix/tables/bounce\.cf: .* ignoring this|"
+    r"queue file size limit exceeded|uid=\d+: File too large|/etc/postfix/tables/bounce\.cf[:,] .* ignoring this|"
     r"stripping too many comments)"
 )
 """What processes of Postfix's say when another one has broken off; and what we say of templates when we start."""
@@ -424,7 +424,7 @@ def normal_log(line: str) -> str:
 
 def normal_content(content: bytes, *, whole: bool = True) -> str:
     """A message without what is different each time; a notice not `whole` without what it returns."""
-    text = normal_text(content.decode("utf-8", "backslashreplace"))
+    text = _PORT.sub("PORT", normal_text(content.decode("utf-8", "backslashreplace")))
     if "report-type=" in text:
         text = _OCTETS.sub(lambda found: _plain_sender(found, is_utf8="message/global-" in text), text)
         if not whole:

@@ -33,6 +33,7 @@ from pillarbox.queue.records import (
     POINTER,
     RECIPIENT,
     SENDER,
+    VERP,
     BytesSource,
     encode_record,
 )
@@ -90,6 +91,7 @@ class Mail:
                 remote_rewriting=remote_rewriting(mappings.rewriting, snapshot),
                 always_add_missing_headers=snapshot.group(Cleanup).always_add_missing_headers,
                 soft_bounce=snapshot.group(QueueManager).soft_bounce,
+                verp_bounces=not snapshot.group(QueueManager).disable_verp_bounces,
             ),
             notifier=Notifier(
                 queue,
@@ -141,12 +143,14 @@ def message(
     attributes: Iterable[bytes] = (b"rewrite_context=local",),
     full_name: bytes = b"Some One",
     lines: Iterable[bytes] = (b"Subject: x", b"", b"body"),
+    verp: bytes = b"",
 ) -> bytes:
     return b"".join(
         [
             *(encode_record(ATTRIBUTE, attribute) for attribute in attributes),
             encode_record(FULL_NAME, full_name),
             encode_record(SENDER, sender),
+            *([encode_record(VERP, verp)] if verp else []),
             *(encode_record(RECIPIENT, recipient) for recipient in recipients),
             encode_record(MESSAGE, b""),
             *(encode_record(LINE, line) for line in lines),
@@ -281,6 +285,16 @@ def test_what_cannot_be_queued_goes_back(data: bytes, reason: bytes, mail: Mail)
     assert mail.names() == []
     (made,) = [event for event in mail.told if isinstance(event, events.AttemptMade)]
     assert (made.relay, made.status, made.text) == ("none", "bounced", reason.decode())
+
+
+@pytest.mark.parametrize("disabled", ["no", "yes"])
+def test_what_goes_back_to_an_address_for_each_recipient(disabled: str, mail: Mail) -> None:
+    """VERP, but for disable_verp_bounces."""
+    mail.configure(f"disable_verp_bounces = {disabled}\n")
+    mail.drop(message([b"one@x.test", b"two@y.test"], lines=[b"Received: x"] * 60, verp=b"+="))
+    told = sorted(notice.recipients[0].address for notice in mail.pick_up())
+    each = [b"me+one=x.test@mx.test", b"me+two=y.test@mx.test"]
+    assert told == (each if disabled == "no" else [b"me@mx.test"])
 
 
 @pytest.mark.parametrize(("detects", "encoding"), [("yes", b"8bit"), ("no", None)])

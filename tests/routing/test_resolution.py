@@ -4,6 +4,7 @@ import pytest
 
 from pillarbox.config.computed_defaults import HostFacts
 from pillarbox.config.snapshot import Snapshot
+from pillarbox.routing.address_lookup import without_extension
 from pillarbox.routing.configured_routes import configured_routes, mailbox_routes
 from pillarbox.routing.resolution import NullTransport, Resolver
 from pillarbox.tables.table import LookupFault
@@ -271,6 +272,36 @@ def test_local_users(tables: str, address: str, known: bool) -> None:
     )
     resolver = Resolver(configured_routes(snapshot, clock=ManualClock()))
     assert resolver.is_known(resolver.resolve(Address.from_internal(address.encode()))) is known
+
+
+SPLIT = [
+    # local part, delimiters, user
+    ("me+x", "+", "me"),
+    ("list-request", "-", "list-request"),
+    ("List-Request", "+-", "List-Request"),
+    ("list-request+x", "+", "list-request"),
+    ("-request", "-", "-request"),
+    ("owner-list", "-", "owner-list"),
+    ("owner-list+x", "+", "owner-list"),
+    ("owner-list+x", "+-", "owner-list+x"),
+    ("Postmaster-x", "-", "Postmaster"),
+    ("POSTMASTER", "M", "POSTMASTER"),
+]
+
+
+@pytest.mark.parametrize(("local_part", "delimiters", "user"), SPLIT)
+def test_what_is_an_extension(local_part: str, delimiters: str, user: str) -> None:
+    """split_addr(3): owner-x and x-request are names of their own where `-` delimits, and only there."""
+    assert without_extension(local_part, delimiters)[0] == user
+
+
+def test_a_user_who_may_not_be_is_looked_up_all_the_same() -> None:
+    """allow_min_user: a table that cannot answer comes first."""
+    snapshot = Snapshot.of(SETTINGS | {"relocated_maps": "fail:x"}, facts=HostFacts(hostname="mx.here.test"))
+    resolver = Resolver(configured_routes(snapshot, clock=ManualClock()))
+    with pytest.raises(LookupFault) as caught:
+        resolver.leads_somewhere(Address(b"-minus", b"out.test"), ascii_only=True)
+    assert caught.value.lines[0] == 'fail:x lookup error for "-minus@out.test"'
 
 
 def test_mappings_are_asked_one_after_the_other() -> None:

@@ -39,8 +39,9 @@ async def return_unqueued(
     *,
     refusal: tuple[str, str],
     tell: events.EventSink,
+    verp: bytes = b"",
 ) -> list[QueueId]:
-    """Report to whom it concerns; the ids of the notices.  `refusal` is status and text."""
+    """Report to whom it concerns; the ids of the notices.  `refusal` is status and text, `verp` as for reports."""
     dsn, reason = refusal
     entries = [
         LogEntry(
@@ -70,7 +71,7 @@ async def return_unqueued(
                 reason,
             )
         )
-    notices = await notifier.report("failure", queue_id, message, entries, source)
+    notices = await notifier.report("failure", queue_id, message, entries, source, verp=verp)
     for notice in notices:
         tell(events.BounceQueued(queue_id, notice.queue_id, notice.what))
     return [notice.queue_id for notice in notices]

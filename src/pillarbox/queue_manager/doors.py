@@ -174,4 +174,5 @@ def _pickup_rules(
         remote_rewriting=remote_rewriting(mappings.rewriting, cleanup),
         always_add_missing_headers=cleanup.group(Cleanup).always_add_missing_headers,
         soft_bounce=cleanup.group(QueueSettings).soft_bounce,
+        verp_bounces=not cleanup.group(QueueSettings).disable_verp_bounces,
     )

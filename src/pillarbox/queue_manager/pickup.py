@@ -75,6 +75,7 @@ class PickupRules(msgspec.Struct, frozen=True, kw_only=True):
     )
     always_add_missing_headers: bool = False
     soft_bounce: bool = False
+    verp_bounces: bool = True  # not disable_verp_bounces
 
 
 class _Rejected(Exception):
@@ -395,6 +396,7 @@ class Pickup:
                 source,
                 refusal=refusal,
                 tell=self._tell,
+                verp=message.verp if self._rules.verp_bounces else b"",
             )
         except QueueFileFault as fault_2:
             self._tell(events.Warned(f"{queue_id}: cannot queue a notification: {fault_2}"))

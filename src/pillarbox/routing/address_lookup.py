@@ -33,11 +33,15 @@ def text_of(octets: bytes) -> str:
 def without_extension(local_part: str, delimiters: str) -> tuple[str, str]:
     """The user and the extension with its delimiter: (`me`, `+x`) of `me+x`; no extension is empty.
 
-    Addresses that belong to the mail system itself are never split (recipient_delimiter).
+    Addresses that belong to the mail system itself are never split (recipient_delimiter), nor, where `-` delimits,
+    owner-x and x-request.
     """
     if not delimiters:
         return local_part, ""
-    if local_part in ("mailer-daemon", "double-bounce", "postmaster") or local_part.startswith("owner-"):
+    lower = local_part.lower()
+    if lower in ("mailer-daemon", "double-bounce", "postmaster"):
+        return local_part, ""
+    if "-" in delimiters and (lower.startswith("owner-") or lower[1:].endswith("-request")):
         return local_part, ""
     cut = min((at for at in map(local_part.find, delimiters) if at > 0), default=-1)
     return (local_part, "") if cut < 0 else (local_part[:cut], local_part[cut:])

@@ -349,14 +349,17 @@ class Resolver:
             nexthop = hop
         if self.routes.transport_maps and address_class is not AddressClass.VIRTUAL_ALIAS:
             transport, nexthop = self._transport_map(address, domain, transport, nexthop)
+        if (moved := self._moved(address)) is not None:
+            transport, nexthop = "error", f"5.1.6 User has moved to {moved}"
+        return Resolution(address, address_class, transport, nexthop)
+
+    def _moved(self, address: Address) -> str | None:
+        """What relocated_maps says."""
         try:
-            moved = self.find(self.routes.relocated, address)
+            return self.find(self.routes.relocated, address)
         except LookupFault as fault:
             _add_line(fault, "relocated_maps")
             raise
-        if moved is not None:
-            transport, nexthop = "error", f"5.1.6 User has moved to {moved}"
-        return Resolution(address, address_class, transport, nexthop)
 
     def _class_route(
         self, address_class: AddressClass, domain: str, sender: Address | None
@@ -428,6 +431,7 @@ class Resolver:
         """For who is refused for his user's name (allow_min_user), a table's fault comes first.  LookupFault."""
         if address.local_part.startswith(b"-"):
             self._transport_map(address, text_of(address.domain), "", "")
+            self._moved(address)
 
     def _transport_keys(self, address: Address) -> Iterator[tuple[str, bool]]:
         """As written, like those of `find()`."""
