@@ -35,6 +35,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     servers: tuple[Server, ...] = (Server(),)
     records: str = ""
     program: str = "smtp"
+    arguments: str = ""  # of it, flags=DORX
     nexthop: str = ""
     recipients: tuple[str, ...] = ("bob",)
     message: bytes = MESSAGE
@@ -59,10 +60,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     def service(self) -> str:
         """Its lines of master.cf."""
         lines = [f"{self.name} unix - - n - - {self.program}", f"  -o syslog_name=postfix/{self.name}"]
-        return (
-            "\n".join(lines + [f"  -o {{ {name} = {value} }}" for name, value in self.settings.items()])
-            + "\n"
-        )
+        lines += [f"  -o {{ {name} = {value} }}" for name, value in self.settings.items()]
+        return "\n".join([*lines, *([f"  {self.arguments}"] if self.arguments else [])]) + "\n"
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -116,6 +115,8 @@ def play_all(world: World, host: Host, cases: Sequence[Case]) -> dict[str, Told]
         )
         if found:
             lines[ids.get(found[1], found[1])].append(normal_line(line))
+    for known in lines.values():  # those of other processes have an order of their own
+        known.sort(key=lambda line: line.startswith(("bounce: ", "error: ", "discard: ")))
     notices: dict[str, list[str]] = defaultdict(list)
     for path in set(maildir.glob("new/*")) - old:
         text = path.read_text(errors="surrogateescape")

@@ -139,7 +139,7 @@ def test_verbose_services_debug_all_peers(tmp_path: Path) -> None:
     assert (2, ()) == (found["smtp"].debug_peer_level, found["relay"].debug_peer_list.tables)
 
 
-@pytest.mark.parametrize("program", ["smtpd", "smtp", "qmgr"])
+@pytest.mark.parametrize("program", ["smtpd", "error", "qmgr"])
 def test_arguments_of_none_are_refused(program: str, tmp_path: Path) -> None:
     """In Postfix's words: its programs end with them, each in its turn."""
     kind = "inet" if program == "smtpd" else "unix"
@@ -147,4 +147,11 @@ def test_arguments_of_none_are_refused(program: str, tmp_path: Path) -> None:
     with pytest.raises(
         ConfigurationFault, match=r"master.cf, line 1: unexpected command-line argument: nonsense"
     ):
+        half(read)
+
+
+def test_attributes_that_smtp_does_not_know(tmp_path: Path) -> None:
+    """It has flags= and no other."""
+    read = configuration(tmp_path, "x unix - - n - - smtp flags=D nonsense")
+    with pytest.raises(ConfigurationFault, match=r"master.cf, line 1: unknown attribute name: nonsense"):
         half(read)

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Final
 
+import msgspec
+
 from fakes.outbound_cases import Case
 from fakes.outbound_world import MESSAGE, Server
 from fakes.scripted_server import DROP, SILENCE
@@ -262,6 +264,71 @@ _TIMES: Final = [
         offer=ehlo("XFORWARD HELO"),
     ),
 ]
+_LMTP_NAMES: Final = {
+    "smtp_helo_name": "lmtp_lhlo_name",
+    "smtp_helo_timeout": "lmtp_lhlo_timeout",
+    "smtp_discard_ehlo_keywords": "lmtp_discard_lhlo_keywords",
+    "smtp_discard_ehlo_keyword_address_maps": "lmtp_discard_lhlo_keyword_address_maps",
+}
+
+
+def _lmtp(case: Case) -> Case:
+    """The same of an lmtp service, whose nexthop is a host."""
+    name = f"{case.name}l"
+
+    def renamed(text: str) -> str:
+        return text.replace(f"{case.name}.test", f"{name}.test")
+
+    servers = tuple(
+        msgspec.structs.replace(
+            server,
+            replies=None
+            if server.replies is None
+            else {"LHLO" if verb == "EHLO" else verb: text for verb, text in server.replies.items()},
+            lmtp=True,
+            port=24 if server.port == 25 else server.port,
+        )
+        for server in case.servers
+    )
+    settings = {
+        _LMTP_NAMES.get(key, key.replace("smtp_", "lmtp_", 1)): renamed(text)
+        for key, text in case.settings.items()
+    }
+    return msgspec.structs.replace(
+        case,
+        name=name,
+        program="lmtp",
+        settings=settings,
+        servers=servers,
+        nexthop=renamed(case.nexthop) or f"mx0.{name}.test",
+    )
+
+
+def _flagged(name: str, flags: str, *recipients: str, program: str = "lmtp", header: bytes = b"") -> Case:
+    server = Server({}, lmtp=program == "lmtp", port=24 if program == "lmtp" else 25)
+    return Case(
+        name=name,
+        program=program,
+        arguments=f"flags={flags}",
+        servers=(server,),
+        nexthop="" if program == "smtp" else f"mx0.{name}.test",
+        recipients=recipients or ("bob",),
+        message=header + MESSAGE,
+        parameters=("", " NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;old@x.test"),
+    )
+
+
+_ALIKE: Final = {"neverehlo", "alwaysno", "alwaysnolow", "bothehlo", "skipnotwo"}
+_FLAGS: Final = [
+    _flagged("flagall", "DORX"),
+    _flagged("flagsmtp", "DORX", program="smtp"),
+    _flagged("flagreturn", "R", "bob", "carol"),
+    _flagged("flagmany", "D", "bob", "carol"),
+    _flagged("flagold", "O", "bob", "carol"),
+    _flagged("flagloop", "D", header=b"Delivered-To: bob@flagloop.test\r\n"),
+    _flagged("flagfinal", "X"),
+]
+"""flags= in master.cf."""
 CONVERSATIONS: Final[Sequence[Case]] = (
     *_HELLO,
     *_STARRED,
@@ -270,4 +337,11 @@ CONVERSATIONS: Final[Sequence[Case]] = (
     *_FILTERS,
     *_PLACES,
     *_TIMES,
+    *(
+        _lmtp(case)
+        for case in (*_HELLO, *_STARRED, *_ENVELOPE, *_CONTENT, *_FILTERS)
+        if case.name not in _ALIKE
+    ),
+    *(_lmtp(case) for case in _TIMES),
+    *_FLAGS,
 )

@@ -1,4 +1,4 @@
-"""Parameters of smtp(8) one by one beside Debian's Postfix: each case is a service with values of its own.
+"""Parameters of smtp(8) and lmtp(8) one by one beside Debian's Postfix: each case is a service with values of its own.
 
 Log lines, words on the wire and notices are compared; differences stand in client_parameter_differences.txt, each with
 its reason.
@@ -22,6 +22,7 @@ notify_classes =
 smtpd_reject_unlisted_recipient = no
 smtp_connection_cache_on_demand = no
 smtp_randomize_addresses = no
+lmtp_connection_cache_on_demand = no
 """
 
 

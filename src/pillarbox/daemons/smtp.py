@@ -20,12 +20,14 @@ from functools import partial
 from pillarbox.config.parameters.logging import Logging
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.daemons.startup import Control, Serve, resolver_options, role_clock, run_role
+from pillarbox.delivery.local.earlier_recipients import earlier_recipients
 from pillarbox.delivery.request import Outcome
 from pillarbox.delivery.smtp.configured import open_service
 from pillarbox.delivery.smtp.delivery import SmtpDelivery
 from pillarbox.delivery.smtp.progress import Progress
 from pillarbox.delivery.smtp.request import DeliverBySmtp, SmtpDone, SmtpProgress
 from pillarbox.delivery.smtp.service import Service
+from pillarbox.delivery.smtp.service_flags import service_flags
 from pillarbox.delivery.smtp.session import Session
 from pillarbox.delivery.smtp.session_cache import SessionCache
 from pillarbox.net.channel import Channel, ChannelClosed
@@ -103,6 +105,7 @@ class SmtpRole:
             )
         content = QueuedContent(FileSource(descriptor), job.data_offset)
         try:
+            earlier = earlier_recipients(descriptor, job.data_offset) if "D" in service.flags else frozenset()
             return await SmtpDelivery(
                 service,
                 job,
@@ -110,6 +113,7 @@ class SmtpRole:
                 cache=self._cache,
                 clock=self._clock,
                 settled=progress.settled,
+                earlier=earlier,
             ).run()
         except (CorruptQueueFile, OSError) as error:
             self._tell(Warned(f"{job.queue_id}: queue file: {error}"))
@@ -151,6 +155,7 @@ def open_role(startup: Startup) -> Serve:
             transport.name,
             transport.program,
             snapshot,
+            flags=service_flags(transport.arguments, where=transport.where),
             resolver=resolver,
             proving=proving,
             search=resolver.search_domains,

@@ -23,6 +23,7 @@ from pillarbox.config.parameters.processes import Processes
 from pillarbox.config.reading import Configuration
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.config.value import Value
+from pillarbox.delivery.smtp.service_flags import service_flags
 from pillarbox.net.startup import User, cleanup_of
 from pillarbox.queue.maildrop import shared_modes
 from pillarbox.queue.queue_directories import QueueDirectories
@@ -41,7 +42,7 @@ _WITHIN_ROLES: Final = frozenset(
 )
 """Programs whose work other roles do, or which a later part of the system brings."""
 
-_TAKE_ARGUMENTS: Final = frozenset({"pipe", "spawn"})
+_TAKE_ARGUMENTS: Final = frozenset({"lmtp", "pipe", "smtp", "spawn"})
 
 SETTINGS_OF_PARTS: Final = {
     "qmgr": ("qmgr", "oqmgr", "nqmgr"),
@@ -128,6 +129,8 @@ def _check_programs(configuration: Configuration) -> None:
                 f'program "{program}" of service {service.name} is not served',
                 mend="put a # before the line",
             )
+        if program in ("smtp", "lmtp"):
+            service_flags(service.arguments, where=service.where)
         if service.arguments and program not in _TAKE_ARGUMENTS:
             raise ConfigurationFault(
                 service.where,

@@ -25,6 +25,7 @@ from pillarbox.delivery.smtp.destination import Destination, destination_reader,
 from pillarbox.delivery.smtp.login_failures import LoginFailures
 from pillarbox.delivery.smtp.requirement import RequirementPolicy
 from pillarbox.delivery.smtp.service import Service
+from pillarbox.delivery.smtp.service_flags import NO_FLAGS, ServiceFlags
 from pillarbox.delivery.smtp.service_settings import ServiceSettings
 from pillarbox.delivery.smtp.session import SessionRules
 from pillarbox.delivery.smtp.tls_policy import TlsPolicies
@@ -51,12 +52,15 @@ def open_service(
     program: str,
     snapshot: Snapshot,
     *,
+    flags: ServiceFlags = NO_FLAGS,
     resolver: Resolver,
     proving: Resolver | None = None,
     search: Callable[[], Iterable[str]] = tuple,
     clock: Clock,
 ) -> Service:
     """The service, ready to deliver.  ConfigurationFault.
+
+    `flags` are those of master.cf.
 
     `proving` asks the DNS for proofs, `search` tells resolv.conf's domains.
     """
@@ -71,6 +75,9 @@ def open_service(
     warnings: list[str] = []
     if settings.tls.smtp_tls_per_site and settings.tls.smtp_tls_policy_maps:
         warnings.append(f"{prefix}_tls_per_site ignored when {prefix}_tls_policy_maps is not empty.")
+    assumed = lmtp and snapshot.group(LmtpDelivery).lmtp_assume_final
+    if assumed and "X" not in flags:
+        warnings.append(f'lmtp_assume_final is obsolete; instead, specify "{flags.written}X" in master.cf')
     reporter = _reporter(settings, policies, resolvers.resolver, warn=warnings.append)
     return Service(
         name=name,
@@ -120,7 +127,8 @@ def open_service(
         reporter=reporter,
         keeps_transcripts="protocol" in queue.notify_classes,
         debugged=debugged_peers(snapshot, clock=clock),
-        assumes_final=lmtp and snapshot.group(LmtpDelivery).lmtp_assume_final,
+        flags=flags,
+        assumes_final=lmtp and (assumed or "X" in flags),
         workarounds=Workarounds(
             client.smtp_pix_workarounds,
             tables("smtp_pix_workaround_maps", client.smtp_pix_workaround_maps),

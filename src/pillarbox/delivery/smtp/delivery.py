@@ -24,6 +24,7 @@ from pillarbox.delivery.smtp.policy_table import BadPolicy
 from pillarbox.delivery.smtp.request import DeliverBySmtp, Oddity, SmtpDone
 from pillarbox.delivery.smtp.requirement import Requirement
 from pillarbox.delivery.smtp.service import Service
+from pillarbox.delivery.smtp.service_flags import shown
 from pillarbox.delivery.smtp.session import Session, SiteFault
 from pillarbox.delivery.smtp.session_cache import Key, SessionCache
 from pillarbox.delivery.smtp.session_opening import SessionOpener
@@ -51,8 +52,13 @@ class SmtpDelivery:
         cache: SessionCache,
         clock: Clock,
         settled: Settled,
+        earlier: frozenset[bytes] = frozenset(),
     ) -> None:
-        """`settled` is told of each recipient's outcome as soon as it has a last word."""
+        """`settled` is told of each recipient's outcome as soon as it has a last word.
+
+        `earlier` are those of whom Delivered-To: tells, if flags=D wants to know, in lower case.
+        """
+        self._earlier = earlier
         self._service = service
         self._job = job
         self._queued = content
@@ -69,7 +75,10 @@ class SmtpDelivery:
     async def run(self) -> SmtpDone:
         """Deliver.  Never raises for what happens to mail."""
         try:
-            await self._try_destinations()
+            if (objection := self._objection()) is not None:
+                self._fates.rest(objection, None)
+            else:
+                await self._try_destinations()
         except LookupFault as fault:
             self._tell(events.Warned(f"{self._job.queue_id}: {fault.reason}"))
             self._fates.rest(Verdict("4.3.0", "Temporary lookup error"), None)
@@ -80,6 +89,21 @@ class SmtpDelivery:
             return SmtpDone(self._job.job, [], oddities=self._oddities, passed=self._passed)
         outcomes = [self._fates.finish(at) for at in range(len(self._job.recipients))]
         return SmtpDone(self._job.job, outcomes, self._site_fault, self._oddities)
+
+    def _objection(self) -> Verdict | None:
+        """What flags= of the service says against it.  LookupFault."""
+        service, job = self._service, self._job
+        if flag := service.flags.too_many_for(job):
+            self._tell(
+                events.Warned(f"flag `{flag}' requires {service.name}_destination_recipient_limit = 1")
+            )
+            return Verdict("4.3.5", "mail system configuration error", relay=service.name)
+        if "D" in service.flags:
+            address = job.recipients[0].address
+            if shown(address, service.generic).lower() in self._earlier:
+                text = f"mail forwarding loop for {address.decode('utf-8', 'replace')}"
+                return Verdict("5.4.6", text, relay=service.name)
+        return None
 
     # -- destinations and servers ----------------------------------------------------------------------
 
@@ -262,15 +286,7 @@ class SmtpDelivery:
             is_last=not (self._wants_to_keep(session, destination) and self._cache.may_keep(session)),
         )
         try:
-            await transaction.run(
-                outgoing(
-                    self._queued,
-                    session,
-                    self._service,
-                    queue_id=self._job.queue_id,
-                    encoding=self._job.encoding,
-                )
-            )
+            await transaction.run(outgoing(self._queued, session, self._service, self._job))
         except CheckFault as fault:
             session.conversation.abort()
             self._tell(events.Warned(f"{self._job.queue_id}: smtp {fault.kind} checks lookup error"))

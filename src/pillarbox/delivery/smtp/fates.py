@@ -83,7 +83,7 @@ class Fates:
         elif status == "bounced" and self._service.soft_bounce:
             status, shown = "deferred", "SOFTBOUNCE"
             verdict = msgspec.structs.replace(verdict, status=f"4{verdict.status[1:]}")
-        relay = fate.target.relay if fate.target is not None else "none"
+        relay = fate.target.relay if fate.target is not None else verdict.relay or "none"
         delays = (
             max(0.0, job.active_time - job.arrival_time),
             max(0.0, self._started - job.active_time),

@@ -6,10 +6,12 @@ DESCRIPTION
 """
 
 from collections.abc import Iterable
+from itertools import chain
 from typing import Final
 
 from pillarbox.delivery.smtp.mime_downgrade import downgraded
 from pillarbox.delivery.smtp.outgoing_header import rewritten
+from pillarbox.delivery.smtp.request import DeliverBySmtp
 from pillarbox.delivery.smtp.service import Service
 from pillarbox.delivery.smtp.session import Session
 from pillarbox.filters.content_checks import Inspector
@@ -25,22 +27,27 @@ _VERBS: Final = frozenset(("IGNORE", "INFO", "PREPEND", "REPLACE", "STRIP", "WAR
 
 
 def outgoing(
-    content: QueuedContent, session: Session, service: Service, *, queue_id: str, encoding: bytes
+    content: QueuedContent, session: Session, service: Service, job: DeliverBySmtp
 ) -> Iterable[bytes]:
-    """Blocks of whole lines.  `encoding` is what the message's BODY was."""
-    keeps_octets = not session.downgrades(encoding)
+    """Blocks of whole lines."""
+    keeps_octets = not session.downgrades(job.encoding)
+    fields = list(service.flags.fields(job, service.generic))
     if keeps_octets and not service.checks.any and not service.generic:
-        return content.blocks()
+        return (
+            chain((b"".join(field + b"\r\n" for field in fields),), content.blocks())
+            if fields
+            else content.blocks()
+        )
 
     def tell(verb: str, kind: str, line: bytes, text: bytes) -> None:
         said = f": {text.decode('utf-8', 'replace')}" if text else ""
         shown = line[:60].decode("utf-8", "replace")
-        service.tell(events.Noted(f"{queue_id}: {verb}: {kind} {shown}{said}"))
+        service.tell(events.Noted(f"{job.queue_id}: {verb}: {kind} {shown}{said}"))
 
     def warn(reason: str) -> None:
         service.tell(events.Warned(reason))
 
-    lines: Iterable[bytes] = content.lines()
+    lines: Iterable[bytes] = chain(fields, content.lines())
     if not keeps_octets:
         lines = downgraded(lines)
     if service.checks.any:

@@ -9,6 +9,7 @@ from pillarbox.delivery.smtp.destination import Destination
 from pillarbox.delivery.smtp.login_failures import LoginFailures
 from pillarbox.delivery.smtp.mail_exchangers import MailExchangers
 from pillarbox.delivery.smtp.requirement import RequirementPolicy
+from pillarbox.delivery.smtp.service_flags import ServiceFlags
 from pillarbox.delivery.smtp.session import SessionRules
 from pillarbox.delivery.smtp.tls_policy import TlsPolicies
 from pillarbox.delivery.smtp.tls_reports import Reporter
@@ -48,7 +49,8 @@ class Service(msgspec.Struct, kw_only=True):
     soft_bounce: bool
     heeds_tls_required: bool
     requirement: RequirementPolicy | None  # smtp_requiretls_policy; None: requiretls_enable = no
-    assumes_final: bool  # lmtp_assume_final
+    flags: ServiceFlags
+    assumes_final: bool  # lmtp_assume_final, or flags=X
     relayhost: str
     reporter: Reporter | None  # smtp_tlsrpt_enable
     keeps_transcripts: bool  # notify_classes has protocol

@@ -58,6 +58,8 @@ class Verdict(msgspec.Struct, frozen=True):
         """Taken by the server."""
         return self.status[0] == "2"
 
+    relay: str = ""  # who has the word, where no server was asked
+
     @property
     def is_soft(self) -> bool:
         """Another server, or another time, may take it."""
@@ -263,8 +265,11 @@ class Transaction:
             return
         if not accepted:
             # RFC 2920 §3.1: the server took DATA though it took no recipient; an empty message ends it.
-            session.conversation.engine.end_of_data()
+            lmtp = session.rules.lmtp
+            session.conversation.engine.end_of_data(0 if lmtp else 1)
             session.in_transaction = False
+            if lmtp:  # a reply for each recipient, and there is none (RFC 2033 §4.2)
+                return
             if self._is_last:
                 session.quit_with_next()
             await self._ask(client.smtp_data_done_timeout, "sending end of data")
