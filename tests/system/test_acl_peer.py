@@ -461,7 +461,8 @@ def test_words_of_lists() -> None:
             texts = [path.read_text() if path.exists() else None for path in paths]
             assert texts[0] == texts[1], words
         assert re.search(
-            r"imap\(me\): Error: ACL file .*/\.upper/dovecot-acl line 1: Unknown ACL 'L'", pair[0].log()
+            r"imap\(me\)<\d+><[^>]+>: Error: ACL file .*/\.upper/dovecot-acl line 1: Unknown ACL 'L'",
+            pair[0].log(),
         )
         [listed] = play(pair[0], [b'LIST "" Public/%'])
         assert b'* LIST (\\HasNoChildren) "/" Public/groups' in listed

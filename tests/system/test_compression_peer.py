@@ -12,7 +12,8 @@ import pytest
 import zstandard
 
 from fakes.dovecot_pair import Server, differences, dovecot_pair, play
-from fakes.mail_system import PATIENCE, until
+from fakes.logs import until_logged
+from fakes.mail_system import PATIENCE
 from pillarbox.mailstore.content.file_content import packed_content
 
 pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.peer("dovecot")]
@@ -160,7 +161,7 @@ def test_a_damaged_file_hides_no_other_message(format_of: str) -> None:
         theirs[1] = [line.replace(b"SEARCH 1 2 3", b"SEARCH 1 3") for line in theirs[1]]
         assert [answer[:-1] for answer in said[0]] == [answer[:-1] for answer in theirs]
         assert [answer[-1][:17] for answer in said[0]] == [b"x NO [SERVERBUG] "] * 2 + [b"x OK NOOP complet"]
-        until(lambda: "imap(me): Error: " in pair[0].log(), what="the file's name is in the log")
+        until_logged(pair[0], r"imap\(me\)<\d+><[^>]+>: Error: ")  # and the file's name
         assert f"cur/{names[1]}: message file is " in pair[0].log()
         client = poplib.POP3("127.0.0.1", pair[0].pop3, timeout=PATIENCE)
         client.user("me")

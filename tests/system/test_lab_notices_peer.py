@@ -104,7 +104,8 @@ def test_the_list_names_scenarios() -> None:
 
 # -- retries, live ---------------------------------------------------------------------------------------
 
-_MINIMAL, _MAXIMAL, _RUN_DELAY, _LIFETIME = 1, 5, 1, 11
+_MINIMAL, _MAXIMAL, _RUN_DELAY, _LIFETIME = 3, 6, 1, 14
+"""After one second Postfix may come back while its agent still has the file, which costs the message a minute."""
 _EARLY: Final = 3
 """Seconds by which Postfix may be early: it cuts the fraction off its clock and off a message's age (qmgr_active.c), and
 what is due within a second is due."""
