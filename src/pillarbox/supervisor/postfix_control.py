@@ -19,7 +19,7 @@ from pillarbox.supervisor import status_query
 from pillarbox.supervisor.daemonising import become, start_daemon
 from pillarbox.supervisor.instance_lock import holder
 from pillarbox.supervisor.queue_permissions import Instance
-from pillarbox.supervisor.status_query import ask_status
+from pillarbox.supervisor.status_query import Reload, ask_status
 
 _MODULE = "pillarbox.supervisor.postfix_master"
 
@@ -57,10 +57,10 @@ def kill_group(pid: int) -> None:
     os.killpg(pid, signal.SIGKILL)
 
 
-def reload(instance: Instance, pid: int) -> bool:
+def reload(instance: Instance, pid: int) -> Reload:
     """SIGHUP, and wait until every role is of the new generation: the next message meets what main.cf says now.
 
-    Whether it has come to that: five seconds at most; the supervisor alone waits for deliveries that hang.
+    Five seconds at most: the supervisor alone waits for deliveries that hang.
     Nobody waits for Postfix's own master(8), which does not say when it is done.
     """
     return _reload(instance, pid, seconds=5)
@@ -68,11 +68,11 @@ def reload(instance: Instance, pid: int) -> bool:
 
 def reload_and_wait(instance: Instance, pid: int) -> None:
     """The same, for half a minute at most; Postfix's own master(8) gets the second that its own script gives it."""
-    if not _reload(instance, pid, seconds=30) and ask_status(status_socket(instance)) is None:
+    if not _reload(instance, pid, seconds=30).is_done and ask_status(status_socket(instance)) is None:
         time.sleep(1)
 
 
-def _reload(instance: Instance, pid: int, *, seconds: float) -> bool:
+def _reload(instance: Instance, pid: int, *, seconds: float) -> Reload:
     return status_query.reload_and_wait(
         status_socket(instance), partial(os.kill, pid, signal.SIGHUP), seconds=seconds
     )

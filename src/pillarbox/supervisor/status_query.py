@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
+import msgspec
+
 _PAUSE: Final = 0.02
 
 
@@ -25,25 +27,35 @@ def ask_status(path: str) -> dict[str, object] | None:
     return answer if isinstance(answer, dict) else None
 
 
-def reload_and_wait(path: str, signal_it: Callable[[], None], *, seconds: float) -> bool:
-    """Have a supervisor reload, and wait until every role is of the new generation; whether it has come to that.
+class Reload(msgspec.Struct, frozen=True):
+    """What is known of a reload."""
+
+    is_done: bool = False
+    """Whether every role is of the new generation, but for the faults."""
+    faults: tuple[str, ...] = ()
+    """Why settings of before stay."""
+
+
+def reload_and_wait(path: str, signal_it: Callable[[], None], *, seconds: float) -> Reload:
+    """Have a supervisor reload, and wait until every role is of the new generation.
 
     `signal_it` sends the signal.  Whoever has no status socket at `path` (master(8), Dovecot) is not waited for.
     """
     before = ask_status(path)
     signal_it()
     if before is None:
-        return False
+        return Reload()
     wanted = _count(before, "reloads_wanted") + 1  # signals of before, too, may still be waiting
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         now = ask_status(path)
         if now is None:
-            return False
+            return Reload()
         if _count(now, "reloads") >= wanted:
-            return True
+            faults = now.get("reload_faults")
+            return Reload(is_done=True, faults=tuple(map(str, faults)) if isinstance(faults, list) else ())
         time.sleep(_PAUSE)
-    return False
+    return Reload()
 
 
 def _count(status: dict[str, object], name: str) -> int:

@@ -82,6 +82,7 @@ class Supervisor:
         self._stopped_by = 0
         self._stopping = False
         self._reloads_wanted = 0
+        self._reload_faults: list[str] = []  # of the last
         self._changed = asyncio.Event()
         self._wake = asyncio.Event()
 
@@ -255,13 +256,18 @@ class Supervisor:
 
     # -- reload ----------------------------------------------------------------------------------------
 
+    def _complain(self, text: str) -> None:
+        self._reload_faults.append(text)
+        self._tell(Warned(text))
+
     async def _reload(self) -> None:
+        self._reload_faults.clear()
         if self._reread is None:
             return
         try:
             half, log = self._reread()
         except (ConfigurationFault, StartFault, OSError) as fault:
-            self._tell(Warned(f"reload refused, the settings of before stay: {fault}"))
+            self._complain(f"reload refused, the settings of before stay: {fault}")
             return
         old_half, old_log, self._log = self._half, self._log, log
         bound: list[InetListener | UnixListener] = []
@@ -271,7 +277,7 @@ class Supervisor:
                     self._sockets[listener] = bind(listener, beside=self._sockets)
                     bound.append(listener)
         except StartFault as fault:
-            self._tell(Warned(f"reload refused, the settings of before stay: {fault}"))
+            self._complain(f"reload refused, the settings of before stay: {fault}")
             self._log = old_log
             log.close()
             self._close(bound)
@@ -315,7 +321,7 @@ class Supervisor:
             await self._until_ready(role)
             _check_completeness(new, old)
         except StartFault as fault:
-            self._tell(Warned(f"reload of {role.name} failed: {fault}"))
+            self._complain(f"reload of {role.name} failed: {fault}")
             for running in new:
                 running.process.retiring = bool(old)  # the old generation goes on
                 running.on_trial = False
@@ -390,6 +396,7 @@ class Supervisor:
             "pid": os.getpid(),
             "reloads": self._reloads,
             "reloads_wanted": self._reloads_wanted,
+            "reload_faults": list(self._reload_faults),
             "healthy": all(one.process.is_ready for one in running)
             and {one.role.name for one in running} == {role.name for role in self._half.roles},
             "listeners": [

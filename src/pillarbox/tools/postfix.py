@@ -197,7 +197,9 @@ class PostfixCommand:
     def _reload(self) -> None:
         pid = self._running()
         self.log.note("refreshing the Postfix mail system")
-        postfix_control.reload(self._instance, pid)
+        done = postfix_control.reload(self._instance, pid)
+        if done.faults:
+            raise Failed("; ".join(done.faults))
 
     def _status(self) -> None:
         pid = postfix_control.running(self._instance)
