@@ -148,7 +148,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: -seconds(item.nodeid))
     for item in items:
         if item.get_closest_marker("system") is not None and item.get_closest_marker("timeout") is None:
-            item.add_marker(pytest.mark.timeout(10 * PATIENCE))
+            item.add_marker(pytest.mark.timeout(5 * PATIENCE))
 
 
 def _peers(item: pytest.Item) -> tuple[str, ...]:

@@ -11,7 +11,12 @@ from fakes.dovecot_pair import Server, dovecot_pair
 from fakes.mail_system import PATIENCE
 from system.test_acl_delivery_peer import DELIVERY, MESSAGE, NAMES, prepare
 
-pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.peer("dovecot")]
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.root,
+    pytest.mark.timeout(10 * PATIENCE),
+    pytest.mark.peer("dovecot"),
+]
 
 COMMANDS: Final = """\
 mailbox list

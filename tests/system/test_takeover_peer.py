@@ -29,6 +29,7 @@ from pillarbox.sessions.pop3_session import Pop3Session
 
 pytestmark = [
     pytest.mark.system,
+    pytest.mark.timeout(10 * PATIENCE),
     pytest.mark.peer("dovecot"),
     pytest.mark.skipif(not Doveadm.is_installed(), reason="doveadm is not installed"),
 ]
