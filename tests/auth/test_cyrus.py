@@ -126,6 +126,7 @@ def test_saslauthd(
         (b"PLAIN", (b"root\0joe\0x",), "authentication failure"),
         (b"CRAM-MD5", (b"joe 00",), "authentication failure"),
         (b"LOGIN", (b"joe", b"x"), "authentication failure"),
+        (b"LOGIN", (b"j\xff\0e", b"x"), "authentication failure"),
     ],
 )
 def test_refused(tmp_path: Path, mechanism: bytes, responses: tuple[bytes, ...], reason: str) -> None:
@@ -133,6 +134,7 @@ def test_refused(tmp_path: Path, mechanism: bytes, responses: tuple[bytes, ...],
     result, _ = login(CyrusSettings(host="mx.test", sasldb=str(tmp_path / "none")), mechanism, *responses)
     assert isinstance(result, Refused)
     assert (result.reason, result.temporary) == (reason, False)
+    assert result.user == result.user.encode("utf-8", "replace").decode()  # it can be logged
 
 
 def test_saslauthd_that_is_away(tmp_path: Path) -> None:

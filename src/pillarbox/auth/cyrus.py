@@ -141,22 +141,22 @@ class CyrusLogins:
                     case sasl.WantsStored(name, authorization):
                         user = self._canonical(name)
                         if authorization and self._canonical(authorization) != user:
-                            return Refused(user, _FAILURE)
+                            return _refused(user, _FAILURE)
                         password = self._stored(user)
                         step = running.with_stored(None if password is None else b"{PLAIN}" + password)
                     case sasl.Credentials(name, password, authorization):
                         user = self._canonical(name)
                         if authorization and self._canonical(authorization) != user:
-                            return Refused(user, _FAILURE)
+                            return _refused(user, _FAILURE)
                         return await self._checked(user, password.reveal())
                     case sasl.Proven():
                         return self._accepted(user)
                     case _:
-                        return Refused(user, _FAILURE)
+                        return _refused(user, _FAILURE)
         except sasl.MalformedResponse as fault:
             if str(fault) == sasl.EMPTY_USER:
-                return Refused(user, _GENERIC, temporary=True)
-            return Refused(user, _MALFORMED)
+                return _refused(user, _GENERIC, temporary=True)
+            return _refused(user, _MALFORMED)
 
     def _canonical(self, name: bytes) -> str:
         user = name.strip().decode("utf-8", "surrogateescape")
@@ -164,14 +164,14 @@ class CyrusLogins:
         return f"{user}@{realm}" if realm and "@" not in user else user
 
     def _accepted(self, user: str) -> Accepted:
-        return Accepted(user, 0, os.getpid(), b"")
+        return Accepted(_shown(user), 0, os.getpid(), b"")
 
     async def _checked(self, user: str, password: bytes) -> Accepted | Refused:
         if self._settings.by_saslauthd:
             return await self._asked(user, password)
         stored = self._stored(user)
         right = secrets.compare_digest(stored or b"", password) and stored is not None
-        return self._accepted(user) if right else Refused(user, _FAILURE)
+        return self._accepted(user) if right else _refused(user, _FAILURE)
 
     # -- sasldb2 -----------------------------------------------------------------------------------------
 
@@ -208,15 +208,24 @@ class CyrusLogins:
             realm.encode("utf-8", "surrogateescape"),
         ]
         if any(len(word) > 0xFFFF for word in words):
-            return Refused(user, _FAILURE)
+            return _refused(user, _FAILURE)
         question = b"".join(len(word).to_bytes(2, "big") + word for word in words)
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):
                 answer = await _ask(self._place(self._settings.saslauthd), question)
         except (OSError, EOFError, TimeoutError) as fault:
             self._warn(f"SASL authentication failure: cannot connect to saslauthd server: {fault}")
-            return Refused(user, _GENERIC, temporary=True)
-        return self._accepted(user) if answer.startswith(b"OK") else Refused(user, _FAILURE)
+            return _refused(user, _GENERIC, temporary=True)
+        return self._accepted(user) if answer.startswith(b"OK") else _refused(user, _FAILURE)
+
+
+def _shown(user: str) -> str:
+    """A name for the log and for headers, where octets that are no UTF-8 have no place."""
+    return user.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def _refused(user: str, reason: str, *, temporary: bool = False) -> Refused:
+    return Refused(_shown(user), reason, temporary=temporary)
 
 
 async def _ask(path: str, question: bytes) -> bytes:
