@@ -6,6 +6,7 @@ import pytest
 
 from fakes.store_scenes import Play, add, flags_of, message
 from pillarbox.mailstore.mailbox import (
+    MAX_KEYWORDS,
     Account,
     Change,
     ChangeKind,
@@ -95,17 +96,22 @@ def test_many_keywords(play: Play) -> None:
 
     async def scene(account: Account) -> None:
         inbox = await account.open("INBOX")
-        names = tuple(b"k%d" % number for number in range(60))
+        names = tuple(b"k%d" % number for number in range(300))
         await inbox.append([message(1), message(2)])
         await inbox.change_flags([Uid(1)], add(Flag.NONE, *names))
         assert (Flag.NONE, set(names)) == flags_of(inbox, 1)
-        await inbox.change_flags([Uid(1)], FlagChange(FlagAction.REMOVE, Flag.NONE, (b"k0", b"k59")))
-        assert (Flag.NONE, set(names[1:59])) == flags_of(inbox, 1)
+        await inbox.change_flags([Uid(1)], FlagChange(FlagAction.REMOVE, Flag.NONE, (b"k0", b"k299")))
+        assert (Flag.NONE, set(names[1:299])) == flags_of(inbox, 1)
+        too_many = [b"more%d" % number for number in range(MAX_KEYWORDS - 299)]
         with pytest.raises(OverflowError):
-            await inbox.change_flags([Uid(2)], add(Flag.NONE, *(b"more%d" % number for number in range(9))))
+            await inbox.change_flags([Uid(2)], add(Flag.NONE, *too_many))
         assert (Flag.NONE, set()) == flags_of(inbox, 2)
         assert [(1, 3)] == await inbox.copy([Uid(1)], inbox)
-        assert (Flag.NONE, set(names[1:59])) == flags_of(inbox, 3)
+        assert (Flag.NONE, set(names[1:299])) == flags_of(inbox, 3)
+        assert [1] == await inbox.expunge([Uid(1)])
+        assert (Flag.NONE, set(names[1:299])) == flags_of(inbox, 3)
+        assert [4] == await inbox.append([NewMessage(b"A: b\n\n", keywords=(b"k299",))])
+        assert (Flag.NONE, {b"k299"}) == flags_of(inbox, 4)
 
     play(scene)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pillarbox.files.file_system import DiskFileSystem
-from pillarbox.mailstore.mailbox import NewMessage, StoreUnavailable
+from pillarbox.mailstore.mailbox import MAX_KEYWORDS, NewMessage, StoreUnavailable
 from pillarbox.mailstore.maildir import folder_additions
 from pillarbox.mailstore.maildir.account import MaildirAccount
 from pillarbox.mailstore.maildir.folder_additions import Groups, Outcomes
@@ -84,7 +84,7 @@ def test_messages_of_many_and_one_that_is_refused(tmp_path: Path) -> None:
             pair = [NewMessage(b"Subject: %d\n\n%d" % (number, part)) for part in (1, 2)]
             return number, await inbox.append(pair)
 
-        keywords = tuple(b"k%d" % number for number in range(100))
+        keywords = tuple(b"k%d" % number for number in range(MAX_KEYWORDS + 1))
         async with asyncio.TaskGroup() as tasks:
             running = [tasks.create_task(append(number)) for number in range(10)]
             with pytest.raises(OverflowError):

@@ -11,7 +11,7 @@ from pillarbox.mailstore.content.large_content import LargeContent
 from pillarbox.vocabulary.flags import Flag
 from pillarbox.vocabulary.identifiers import ModSeq, Uid, UidValidity
 
-MAX_KEYWORDS: Final = 64
+MAX_KEYWORDS: Final = 4096
 """Keywords of one mailbox: 26 have letters in Maildir file names, the rest live in a file of ours."""
 
 

@@ -5,6 +5,8 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from typing import Final
 
+from pillarbox.mailstore.keyword_bits import KeywordBits
+
 SPARSE: Final = 8
 """Of so many messages one is wanted where each is looked for on its own."""
 
@@ -20,11 +22,27 @@ class MessageTable:
     def __init__(self) -> None:
         self.uids: array[int] = array("I")
         self.flags = bytearray()  # system flags, vocabulary.flags.Flag without RECENT
-        self.keywords: array[int] = array("Q")  # bit i = Mailbox.keywords[i]
+        self.keywords: KeywordBits = array("Q")  # bit i = Mailbox.keywords[i]
         self.modseqs: array[int] = array("Q")
 
     def __len__(self) -> int:
         return len(self.uids)
+
+    def add_keywords(self, masks: Sequence[int]) -> None:
+        """Keyword bits of the next rows."""
+        count = len(self.keywords)
+        try:
+            self.keywords.extend(masks)
+        except OverflowError:
+            self.keywords = [*self.keywords[:count], *masks]
+
+    def set_keywords(self, row: int, mask: int) -> None:
+        """Keyword bits of a row that there is."""
+        try:
+            self.keywords[row] = mask
+        except OverflowError:
+            self.keywords = list(self.keywords)
+            self.keywords[row] = mask
 
     def row(self, uid: int) -> int | None:
         """The row of a message, or None if there is none."""

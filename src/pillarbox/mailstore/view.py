@@ -30,6 +30,7 @@ from typing import Final
 
 import msgspec
 
+from pillarbox.mailstore.keyword_bits import from_octets, mask_octets, to_octets
 from pillarbox.mailstore.mailbox import SPARSE, Change, ChangeKind, Mailbox
 from pillarbox.mailstore.sharing.acl_file import ALL, Rights
 from pillarbox.mailstore.view_state import (
@@ -372,10 +373,11 @@ class MailboxView:
         self.take_in()
         table = self.mailbox.messages
         count = bisect_right(table.uids, self._last_uid)
+        bits = table.keywords[:count]
         return ViewState(
             uids=pack_uids(table.uids[:count]),
             flags=pack(bytes(table.flags[:count])),
-            keyword_bits=pack(table.keywords[:count].tobytes()),
+            keyword_bits=pack(to_octets(bits)),
             keywords=tuple(self.mailbox.keywords),
             keywords_told=self._keywords_told,
             last_uid=self._last_uid,
@@ -385,14 +387,14 @@ class MailboxView:
             recent=tuple(self._recent),
             recent_told=self._recent_told,
             sure_modseq=self.sure_modseq,
+            keyword_octets=mask_octets(bits),
         )
 
     def _go_on_from(self, known: ViewState) -> None:
         """The client knows something: what is otherwise now has happened meanwhile."""
         table = self.mailbox.messages
         before, pending = unpack_uids(known.uids), unpack_uids(known.expunged)
-        flags, bits = unpack(known.flags), array("Q")
-        bits.frombytes(unpack(known.keyword_bits))
+        flags, bits = unpack(known.flags), from_octets(unpack(known.keyword_bits), known.keyword_octets)
         if not len(before) == len(flags) == len(bits):
             raise ValueError("columns of different lengths")
         bits = translated_keywords(bits, known.keywords, self.mailbox.keywords)

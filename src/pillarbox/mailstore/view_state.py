@@ -24,6 +24,8 @@ from typing import Final
 
 import msgspec
 
+from pillarbox.mailstore.keyword_bits import NARROW, KeywordBits, keyword_bits
+
 _LEVEL: Final = 6
 
 
@@ -32,7 +34,7 @@ class ViewState(msgspec.Struct, frozen=True, array_like=True):
 
     uids: bytes  # packed: of the messages that are there and known, rising
     flags: bytes  # packed: an octet each
-    keyword_bits: bytes  # packed: eight octets each
+    keyword_bits: bytes  # packed: `keyword_octets` each
     keywords: tuple[bytes, ...]  # what the bits mean
     keywords_told: int
     last_uid: int
@@ -42,6 +44,7 @@ class ViewState(msgspec.Struct, frozen=True, array_like=True):
     recent: tuple[tuple[int, int], ...]
     recent_told: int
     sure_modseq: int = 0  # no expunge up to it has to be told yet
+    keyword_octets: int = NARROW
 
 
 def pack_uids(uids: Iterable[int]) -> bytes:
@@ -76,10 +79,10 @@ def unpack(packed: bytes) -> bytes:
         raise ValueError(str(error)) from error
 
 
-def translated_keywords(bits: Sequence[int], before: Sequence[bytes], now: Sequence[bytes]) -> "array[int]":
+def translated_keywords(bits: Sequence[int], before: Sequence[bytes], now: Sequence[bytes]) -> KeywordBits:
     """The bits with the meaning that they have now; keywords that there are no more are left out."""
     if tuple(now[: len(before)]) == tuple(before):
-        return array("Q", bits)
+        return keyword_bits(bits)
     place = {name: bit for bit, name in enumerate(now)}
     moved = [(1 << bit, 1 << place[name]) for bit, name in enumerate(before) if name in place]
-    return array("Q", [sum(new for old, new in moved if mask & old) for mask in bits])
+    return keyword_bits([sum(new for old, new in moved if mask & old) for mask in bits])

@@ -6,8 +6,8 @@ DESCRIPTION
         PbS, version, the number 0x01020304 in the machine's order of octets
         length and CRC-32 of the header, length and CRC-32 of the columns
         header: `SnapshotHeader` in MessagePack
-        columns: UIDs (4 octets each), flags (1), keyword bits (8, if there are any), mod-sequences (8, if they are
-        kept), lengths of the paths (2), and the paths one behind the other
+        columns: UIDs (4 octets each), flags (1), keyword bits (8 or more, if there are any), mod-sequences (8, if
+        they are kept), lengths of the paths (2), and the paths one behind the other
 
     The header is enough for STATUS and is read alone, so it has a checksum of its own.  The octets are this
     machine's own; a file of another is refused, as is one that is torn, damaged or of another version.
@@ -26,10 +26,11 @@ from typing import Final, Self
 import msgspec
 
 from pillarbox.mailstore.dovecot_files.uidlist import UidListState
+from pillarbox.mailstore.keyword_bits import NARROW, KeywordBits, from_octets, to_octets
 from pillarbox.mailstore.mailbox import MAX_KEYWORDS
 
 VERSION: Final = 1
-MAX_HEADER: Final = 64 * 1024
+MAX_HEADER: Final = 512 * 1024
 """Octets."""
 MAX_COLUMNS: Final = 1 << 30
 """Octets; a larger mailbox is not written down."""
@@ -85,6 +86,7 @@ class SnapshotHeader(msgspec.Struct, frozen=True, array_like=True):
     filled_to: int  # UIDs up to it have their rows there
     highest_modseq: int  # 0: no mod-sequences are kept
     has_keyword_bits: bool
+    keyword_octets: int = NARROW  # of the bits of a message
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -93,7 +95,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     header: SnapshotHeader
     uids: "array[int]"
     flags: bytearray
-    keyword_bits: "array[int]"
+    keyword_bits: KeywordBits
     modseqs: "array[int] | None"
     path_lengths: "array[int]"
     paths: bytes
@@ -130,7 +132,7 @@ def encode(
     *,
     uids: "array[int]",
     flags: bytes | bytearray,
-    keyword_bits: "array[int]",
+    keyword_bits: KeywordBits,
     modseqs: "array[int] | None",
     path_lengths: "array[int]",
     paths: bytes,
@@ -138,7 +140,7 @@ def encode(
     """The parts of the file.  ValueError: it would be too large."""
     columns = [uids.tobytes(), bytes(flags)]
     if header.has_keyword_bits:
-        columns.append(keyword_bits.tobytes())
+        columns.append(to_octets(keyword_bits))
     if modseqs is not None:
         columns.append(modseqs.tobytes())
     columns += [path_lengths.tobytes(), paths]
@@ -161,7 +163,8 @@ def decode_header(head: Head, octets: bytes) -> SnapshotHeader:
         header = _DECODER.decode(text)
     except msgspec.MsgspecError as error:  # a ValueError, which says so
         raise ValueError(str(error)) from error
-    if len(header.keywords) > MAX_KEYWORDS or header.messages < 0:
+    octets_fit = NARROW <= header.keyword_octets <= MAX_KEYWORDS // 8
+    if len(header.keywords) > MAX_KEYWORDS or header.messages < 0 or not octets_fit:
         raise ValueError("impossible header")
     return header
 
@@ -175,7 +178,8 @@ def decode(octets: bytes) -> Snapshot:
     if len(columns) != head.columns_length or zlib.crc32(columns) != head.columns_check:
         raise ValueError("damaged columns")
     count = header.messages
-    sizes = [4, 1, 8 if header.has_keyword_bits else 0, 8 if header.highest_modseq else 0, 2]
+    keyword_octets = header.keyword_octets if header.has_keyword_bits else 0
+    sizes = [4, 1, keyword_octets, 8 if header.highest_modseq else 0, 2]
     if len(columns) < count * sum(sizes):
         raise ValueError("columns too short")
     parts: list[memoryview] = []
@@ -188,7 +192,9 @@ def decode(octets: bytes) -> Snapshot:
         header,
         _numbers("I", uids),
         bytearray(flags),
-        _numbers("Q", keyword_bits if header.has_keyword_bits else bytes(8 * count)),
+        from_octets(keyword_bits, header.keyword_octets)
+        if header.has_keyword_bits
+        else from_octets(bytes(NARROW * count), NARROW),
         _numbers("Q", modseqs) if header.highest_modseq else None,
         _numbers("H", lengths),
         bytes(columns[at:]),

@@ -27,6 +27,7 @@ STANDARDS
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import zip_longest
 from typing import Final
 
 from pillarbox.files.file_system import FileSystem
@@ -40,8 +41,10 @@ SURPLUS_FILE_NAME: Final = b"pillarbox-keywords"
 
 _LETTER_LINE: Final = re.compile(rb"(\d{1,2}) ([^\n]+)\n")
 _STAMP_LINE: Final = re.compile(rb"^I ([0-9:,]{1,200})$", re.MULTILINE)
-_SURPLUS_LINE: Final = re.compile(rb"(?:K (\d{1,2}) ([^\n]+)|M (\d{1,10}) ([0-9a-f]{1,16}))\n")
+_SURPLUS_LINE: Final = re.compile(rb"(?:K (\d{1,4}) ([^\n]+)|M (\d{1,10}) ([0-9a-f]{1,1024}))\n")
 _MIN_LINES: Final = 100
+_MAX_GAP: Final = 64
+"""Bits that no line names before one: those of letters, if dovecot-keywords was lost, or of torn lines."""
 
 
 class KeywordTable:
@@ -163,13 +166,14 @@ class KeywordTable:
         if len(self.names) + len(missing) > MAX_KEYWORDS:
             raise OverflowError("Too many keywords")
         surplus = []
-        for name in missing.values():
-            free = next((index for index, bit in enumerate(self._letter_bits) if bit < 0), None)
-            if free is None:
+        free = [index for index, bit in enumerate(self._letter_bits) if bit < 0]
+        for index, name in zip_longest(free[: len(missing)], missing.values()):
+            if index is None:
                 surplus.append((self._add(name), name))
             else:
-                self._define_letter(free, name)
-        self._write_letters()
+                self._define_letter(index, name)
+        if free:
+            self._write_letters()
         self._append_surplus(b"".join([b"K %d %s\n" % pair for pair in surplus]))
         return True
 
@@ -263,7 +267,7 @@ class KeywordTable:
         for bit_text, name, uid, bits in _SURPLUS_LINE.findall(content):
             if not name:
                 self.surplus[decimal(uid)] = int(bits, 16)
-            elif KEYWORD_LETTERS <= decimal(bit_text) < MAX_KEYWORDS:
+            elif KEYWORD_LETTERS <= decimal(bit_text) < min(MAX_KEYWORDS, len(self.names) + _MAX_GAP):
                 while len(self.names) < decimal(bit_text):
                     self._add(b"unknown-%d" % len(self.names))
                 if len(self.names) == decimal(bit_text) and name.lower() not in self._bits:

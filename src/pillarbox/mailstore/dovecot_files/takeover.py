@@ -101,9 +101,12 @@ def _take_keywords(folder: FolderFiles, state: IndexState) -> None:
     for place_bit in bits.values():
         known |= place_bit
     changes: dict[int, int] = {}
+    translated: dict[int, int] = {}
     for uid in state.flags:
         mask = state.masks.get(uid, 0)
-        wanted = sum(place_bit for bit, place_bit in bits.items() if mask >> bit & 1)
+        if mask not in translated:
+            translated[mask] = sum(place_bit for bit, place_bit in bits.items() if mask >> bit & 1)
+        wanted = translated[mask]
         before = table.surplus.get(uid, 0)
         after = before & ~known | wanted
         if after != before:

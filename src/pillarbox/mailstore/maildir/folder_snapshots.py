@@ -45,6 +45,7 @@ from pillarbox.mailstore.cache.snapshot_format import (
     encode,
 )
 from pillarbox.mailstore.dovecot_files.takeover import index_stamp
+from pillarbox.mailstore.keyword_bits import KeywordBits, mask_octets
 from pillarbox.mailstore.mailbox import NoSuchMailbox
 from pillarbox.mailstore.maildir.directory_state import DirectoryState
 from pillarbox.mailstore.maildir.folder_files import FolderFiles
@@ -63,7 +64,7 @@ class Known(msgspec.Struct, frozen=True):
     """Of the folder, before these were copied."""
     uids: "array[int]"
     flags: bytearray
-    keyword_bits: "array[int]"
+    keyword_bits: KeywordBits
     modseqs: "array[int] | None"
     """None: no mod-sequences are kept."""
     highest_modseq: int
@@ -218,6 +219,7 @@ def _header(folder: FolderFiles, known: Known) -> SnapshotHeader | None:
         filled_to=known.filled_to,
         highest_modseq=known.highest_modseq if known.modseqs is not None else 0,
         has_keyword_bits=any(known.keyword_bits),
+        keyword_octets=mask_octets(known.keyword_bits),
     )
 
 

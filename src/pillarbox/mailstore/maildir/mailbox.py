@@ -470,7 +470,7 @@ class MaildirMailbox:
             change_number=change_number,
             uids=array("I", table.uids),
             flags=bytearray(table.flags),
-            keyword_bits=array("Q", table.keywords),
+            keyword_bits=table.keywords[:],
             modseqs=array("Q", table.modseqs) if self._modseqs.is_tracking else None,
             highest_modseq=self.highest_modseq,
             first_recent=self._first_recent,

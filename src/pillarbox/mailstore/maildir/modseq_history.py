@@ -23,6 +23,17 @@ ModSeqRow = tuple[int, int, int]
 _ALL_BITS: Final = (1 << 64) - 1
 
 
+def _to_column(mask: int) -> int | bytes:
+    """SQLite's integers have 64 bits and a sign; what has more is octets."""
+    if mask > _ALL_BITS:
+        return mask.to_bytes((mask.bit_length() + 7) // 8, "little")
+    return mask - (mask >> 63 << 64)
+
+
+def _from_column(value: int | bytes) -> int:
+    return int.from_bytes(value, "little") if isinstance(value, bytes) else value & _ALL_BITS
+
+
 class ModSeqHistory:
     """Of all mailboxes of an account; each has its number in the cache."""
 
@@ -36,7 +47,7 @@ class ModSeqHistory:
 
         def find(connection: apsw.Connection) -> dict[int, ModSeqRow]:
             return {
-                uid: (modseq, flags, keywords & _ALL_BITS)
+                uid: (modseq, flags, _from_column(keywords))
                 for uid, modseq, flags, keywords in connection.execute(query, span)
             }
 
@@ -48,7 +59,7 @@ class ModSeqHistory:
             return
         base = number << 32
         values = [
-            (base + uid, modseq, flags, keywords - (keywords >> 63 << 64))  # SQLite's integers are signed
+            (base + uid, modseq, flags, _to_column(keywords))
             for uid, (modseq, flags, keywords) in rows.items()
         ]
 

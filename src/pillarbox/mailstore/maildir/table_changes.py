@@ -10,6 +10,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from itertools import compress
 
+from pillarbox.mailstore.keyword_bits import staying_bits
 from pillarbox.mailstore.mailbox import Change, ChangeKind, MessageTable
 from pillarbox.mailstore.maildir.folder_files import Event
 from pillarbox.vocabulary.identifiers import ModSeq, Uid
@@ -19,7 +20,7 @@ def add_rows(table: MessageTable, events: Sequence[Event], modseq: ModSeq) -> No
     """Messages with the next UIDs; `additions` is what the journal tells of them, if anybody has looked before."""
     table.uids.extend([event.uid for event in events])
     table.flags.extend([event.flags for event in events])
-    table.keywords.extend([event.keywords for event in events])
+    table.add_keywords([event.keywords for event in events])
     table.modseqs.extend([modseq] * len(events))
 
 
@@ -30,7 +31,7 @@ def additions(events: Iterable[Event], modseq: ModSeq) -> list[Change]:
 
 def change_rows(table: MessageTable, events: Iterable[Event], modseq: ModSeq) -> list[Change]:
     """Flags and keywords of messages that are there."""
-    uids, flags, keywords, modseqs = table.uids, table.flags, table.keywords, table.modseqs
+    uids, flags, set_keywords, modseqs = table.uids, table.flags, table.set_keywords, table.modseqs
     count = len(uids)
     changes: list[Change] = []
     row = -1
@@ -42,7 +43,7 @@ def change_rows(table: MessageTable, events: Iterable[Event], modseq: ModSeq) ->
             if row >= count or uids[row] != uid:
                 continue
         flags[row] = event.flags
-        keywords[row] = event.keywords
+        set_keywords(row, event.keywords)
         modseqs[row] = modseq
         changes.append(Change(ChangeKind.FLAGS, Uid(uid), modseq, event.origin))
     return changes
@@ -54,6 +55,6 @@ def expunge_rows(table: MessageTable, events: Sequence[Event], modseq: ModSeq) -
     stays = [uid not in gone for uid in table.uids]
     table.uids = array("I", compress(table.uids, stays))
     table.flags = bytearray(compress(table.flags, stays))
-    table.keywords = array("Q", compress(table.keywords, stays))
+    table.keywords = staying_bits(table.keywords, stays)
     table.modseqs = array("Q", compress(table.modseqs, stays))
     return [Change(ChangeKind.EXPUNGED, Uid(event.uid), modseq, event.origin) for event in events]

@@ -215,7 +215,8 @@ class MemoryMailbox:
                 continue
             new = change.applied((flags, keywords), wanted, wanted_bits)
             if new != (flags, keywords):
-                table.flags[row], table.keywords[row] = new
+                table.flags[row] = new[0]
+                table.set_keywords(row, new[1])
                 table.modseqs[row] = self._next_modseq()
                 self._write(ChangeKind.FLAGS, uid, origin)
                 changed.append(uid)
@@ -371,7 +372,7 @@ class MemoryMailbox:
         self._saved[uid] = int(self._clock.now())
         self.messages.uids.append(uid)
         self.messages.flags.append(int(flags & ~Flag.RECENT))
-        self.messages.keywords.append(keywords)
+        self.messages.add_keywords([keywords])
         self.messages.modseqs.append(self._next_modseq())
         self._write(ChangeKind.ADDED, uid, None)
         self.memo.clear()

@@ -1,7 +1,7 @@
 """FLAGS of many messages, with as little work for each as can be.
 
 DESCRIPTION
-    What a row has is a byte of system flags and 64 keyword bits; a mailbox has few different pairs of
+    What a row has is a byte of system flags and keyword bits; a mailbox has few different pairs of
     them.  `FlagRenderer` writes each pair once; \\Recent comes from the view.
 """
 
