@@ -141,12 +141,21 @@ class Connection(asyncio.Protocol):
 
     async def receive(self) -> bytes:
         """What has arrived, at least one octet; b"" when the peer has closed.  IdleTimeout, TlsFault."""
-        while not self._received:
+        received = self._received
+        while not received:
             if self._ended:
                 return b""
-            await self._wait()
-        data = self._received[0] if len(self._received) == 1 else b"".join(self._received)
-        self._received.clear()
+            try:
+                await self._next_event()
+            finally:
+                self._waiter = None
+            if self._timed_out:
+                self._check_timeout()
+        if len(received) == 1:
+            data = received.pop()
+        else:
+            data = b"".join(received)
+            received.clear()
         self._received_octets = 0
         if self._paused:
             self._resume()
@@ -159,7 +168,7 @@ class Connection(asyncio.Protocol):
         once, so that only bytes are waited for that the peer must still send.
         """
         if self._received or self._ended:
-            return await self.receive()
+            return await self.receive()  # which does not wait
         self._gathers, self._mark = octets, mark
         try:
             while self._gathers and not self._ended:
@@ -291,9 +300,15 @@ class Connection(asyncio.Protocol):
         elif self._target is not None:
             self._target.send(data)
         else:
-            self._keep(data)
-            if not self._gathers and self._waiter is not None and not self._waiter.done():
-                self._waiter.set_result(None)  # as `_wake()` does
+            # As `_keep()` and `_wake()` do.
+            self._received.append(data)
+            self._received_octets += len(data)
+            if self._gathers and self._is_enough(data):
+                self._gathers = 0
+            if self._received_octets > _HIGH_WATER:
+                self._pause()
+            if not self._gathers and (waiter := self._waiter) is not None and not waiter.done():
+                waiter.set_result(None)
 
     def eof_received(self) -> bool:
         """asyncio.Protocol: the peer sends no more.  Replies can still go out."""
@@ -366,16 +381,20 @@ class Connection(asyncio.Protocol):
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    async def _wait(self) -> None:
+    def _next_event(self) -> "asyncio.Future[None]":
+        """Done when something has come or ended, or `idle_limit` is over.  Who awaits it forgets `_waiter` then."""
         if self._idle_timer is not None and 0 < self.idle_limit < self._timed_for:
             self._stop_timer()  # it would go off too late
         if self._idle_timer is None and self.idle_limit:
             self._last_activity = self._loop.time()
             self._timed_for = self.idle_limit
             self._idle_timer = self._loop.call_later(self.idle_limit, self._idle_check)
-        self._waiter = self._loop.create_future()
+        self._waiter = waiter = self._loop.create_future()
+        return waiter
+
+    async def _wait(self) -> None:
         try:
-            await self._waiter
+            await self._next_event()
         finally:
             self._waiter = None
         if self._timed_out:

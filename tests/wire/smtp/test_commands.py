@@ -305,3 +305,32 @@ def test_xverp(line: bytes, expected: bytes) -> None:
     refused = parse_command(line, Grammar())
     assert isinstance(refused, Refused)
     assert refused.reply.code == 555
+
+
+@pytest.mark.parametrize(
+    ("line", "is_remembered"),
+    [
+        (b"MAIL FROM:<known@b.c> SIZE=5", True),
+        (b"rcpt to:<known@b.c>", True),
+        (b"DATA", True),
+        (b"RSET", True),
+        (b"MAIL FROM:<" + b"x" * 200 + b"@b.c>", False),
+        (b"AUTH PLAIN AGEAc2VjcmV0", False),
+        (b" AUTH PLAIN AGEAc2VjcmV0", False),
+        (b"XFORWARD ADDR=192.0.2.1", False),
+    ],
+)
+def test_what_was_said_before(line: bytes, is_remembered: bool) -> None:
+    """Lines of mail transactions are parsed once, unless they are long; what may hold a password is not kept."""
+    command = parse_command(bytes(line), Grammar(strict=True))
+    again = parse_command(bytes(bytearray(line)), Grammar(strict=True))
+    assert command == again
+    assert (command is again) == is_remembered
+
+
+def test_grammars_are_not_mixed_up() -> None:
+    """A line that one client may say is refused to another."""
+    line = b"MAIL FROM:<known@b.c> RET=HDRS"
+    assert isinstance(parse_command(line, Grammar()), MailFrom)
+    assert isinstance(parse_command(line, Grammar(dsn=False)), Refused)
+    assert isinstance(parse_command(line, Grammar()), MailFrom)

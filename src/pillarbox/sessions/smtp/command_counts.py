@@ -50,8 +50,8 @@ class CommandCounts:
 
     def count(self, command: object, kind: type, *, succeeded: bool) -> None:
         """A command and how it went; one that failed at its end failed."""
-        if kind in VERBS:
-            self.add(VERBS[kind], succeeded=succeeded and kind is not commands.XClient)
+        if (verb := VERBS.get(kind)) is not None:
+            self.add(verb, succeeded=succeeded and kind is not commands.XClient)
             if kind in JUNK:
                 self.junk += 1
         elif type(command) is EndOfContent:

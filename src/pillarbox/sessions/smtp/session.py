@@ -65,6 +65,8 @@ _CHANGING_NOTHING: Final = (commands.Noop, commands.Vrfy, commands.Etrn, command
 _NEW_BEGINNINGS: Final = (commands.Helo, commands.Ehlo, commands.Rset)
 """Before their reply, what was said in a long session is told of, or forgotten."""
 _WORDS: Final = {kind: verb.upper() for kind, verb in VERBS.items()}
+_NEED_DATA: Final = Pause.NEED_DATA
+_CLOSED: Final = Pause.CLOSED
 _LAST_WORDS: Final = (421, 521)
 """Replies that close the connection (RFC 5321 §3.8; RFC 7504)."""
 
@@ -199,7 +201,7 @@ class SmtpSession:
         engine, transport = state.engine, state.transport
         while True:
             command = engine.next_command()
-            if command is Pause.NEED_DATA:
+            if command is _NEED_DATA:
                 if state.send_replies():
                     await transport.drain()
                 wanted = engine.content_wanted
@@ -215,7 +217,7 @@ class SmtpSession:
                 engine.receive_data(received)
             elif type(command) is Content:
                 await take_content(state, command.data)
-            elif command is Pause.CLOSED:
+            elif command is _CLOSED:
                 await state.flush()
                 return
             else:
@@ -263,10 +265,10 @@ class SmtpSession:
         before = state.last
         state.is_excused = state.is_judged = False
         over = state.under_way() if kind is EndOfContent and policy.footer else None
-        if type(command) is commands.Refused:
-            state.last = command.verb.decode("ascii")
-        elif (word := _WORDS.get(kind)) is not None:
+        if (word := _WORDS.get(kind)) is not None:
             state.last = word
+        elif type(command) is commands.Refused:
+            state.last = command.verb.decode("ascii")
         if policy.noop_commands and self._is_noop(command):
             await self._do_nothing()
             return
@@ -280,7 +282,7 @@ class SmtpSession:
             reply = Reply(503, (denied,))
         elif type(command) is commands.Refused:
             reply = self._refused(command)
-        elif state.bare_newline is BareNewline.REJECT and engine.bare_newline_seen:
+        elif engine.bare_newline_seen and state.bare_newline is BareNewline.REJECT:
             reply = self._bare_newline(command, before)  # before a smuggled message is committed
         else:
             try:
@@ -302,7 +304,7 @@ class SmtpSession:
         engine.reply(state.with_footer(reply, over) if is_refusal else reply)
         if state.transaction is not None and not engine.in_transaction:
             state.abort_transaction()
-        if kind is commands.StartTls and reply.is_positive:
+        if kind is commands.StartTls and not is_refusal:
             await finish_starttls(state)
         if state.trouble is not None and state.is_judged:
             await state.trouble.transaction_ended(state.client.label)

@@ -72,7 +72,7 @@ class Trouble:
         """A command and its reply."""
         is_refusal, self.is_refusal = self.is_refusal, False
         told, self.next_class = self.next_class, ""
-        if not reply.is_positive:
+        if reply.code >= 400:
             self._found.add(told or _class_of(command, reply, is_refusal=is_refusal))
         elif type(command) is EndOfContent and command.last:
             self._found.clear()

@@ -13,6 +13,7 @@ STANDARDS
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -190,7 +191,17 @@ def refusal(verb: bytes, code: int, text: bytes, path: bytes = b"") -> Refused:
 
 
 def parse_command(line: bytes, grammar: Grammar = LENIENT) -> Request | Refused:
-    """The command that `line` (no CRLF) holds, or the refusal it earns."""
+    """The command that `line` (no CRLF) holds, or the refusal it earns.
+
+    Most of the lines of mail transactions have been said before, by somebody: DATA, RSET, a sender who writes to
+    many, a recipient of many.  Lines that may have a password in them are not remembered.
+    """
+    if len(line) <= _SHORT and line[:4].upper() in _SAID_OFTEN:
+        return _remembered(line, grammar)
+    return _parsed(line, grammar)
+
+
+def _parsed(line: bytes, grammar: Grammar) -> Request | Refused:
     line = line.strip(BLANKS)
     verb, _, argument = line.partition(b" ")
     parser = _PARSERS.get(verb.upper())
@@ -202,6 +213,12 @@ def parse_command(line: bytes, grammar: Grammar = LENIENT) -> Request | Refused:
         if parser is None:
             return Refused(b"UNKNOWN", _UNKNOWN if line else EMPTY_LINE, line[:200])
     return parser(argument.strip(BLANKS), grammar)
+
+
+_SAID_OFTEN: Final = frozenset((b"MAIL", b"RCPT", b"DATA", b"RSET", b"QUIT"))
+_SHORT: Final = 128
+"""Octets of lines that are remembered."""
+_remembered: Final = lru_cache(maxsize=512)(_parsed)
 
 
 def is_header(line: bytes) -> bool:

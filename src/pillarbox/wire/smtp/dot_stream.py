@@ -50,6 +50,10 @@ class BareNewline(Enum):
     REJECT = "reject"
 
 
+_NO: Final = BareNewline.NO
+_LENIENT: Final = (BareNewline.NO, BareNewline.NOTE)
+
+
 class DataReader:
     """Undoes what RFC 5321 §4.5.2 asks clients to do to message content."""
 
@@ -66,8 +70,8 @@ class DataReader:
     def __init__(self, bare_newline: BareNewline = BareNewline.NORMALIZE) -> None:
         self.ended = False
         self.bare_newline_seen = False
-        self._lenient_end = bare_newline in (BareNewline.NO, BareNewline.NOTE)
-        self._drops_all_cr = bare_newline is BareNewline.NO
+        self._lenient_end = bare_newline in _LENIENT
+        self._drops_all_cr = bare_newline is _NO
         self._pending = b""
         self._at_line_start = True  # of the line that _pending begins
         self._previous_crlf = True  # DATA's own CRLF stands before the first line

@@ -42,12 +42,10 @@ class Transcript:
 
     def replied(self, reply: bytes) -> None:
         """Lines of ours, each with its end."""
-        lines = reply[:-2]
-        if b"\r\n" not in lines:
-            self.went(lines)
-            return
-        for line in lines.split(b"\r\n"):
-            self.went(line)
+        for line in reply[:-2].split(b"\r\n"):
+            self._lines.append((b"Out: ", line))
+            if self.trace is not None:
+                self.trace(">", line)
 
     def clear(self) -> None:
         """Forget what was said."""
