@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from pillarbox.net.connection import Connection
+from pillarbox.net.outbox import Outbox
 from pillarbox.net.self_signed import make_self_signed
 from pillarbox.net.tls_contexts import server_context
 
@@ -53,9 +54,9 @@ class Wire(asyncio.Transport):
         self.ended = "aborted"
 
 
-def connected(*, idle_limit: float = 0.0) -> tuple[Connection, Wire]:
+def connected(*, idle_limit: float = 0.0, outbox: Outbox | None = None) -> tuple[Connection, Wire]:
     """A connection that stands."""
-    connection, wire = Connection(idle_limit=idle_limit), Wire()
+    connection, wire = Connection(idle_limit=idle_limit, outbox=outbox), Wire()
     connection.connection_made(wire)
     return connection, wire
 

@@ -63,3 +63,35 @@ def test_sessions_end_with_their_listener() -> None:
         return served.begun
 
     assert asyncio.run(scene()) == 1
+
+
+def test_who_is_served_beside_others_waits_for_the_end_of_the_turn() -> None:
+    """The first is alone and writes at once; what is said to the second goes out with what is said to others."""
+
+    async def scene() -> list[bool]:
+        quiet: list[bool] = []
+
+        async def serve(connection: Connection) -> None:
+            connection.send(b"hello\n")
+            quiet.append(connection.is_quiet)
+            await connection.receive()
+
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(45), asyncio.TaskGroup() as tasks:
+            listener = Listener(serve, tasks=tasks, tell=lambda event: None)
+            with socket.create_server(("127.0.0.1", 0)) as sock:
+                await listener.start(sock)
+                for _ in range(2):
+                    client = socket.socket()
+                    client.setblocking(False)
+                    await loop.sock_connect(client, sock.getsockname())
+                    assert await loop.sock_recv(client, 100) == b"hello\n"
+                    clients.append(client)
+                listener.stop()
+                listener.cancel()
+        return quiet
+
+    clients: list[socket.socket] = []
+    assert asyncio.run(scene()) == [True, False]
+    for client in clients:
+        client.close()

@@ -9,6 +9,8 @@ DESCRIPTION
     `start_tls()` puts an `SSLObject` over memory BIOs between the two (20 KiB for an idle connection where
     asyncio's own TLS has 269).  What has come and was not taken is taken for the beginning of TLS.
 
+    Short replies of connections that share an `Outbox` go out together at the end of a turn of the loop.
+
     `idle_limit` (seconds) ends a `receive()` that waits too long with `IdleTimeout`.  A connection has one
     timer, moved lazily: taking bytes costs no system call and no heap operation.
 
@@ -26,15 +28,13 @@ import ssl
 from collections.abc import Callable
 from typing import Final, cast
 
+from pillarbox.net.outbox import LONGEST, Outbox
 from pillarbox.net.peer_credentials import peer_uid
 from pillarbox.net.tls_faults import LOST_CONNECTION, TlsFault, library_error
+from pillarbox.net.tls_layer import TlsLayer
 
 _HIGH_WATER: Final = 262144
 """Octets received and not yet taken at which the peer is paused."""
-
-
-_TLS_RECORDS: Final = 65536
-"""Octets that are decrypted at once."""
 
 
 class IdleTimeout(Exception):
@@ -56,6 +56,7 @@ class Connection(asyncio.Protocol):
         "_loop",
         "_lost",
         "_mark",
+        "_outbox",
         "_paused",
         "_received",
         "_received_octets",
@@ -65,15 +66,22 @@ class Connection(asyncio.Protocol):
         "_timed_out",
         "_tls",
         "_transport",
+        "_unsent",
         "_waiter",
         "idle_limit",
     )
 
     def __init__(
-        self, *, idle_limit: float = 0.0, connected: "Callable[[Connection], None] | None" = None
+        self,
+        *,
+        idle_limit: float = 0.0,
+        connected: "Callable[[Connection], None] | None" = None,
+        outbox: Outbox | None = None,
     ) -> None:
-        """`connected` is called when the connection stands."""
+        """`connected` is called when the connection stands.  Without `outbox` all is written at once."""
         self.idle_limit = idle_limit
+        self._outbox = outbox
+        self._unsent = b""  # what waits in it
         self._connected = connected
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
@@ -89,7 +97,7 @@ class Connection(asyncio.Protocol):
         self._ended = False  # the peer sends no more
         self._end_reason = LOST_CONNECTION
         self._lost = False  # nor does it take anything
-        self._tls: _TlsLayer | None = None
+        self._tls: TlsLayer | None = None
         self._target: Connection | None = None  # where all goes that comes
         self._source: Connection | None = None  # whose target this is
 
@@ -135,6 +143,7 @@ class Connection(asyncio.Protocol):
             self._transport is not None
             and self._tls is None
             and not self.has_input
+            and not self._unsent
             and not self._closing
             and not self._transport.get_write_buffer_size()
         )
@@ -192,7 +201,22 @@ class Connection(asyncio.Protocol):
             return
         if self._tls is not None:
             data = self._tls.encrypt(data)
-        self._transport.write(data)
+        if self._unsent:
+            self._unsent += data
+            if len(self._unsent) > LONGEST:
+                self.send_waiting()
+        elif len(data) <= LONGEST and (outbox := self._outbox) is not None and outbox.is_shared:
+            self._unsent = data
+            outbox.add(self)
+        else:
+            self._transport.write(data)
+
+    def send_waiting(self) -> None:
+        """Write what waits for the end of the turn."""
+        if self._unsent:
+            data, self._unsent = self._unsent, b""
+            if self._transport is not None and not self._lost:
+                self._transport.write(data)
 
     @property
     def is_full(self) -> bool:
@@ -227,6 +251,7 @@ class Connection(asyncio.Protocol):
         """Send what is left, then close."""
         if self._transport is None or self._closing:
             return
+        self.send_waiting()
         self._closing = True
         if self._tls is not None and not self._lost:
             self._transport.write(self._tls.close_notify())
@@ -235,6 +260,7 @@ class Connection(asyncio.Protocol):
 
     def abort(self) -> None:
         """Close at once; nothing more is sent."""
+        self.send_waiting()
         self._closing = True
         self._stop_timer()
         if self._transport is not None:
@@ -244,7 +270,8 @@ class Connection(asyncio.Protocol):
         self, context: ssl.SSLContext, *, server_side: bool = True, server_hostname: str | None = None
     ) -> None:
         """Put TLS on the connection.  TlsFault if the handshake fails; the connection is closed then."""
-        self._tls = _TlsLayer(context, server_side=server_side, server_hostname=server_hostname)
+        self._tls = TlsLayer(context, server_side=server_side, server_hostname=server_hostname)
+        self.send_waiting()
         # The peer may have begun already.  Clear text that was sent ahead is no TLS record, and ends it all.
         for data in self._received:
             self._tls.feed(data)
@@ -270,6 +297,7 @@ class Connection(asyncio.Protocol):
         """
         if self._transport is None:
             raise ConnectionError("the connection is gone")
+        self.send_waiting()
         unread = b"".join(self._received)
         self._received.clear()
         self._transport.pause_reading()
@@ -437,68 +465,8 @@ class Connection(asyncio.Protocol):
 
     def _flush_tls(self) -> None:
         if self._tls is not None and self._transport is not None and (out := self._tls.pending_output()):
+            self.send_waiting()
             self._transport.write(out)
-
-
-class _TlsLayer:
-    """An SSLObject between two memory BIOs."""
-
-    __slots__ = ("_incoming", "_outgoing", "established", "ssl_object")
-
-    def __init__(self, context: ssl.SSLContext, *, server_side: bool, server_hostname: str | None) -> None:
-        self._incoming = ssl.MemoryBIO()
-        self._outgoing = ssl.MemoryBIO()
-        self.ssl_object = context.wrap_bio(
-            self._incoming, self._outgoing, server_side=server_side, server_hostname=server_hostname
-        )
-        self.established = False
-
-    def feed(self, data: bytes) -> None:
-        self._incoming.write(data)
-
-    def handshake_step(self) -> bool:
-        """Go on with the handshake; whether it is done."""
-        try:
-            self.ssl_object.do_handshake()
-        except ssl.SSLWantReadError:
-            return False
-        self.established = True
-        return True
-
-    def encrypt(self, data: bytes) -> bytes:
-        written = self.ssl_object.write(data)
-        if written < len(data):
-            view = memoryview(data)[written:]
-            while view:
-                view = view[self.ssl_object.write(view) :]
-        return self._outgoing.read()
-
-    def decrypt(self) -> tuple[bytes, bool]:
-        """Clear text that is there, and whether the peer has ended TLS."""
-        parts: list[bytes] = []
-        tls, incoming = self.ssl_object, self._incoming
-        try:
-            # Asking when there is nothing costs an exception, which is as much as a short record.
-            while waiting := incoming.pending or tls.pending():
-                if not (part := tls.read(min(waiting, _TLS_RECORDS))):
-                    return b"".join(parts), True
-                parts.append(part)
-        except ssl.SSLWantReadError:
-            pass
-        except ssl.SSLError:
-            return b"".join(parts), True
-        return parts[0] if len(parts) == 1 else b"".join(parts), False
-
-    def close_notify(self) -> bytes:
-        """RFC 8446 §6.1: tell the peer that no more will come."""
-        try:
-            self.ssl_object.unwrap()
-        except ssl.SSLError:
-            pass  # the peer's own close_notify has not come, and need not
-        return self._outgoing.read()
-
-    def pending_output(self) -> bytes:
-        return self._outgoing.read() if self._outgoing.pending else b""
 
 
 def _address(transport: asyncio.Transport | None, which: str) -> tuple[str, int]:

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from pillarbox.net.connection import Connection
+from pillarbox.net.outbox import Outbox
 from pillarbox.observability.events import EventSink, Warned
 from pillarbox.observability.mistakes import mistakes
 
@@ -29,11 +30,13 @@ class Listener:
         self._tell = tell
         self._server: asyncio.Server | None = None
         self._sessions: set[asyncio.Task[None]] = set()
+        self._outbox: Outbox | None = None
         self._cancelled = False
 
     async def start(self, sock: socket.socket) -> None:
         """Begin to accept."""
         loop = asyncio.get_running_loop()
+        self._outbox = Outbox(self._sessions)
         factory = self._new_connection
         if sock.family == socket.AF_UNIX:
             self._server = await loop.create_unix_server(factory, sock=sock, backlog=_BACKLOG)
@@ -67,7 +70,7 @@ class Listener:
         task.add_done_callback(self._sessions.discard)
 
     def _new_connection(self) -> Connection:
-        return Connection(connected=self.adopt)
+        return Connection(connected=self.adopt, outbox=self._outbox)
 
     async def _guarded(self, connection: Connection) -> None:
         try:
