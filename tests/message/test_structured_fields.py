@@ -145,3 +145,10 @@ MESSAGE_IDS: list[tuple[bytes, list[bytes]]] = [
 def test_message_ids(value: bytes, expected: list[bytes]) -> None:
     """One form for all spellings; what is no id is skipped."""
     assert expected == message_ids(value)
+
+
+@given(st.text(alphabet='<>@a. "(\t\x0b\x1f', max_size=12).map(str.encode))
+def test_one_id_is_found_as_many_are(value: bytes) -> None:
+    """Whether or not others stand around it."""
+    if b"(" not in value and b'"' not in value:
+        assert [b"x@y", *message_ids(value)] == message_ids(b"<x@y>" + value)

@@ -14,12 +14,16 @@ _BLOB: Final = r"\[[^\[\]]*\] *"
 # subj-refwd = ("re" / ("fw" ["d"])) *WSP [subj-blob] ":"
 _LEADER: Final = re.compile(rf"(?:{_BLOB})*(?:re|fwd?) *(?:{_BLOB})?:", re.IGNORECASE)
 _LEADING_BLOB: Final = re.compile(_BLOB)
+# Nothing that any of the above needs but blanks.
+_WORDS: Final = re.compile(r"[^\[\]:)]*")
 MAX_SUBJECT: Final = 4096
 """Characters of a subject that are looked at."""
 
 
 def base_subject(subject: str) -> tuple[str, bool]:
     """The base subject of a decoded subject, and whether that is a reply or a forward."""
+    if len(subject) <= MAX_SUBJECT and _WORDS.fullmatch(subject) and subject == " ".join(subject.split()):
+        return subject, False
     text = _BLANKS.sub(" ", subject[:MAX_SUBJECT])  # (1)
     is_reply = False
     while True:

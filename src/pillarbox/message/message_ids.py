@@ -16,6 +16,8 @@ from typing import Final
 from pillarbox.message.field_scanner import MORE, FieldScanner
 
 _PLAIN: Final = re.compile(rb"<([^>]*)>")
+# One id and nothing that means nothing: nearly all of Message-ID.
+_ONE: Final = re.compile(rb'\s*<([^<>"(\s@]+@[^<>"(\s]+)>\s*')
 _TO_MARK: Final = re.compile(rb'[^>"(]*')
 MAX_WITH_COMMENTS: Final = 16384
 """Octets that are read of a field with quotes or comments."""
@@ -27,6 +29,10 @@ _WITHIN: Final = b"\x1f"
 
 def message_ids(value: bytes) -> list[bytes]:
     """The ids in the value of a field, without their angle brackets, quotes and blanks."""
+    if not value:
+        return []
+    if one := _ONE.fullmatch(value):
+        return [one[1]]
     value = value[: value.rfind(b">") + 1]  # each `<` has an end, then, and is not looked for again and again
     if b'"' not in value and b"(" not in value:
         return [b"".join(match.split()) for match in _PLAIN.findall(value) if b"@" in match]

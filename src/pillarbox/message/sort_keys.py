@@ -50,7 +50,9 @@ def sort_keys(header: bytes, internal_date: int) -> SortKeys:
     """The keys of a message with this header."""
     values: dict[bytes, bytes] = {}
     for name, value in _FIELDS.findall(b"\n" + header):
-        values.setdefault(name.lower(), one_line(value))
+        values.setdefault(
+            name.lower(), one_line(value) if b"\n" in value else value.removesuffix(b"\r").lstrip(b" \t")
+        )
     moment = parse_date(values.get(b"date", b"").strip())
     # Wide and unbreakable blanks are blanks then, too.
     subject, is_reply = base_subject(collated(decode_words(values.get(b"subject", b""))))

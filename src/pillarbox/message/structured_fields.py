@@ -13,7 +13,8 @@ STANDARDS
 """
 
 import re
-from calendar import monthrange, timegm
+from datetime import date
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -265,6 +266,7 @@ _DATE: Final = re.compile(
     re.DOTALL,
 )
 _COMMENT: Final = re.compile(rb"\([^()]*\)")
+_FIRST_DAY: Final = date(1970, 1, 1).toordinal()
 
 
 def parse_date(value: bytes) -> Moment | None:
@@ -272,20 +274,26 @@ def parse_date(value: bytes) -> Moment | None:
     match = _DATE.fullmatch(_COMMENT.sub(b" ", value) if b"(" in value else value)
     if match is None:
         return None
-    day, month_name, year_text, hour, minute, second, zone_text = match.groups()
-    month = _MONTHS.get(month_name.lower())
-    if month is None:
-        return None
-    numbers = (decimal(day), decimal(hour), decimal(minute))
-    seconds = decimal(second or b"0")
-    year = _year(year_text)
-    if year < 1900 or not 1 <= numbers[0] <= monthrange(year, month)[1]:
-        return None
-    if numbers[1] > 23 or numbers[2] > 59 or seconds > 60:
+    day, month_name, year, hour_text, minute_text, second_text, zone_text = match.groups()
+    midnight = _midnight(day, month_name, year)
+    hour, minute, second = decimal(hour_text), decimal(minute_text), decimal(second_text or b"0")
+    if midnight is None or hour > 23 or minute > 59 or second > 60:
         return None
     zone = _zone(zone_text or b"")
     # A leap second is told with the second before it: SENTON would have it on the next day.
-    return Moment(timegm((year, month, *numbers, min(seconds, 59))) - zone * 60, zone)
+    return Moment(midnight + hour * 3600 + (minute - zone) * 60 + min(second, 59), zone)
+
+
+@lru_cache(maxsize=4096)
+def _midnight(day: bytes, month_name: bytes, year_text: bytes) -> int | None:
+    """When a day begins, in seconds since 1970; None for no day.  Most mail is of the same few thousand."""
+    month, year = _MONTHS.get(month_name.lower(), 0), _year(year_text)
+    if year < 1900:
+        return None
+    try:
+        return (date(year, month, decimal(day)).toordinal() - _FIRST_DAY) * 86400
+    except ValueError:
+        return None
 
 
 def _year(text: bytes) -> int:
@@ -296,6 +304,7 @@ def _year(text: bytes) -> int:
     return year + 1900 if len(text) == 3 else year
 
 
+@lru_cache(maxsize=256)
 def _zone(text: bytes) -> int:
     if text[:1] in {b"+", b"-"}:
         minutes = decimal(text[1:3]) * 60 + decimal(text[3:5])
