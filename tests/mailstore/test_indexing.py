@@ -2,19 +2,24 @@
 
 import asyncio
 import os
+import socket
 from contextlib import closing
 from pathlib import Path
+from threading import Thread
 
+import msgspec
 import pytest
 
 from fakes.spawned_indexers import Spawner
 from fakes.varied_messages import varied_messages
+from pillarbox.daemons.indexer import serve_indexing
 from pillarbox.files.file_system import DISK
 from pillarbox.mailstore.cache.indexers import Indexers
-from pillarbox.mailstore.cache.indexing import Indexing, IndexMessages
+from pillarbox.mailstore.cache.indexing import Indexed, Indexing, IndexMessages
 from pillarbox.mailstore.cache.message_cache import Cache, Row
 from pillarbox.mailstore.mailbox import Fields, MessageSummary
 from pillarbox.mailstore.maildir.account import MaildirAccount
+from pillarbox.net.channel import FrameReader, FrameWriter
 from pillarbox.vocabulary.identifiers import Uid
 
 ALL = Fields.DATE | Fields.SIZE | Fields.ENVELOPE | Fields.BODY | Fields.BODYSTRUCTURE | Fields.HEADER
@@ -194,3 +199,46 @@ def test_what_waits_for_the_cache_is_bounded(maildir: Path, monkeypatch: pytest.
     )
     assert indexing.answer(question).count == 1
     assert not indexing.waiting
+
+
+def test_rows_that_wait_are_packed(maildir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a mailbox of 100,000 messages has waits in a fraction of its size, and is the same in the cache."""
+    names = sorted((maildir / "cur").iterdir())[:60]
+    uids, paths = list(range(1, 61)), [b"cur/" + os.fsencode(path.name) for path in names]
+    directory = os.fsencode(maildir)
+    indexing = Indexing(DISK)
+    with closing(Cache(str(maildir))) as cache:
+        told = {}
+        for guid, room in ((b"loose", 1 << 30), (b"packed", 0)):
+            number = cache.begin(guid, 1, b".", first_unseen=1).number
+            monkeypatch.setattr("pillarbox.mailstore.cache.indexing.MAX_LOOSE", room)
+            indexing.answer(IndexMessages(1, directory, number, directory, uids, paths, ALL.value))
+            told[guid] = (indexing.octets, number)
+            indexing.keep()
+        loose, packed = (cache.summaries(number, uids, ALL) for _, number in told.values())
+        assert len(loose) == 60
+        assert loose == packed
+    assert told[b"packed"][0] < told[b"loose"][0] / 2
+    indexing.close()
+
+
+def test_questions_that_a_client_waits_for_come_first(maildir: Path) -> None:
+    """Then what they have found goes into the cache, and only then is it filled."""
+    path = b"cur/" + os.fsencode(sorted((maildir / "cur").iterdir())[0].name)
+    directory = os.fsencode(maildir)
+    with closing(Cache(str(maildir))) as cache:
+        mailbox = cache.begin(b"first", 1, b".", first_unseen=1).number
+    ours, theirs = socket.socketpair()
+    writer: FrameWriter = FrameWriter()
+    for number, fields in ((1, Fields(0)), (2, ALL)):
+        writer.put(IndexMessages(number, directory, mailbox, directory, [1], [path], fields.value))
+    writer.write_to(ours)
+    thread = Thread(target=serve_indexing, args=(theirs,))
+    thread.start()
+    reader = FrameReader(msgspec.msgpack.Decoder(Indexed))
+    answers: list[Indexed] = []
+    while len(answers) < 2:
+        answers += [frame for frame, _ in reader.feed(ours.recv(65536))]
+    ours.close()
+    thread.join()
+    assert [(2, 1), (1, 0)] == [(answer.number, answer.count) for answer in answers]
