@@ -41,6 +41,7 @@ from pillarbox.sessions.imap.object_ids import email_id, thread_ids
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.flags import having_flag
 from pillarbox.vocabulary.identifiers import Uid
+from pillarbox.vocabulary.number_set import NumberSet
 from pillarbox.wire.imap.search_keys import (
     AddressHas,
     Age,
@@ -145,11 +146,13 @@ class MessageFilter:
         return uids
 
     async def alternative(self, key: Or, uids: list[int]) -> list[int]:
-        first, second = sorted((key.left, key.right), key=_cost)
-        matches = set(await self.filter(first, uids))
-        others = [uid for uid in uids if uid not in matches]
-        matches.update(await self.filter(second, others))
-        return [uid for uid in uids if uid in matches]
+        found: set[int] = set()
+        others = uids
+        for one in sorted(_alternatives(key), key=_cost):
+            if matches := await self.filter(one, others):
+                found.update(matches)
+                others = [uid for uid in others if uid not in found]
+        return [uid for uid in uids if uid in found]
 
     async def negation(self, key: Not, uids: list[int]) -> list[int]:
         matches = set(await self.filter(key.key, uids))
@@ -397,6 +400,32 @@ def _with_flags_together(keys: Sequence[SearchKey]) -> list[SearchKey]:
             other = flags.get(key.wanted, key)
             flags[key.wanted] = HasFlags(key.flag | other.flag, key.wanted)
     return [*flags.values(), *(key for key in keys if not isinstance(key, HasFlags))]
+
+
+def _alternatives(key: Or) -> list[SearchKey]:
+    """The keys of which a message has to match one, in the order given; of sets of UIDs and of numbers one each.
+
+    Some clients name each message by a key of its own.
+    """
+    found: list[SearchKey] = []
+    uids: list[tuple[int, int]] = []
+    numbers: list[tuple[int, int]] = []
+    waiting: list[SearchKey] = [key]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, Or):
+            waiting += (one.right, one.left)
+        elif isinstance(one, Uids) and not one.uids.saved:
+            uids += one.uids.ranges
+        elif isinstance(one, Numbers) and not one.numbers.saved:
+            numbers += one.numbers.ranges
+        else:
+            found.append(one)
+    if uids:
+        found.append(Uids(NumberSet(tuple(uids))))
+    if numbers:
+        found.append(Numbers(NumberSet(tuple(numbers))))
+    return found
 
 
 def _local_span(key: Arrived | Saved) -> tuple[float, float]:
