@@ -193,7 +193,7 @@ REJECTIONS: Final = {
         ("-f", "from@x"), b"Auto-Submitted: auto-replied\nPrecedence: list\nList-Id: <l>\n" + LARGE
     ),
     "no room now": Case(("-f", "from@x", "-o", "quota_full_tempfail=yes"), LARGE),
-    "sendmail fails": Case(("-f", "from@x", "-o", "sendmail_path=/bin/false"), LARGE),
+    "sendmail fails": Case(("-f", "fails@x"), LARGE),
     "texts": Case(
         (
             *("-f", "from@x", "-o", "postmaster_address=Me <pm@x.test>", "-o", "hostname=mx.test"),
@@ -228,7 +228,10 @@ def test_senders_are_told(pair: tuple[Server, Server]) -> None:
     """Where there is no room: the same report, by the same command."""
     for server in pair:
         script = server.base / "sendmail"
-        script.write_text(f'#!/bin/sh\n(echo "$@"; cat) >> {server.base}/home/sent\n')
+        script.write_text(
+            f'#!/bin/sh\n(echo "$@"; cat) >> {server.base}/home/sent\n'
+            'case "$*" in *fails@x*) exit 1 ;; esac\n'
+        )
         script.chmod(0o755)
     found = []
     for name, case in REJECTIONS.items():
