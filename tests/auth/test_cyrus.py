@@ -18,7 +18,7 @@ SHOWN: Final = (b"PLAIN", b"LOGIN")
 @pytest.mark.parametrize(
     ("text", "by_saslauthd", "mechanisms"),
     [
-        ("", False, (b"SCRAM-SHA-256", b"SCRAM-SHA-1", b"CRAM-MD5", *SHOWN)),
+        ("", False, (b"SCRAM-SHA-256", b"SCRAM-SHA-1", b"DIGEST-MD5", b"CRAM-MD5", *SHOWN)),
         ("pwcheck_method: saslauthd\n", True, SHOWN),
         ("# remark\n\npwcheck_method: saslauthd auxprop\nmech_list: login CRAM-MD5\n", True, (b"LOGIN",)),
         (

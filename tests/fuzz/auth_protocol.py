@@ -8,15 +8,14 @@ from pillarbox.wire.auth_protocol import (
     parameters,
     split_line,
 )
-from pillarbox.wire.sasl import (
-    MECHANISMS,
+from pillarbox.wire.sasl.mechanisms import MECHANISMS, start
+from pillarbox.wire.sasl.steps import (
     Challenge,
     Credentials,
     MalformedResponse,
     Proven,
     UnusableSecret,
     WantsStored,
-    start,
 )
 
 SEEDS = [
@@ -26,8 +25,26 @@ SEEDS = [
     b"\x09\0me\0secret",
     b"\x09n,,n=me,r=abc{PLAIN}pencil",
     b"\x09me 0123456789abcdef0123456789abcdef{PLAIN}pencil",
+    b'\x09charset=utf-8,username="chris",realm="x",nonce="nonce",nc=00000001,cnonce="OA6M",digest-uri="imap/x",'
+    b"response=d388dad90d4bbd760a152321f2143af7,qop=auth{PLAIN}secret",
 ]
-DICTIONARY = [b"\t", b"\n", b"\x01t", b"\x010", b"AUTH\t", b"CONT\t", b"resp=", b"\0"]
+DICTIONARY = [
+    b"\t",
+    b"\n",
+    b"\x01t",
+    b"\x010",
+    b"AUTH\t",
+    b"CONT\t",
+    b"resp=",
+    b"\0",
+    b"username=",
+    b'nonce="nonce"',
+    b"cnonce=",
+    b"digest-uri=",
+    b"response=",
+    b",",
+    b'"',
+]
 
 
 def fuzz_one(data: bytes) -> None:

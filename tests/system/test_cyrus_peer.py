@@ -10,6 +10,7 @@ from typing import Final
 
 import pytest
 
+from fakes.digest_md5_client import Login, told
 from fakes.directories import let_others_in
 from fakes.mail_system import until
 from fakes.smtp_exchanges import Exchange, Raw
@@ -21,7 +22,7 @@ HOST: Final = "pillarbox.test"
 _SASLDB: Final = Path("/etc/sasldb2")
 """The one that saslauthd looks into."""
 OPTIONS: Final = {
-    "auxprop": "pwcheck_method: auxprop\nmech_list: PLAIN LOGIN CRAM-MD5\nsasldb_path: DIR/sasldb2\n",
+    "auxprop": "pwcheck_method: auxprop\nmech_list: PLAIN LOGIN CRAM-MD5 DIGEST-MD5\nsasldb_path: DIR/sasldb2\n",
     "saslauthd": "pwcheck_method: saslauthd\nmech_list: PLAIN LOGIN\nsaslauthd_path: DIR/mux\n",
     "away": "pwcheck_method: saslauthd\nmech_list: PLAIN LOGIN\nsaslauthd_path: DIR/none\n",
 }
@@ -128,3 +129,44 @@ def test_the_same_as_postfix(servers: tuple[Server, Server]) -> None:
     found = play(_exchanges(), *servers, ())
     found = [one for one in found if one.step[:4] != "EHLO" or _offered(one.theirs) != _offered(one.ours)]
     check_differences(found, {})
+
+
+DIGESTS: Final = {
+    "realm of the host": Login(realm=HOST.encode()),
+    "another realm": Login(realm=b"own.test"),
+    "no realm": Login(),
+    "empty realm": Login(realm=b""),
+    "a name with a realm, and a realm": Login(b"joe@own.test", realm=HOST.encode()),
+    "a name with a realm": Login(b"joe@own.test", realm=b""),
+    "unknown realm": Login(realm=b"no.test"),
+    "wrong": Login(password=b"no", realm=HOST.encode()),
+    "unknown": Login(b"jim", realm=HOST.encode()),
+    "for somebody": Login(authorization=b"ann.b"),
+    "for himself": Login(authorization=b"joe"),
+    "for an IMAP server": Login(uri=b"imap/pillarbox.test"),
+    "for another host": Login(uri=b"smtp/other.test"),
+    "a second time": Login(nonce_count=b"00000002"),
+    "with a charset": Login(more=b",charset=utf-8"),
+    "nothing": Login(whole=b""),
+    "no directives": Login(whole=b"garbage"),
+    "no name": Login(b""),
+    "no qop": Login(change=(b",qop=auth", b"")),
+    "another nonce": Login(change=(b'nonce="', b'nonce="x')),
+}
+
+
+def test_digest_md5(servers: tuple[Server, Server]) -> None:
+    """The same logins are taken, and by the same words refused."""
+    for service in ("auxprop", "auxprop of a realm"):
+        for name, login in DIGESTS.items():
+            theirs, ours = (
+                told(
+                    server.port(service),
+                    login,
+                    hello=b"EHLO x\r\n",
+                    command=b"AUTH DIGEST-MD5\r\n",
+                    goes_on=b"334 ",
+                )
+                for server in servers
+            )
+            assert ours == theirs, f"{service}: {name}"

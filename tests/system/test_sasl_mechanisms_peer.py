@@ -7,20 +7,22 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
 import pytest
 
 from fakes import counterparts
+from fakes.digest_md5_client import Login
+from fakes.digest_md5_client import told as answers
 from fakes.dovecot_pair import Server, dovecot_pair
-from fakes.mail_system import PATIENCE, PATIENT_WITH_GUESSERS
+from fakes.mail_system import PATIENCE, PATIENT_WITH_GUESSERS, until
 
 pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.peer("dovecot", "gsasl")]
 
-MECHANISMS: Final = ("PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256")
+MECHANISMS: Final = ("PLAIN", "LOGIN", "DIGEST-MD5", "CRAM-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256")
 SETTINGS: Final = (
     "protocols = imap\nmail_location = maildir:~/Maildir\n"
-    f"auth_mechanisms = {' '.join(MECHANISMS).lower()}\n{PATIENT_WITH_GUESSERS}"
+    f"auth_mechanisms = {' '.join(MECHANISMS).lower()} anonymous\nauth_verbose = yes\n{PATIENT_WITH_GUESSERS}"
 )
 _NOT_TOLD: Final = re.compile(r"\* (?:OK|CAPABILITY)|Trying")
 _CHALLENGE: Final = re.compile(r"[A-Za-z0-9+/=]{24,}")
@@ -59,3 +61,59 @@ def test_gsasl(pair: tuple[Server, Server], mechanism: str) -> None:
     ours, theirs = (told(server.port, mechanism, "wrong") for server in pair)
     assert any("NO [AUTHENTICATIONFAILED]" in line for line in ours), ours
     assert ours == theirs
+
+
+DIGESTS: Final = {
+    "no realm": Login(b"me"),
+    "empty realm": Login(b"me", realm=b""),
+    "realm": Login(b"me", realm=b"dom.test"),
+    "a name with a realm, and a realm": Login(b"me@dom.test", realm=b"x.test"),
+    "wrong": Login(b"me", b"no"),
+    "for somebody": Login(b"me", authorization=b"other"),
+    "for himself": Login(b"me", authorization=b"me"),
+    "nobody": Login(b""),
+    "a malformed URI": Login(b"me", uri=b"x"),
+    "a second time": Login(b"me", nonce_count=b"00000002"),
+    "a layer": Login(b"me", change=(b"qop=auth", b"qop=auth-int")),
+    "another charset": Login(b"me", more=b",charset=latin"),
+    "a directive of tomorrow": Login(b"me", more=b",foo=bar"),
+    "no name": Login(b"me", change=(b"username=", b"user=")),
+    "no nonce-count": Login(b"me", change=(b",nc=00000001", b"")),
+    "nothing": Login(whole=b""),
+    "another nonce": Login(b"me", change=(b'nonce="', b'nonce="x')),
+}
+_LOGGED: Final = re.compile(
+    r"auth: Info: (?:digest-md5|anonymous)\([^<]*<|imap-login: Info: Login: user=\S+ method=\S+"
+)
+
+
+class Told(NamedTuple):
+    """What the client heard, by its login, and what the log says."""
+
+    heard: dict[str, list[bytes]]
+    logged: list[str]
+
+
+def _play(server: Server) -> Told:
+    """All logins, one after another."""
+    before = len(server.log())
+    heard: dict[str, list[bytes]] = {}
+    for name, login in {**DIGESTS, "anonymous": Login(whole=b"trace")}.items():
+        command = b"a AUTHENTICATE %b\r\n" % (b"ANONYMOUS" if name == "anonymous" else b"DIGEST-MD5")
+        said = answers(server.port, login, hello=b"", command=command, goes_on=b"+ ")
+        heard[name] = [re.sub(rb"CAPABILITY [^]]*", b"CAPABILITY", line) for line in said]
+
+    def logged() -> list[str]:
+        lines = server.log()[before:].split("\n")
+        found = [(match[0], line.partition(">): ")[2]) for line in lines if (match := _LOGGED.search(line))]
+        return sorted(" ".join(words) for words in found)
+
+    until(lambda: len(logged()) == len(heard) + 1, what=lambda: f"a line for each login: {server.log()}")
+    return Told(heard, logged())
+
+
+def test_digest_md5_and_anonymous(pair: tuple[Server, Server]) -> None:
+    """Answers, and what the log says of each; ANONYMOUS is the user anonymous, of whom it says two things."""
+    ours, theirs = (_play(server) for server in pair)
+    assert ours.heard == theirs.heard
+    assert ours.logged == theirs.logged

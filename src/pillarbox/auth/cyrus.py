@@ -5,7 +5,7 @@ DESCRIPTION
     smtpd.conf, in cyrus_sasl_config_path or where Debian has it:
 
         pwcheck_method: saslauthd     PLAIN and LOGIN, by saslauthd's socket (saslauthd_path)
-        pwcheck_method: auxprop       these, CRAM-MD5 and SCRAM, by sasldb2 (sasldb_path); the default
+        pwcheck_method: auxprop       these, CRAM-MD5, DIGEST-MD5 and SCRAM, by sasldb2 (sasldb_path); the default
         mech_list: plain login        which of them are offered, in this order
 
     A user without `@` has smtpd_sasl_local_domain for a realm if that is set; in sasldb2 he has myhostname else.
@@ -31,12 +31,13 @@ from pillarbox.auth.client import Accepted, Exchange, Refused
 from pillarbox.tables.berkeley_hash import HashFile
 from pillarbox.tables.page_reading import DamagedDatabase, FileInMemory
 from pillarbox.vocabulary.faults import ConfigurationFault
-from pillarbox.wire import sasl
+from pillarbox.wire.sasl import steps
+from pillarbox.wire.sasl.mechanisms import start
 
 DIRECTORIES: Final = ("/usr/lib/sasl", "/usr/lib/sasl2")
 """Where Debian's Postfix, and the library, look for smtpd.conf after $config_directory/sasl."""
 _PASSWORDS_SHOWN: Final = (b"PLAIN", b"LOGIN")
-_PASSWORDS_STORED: Final = (b"SCRAM-SHA-256", b"SCRAM-SHA-1", b"CRAM-MD5", *_PASSWORDS_SHOWN)
+_PASSWORDS_STORED: Final = (b"SCRAM-SHA-256", b"SCRAM-SHA-1", b"DIGEST-MD5", b"CRAM-MD5", *_PASSWORDS_SHOWN)
 _FAILURE: Final = "authentication failure"
 _MALFORMED: Final = "bad protocol / cancel"
 _GENERIC: Final = "generic failure"
@@ -128,35 +129,44 @@ class CyrusLogins:
         fields: tuple[bytes, ...],
     ) -> Accepted | Refused:
         """One login."""
-        running = sasl.start(
-            mechanism, nonce=secrets.token_hex(16).encode(), host=self._settings.host.encode()
+        settings = self._settings
+        running = start(
+            mechanism,
+            nonce=secrets.token_hex(16).encode(),
+            host=settings.host.encode(),
+            realms=(self._own_realm(),),
+            service=settings.service.encode(),
         )
         user = ""
         try:
             step = running.step(initial_response)
             while True:
                 match step:
-                    case sasl.Challenge(data):
+                    case steps.Challenge(data):
                         step = running.step(await exchange(data))
-                    case sasl.WantsStored(name, authorization):
-                        user = self._canonical(name)
+                    case steps.WantsStored(name, authorization, realm):
+                        is_elsewhere = realm and realm != self._own_realm()
+                        user = self._canonical(b"%s@%s" % (name, realm) if is_elsewhere else name)
                         if authorization and self._canonical(authorization) != user:
                             return _refused(user, _FAILURE)
                         password = self._stored(user)
                         step = running.with_stored(None if password is None else b"{PLAIN}" + password)
-                    case sasl.Credentials(name, password, authorization):
+                    case steps.Credentials(name, password, authorization):
                         user = self._canonical(name)
                         if authorization and self._canonical(authorization) != user:
                             return _refused(user, _FAILURE)
                         return await self._checked(user, password.reveal())
-                    case sasl.Proven():
+                    case steps.Proven():
                         return self._accepted(user)
                     case _:
                         return _refused(user, _FAILURE)
-        except sasl.MalformedResponse as fault:
-            if str(fault) == sasl.EMPTY_USER:
-                return _refused(user, _GENERIC, temporary=True)
-            return _refused(user, _MALFORMED)
+        except steps.EmptyUser:
+            return _refused(user, _GENERIC, temporary=True)
+        except steps.MalformedResponse:
+            return _refused(user, _FAILURE if mechanism == b"DIGEST-MD5" else _MALFORMED)
+
+    def _own_realm(self) -> bytes:
+        return (self._settings.realm or self._settings.host).encode()
 
     def _canonical(self, name: bytes) -> str:
         user = name.strip().decode("utf-8", "surrogateescape")

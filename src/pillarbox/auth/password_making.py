@@ -25,7 +25,7 @@ import bcrypt
 from pillarbox.auth import one_time_passwords
 from pillarbox.auth.password_schemes import UnknownScheme, crypt, digest_md5_input
 from pillarbox.vocabulary.old_digests import hmac_md5_contexts, md4
-from pillarbox.wire.sasl import SCRAM_ITERATIONS, scram_keys
+from pillarbox.wire.sasl.scram import SCRAM_ITERATIONS, scram_keys
 
 DEFAULT_SCHEME: Final = "CRYPT"
 _BCRYPT_ROUNDS: Final = 5

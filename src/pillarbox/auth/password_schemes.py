@@ -31,7 +31,7 @@ from pillarbox.auth import one_time_passwords
 from pillarbox.vocabulary.digits import decimal
 from pillarbox.vocabulary.old_digests import hmac_md5_contexts, md4
 from pillarbox.vocabulary.secret import Secret
-from pillarbox.wire.sasl import scram_keys
+from pillarbox.wire.sasl.scram import scram_keys
 
 
 class UnknownScheme(Exception):

@@ -28,7 +28,7 @@ from pillarbox.auth.user_database import LoginRequest, PasswordDatabase, UserAcc
 from pillarbox.config.mailbox_settings import Database, MailboxSettings
 from pillarbox.observability.events import EventSink, MailboxNotice, PasswordRefused
 from pillarbox.vocabulary.clock import Clock
-from pillarbox.wire import sasl
+from pillarbox.wire.sasl.mechanisms import MECHANISMS
 
 REDEEM_SECONDS: Final = 60.0
 MOST_WAITING: Final = 10000
@@ -106,7 +106,7 @@ class AuthServer:
     def mechanisms(self) -> list[bytes]:
         """Those that are configured, in the order in which they are offered."""
         wanted = {name.upper().encode() for name in self.settings.auth_mechanisms}
-        return [name for name in sasl.MECHANISMS if name in wanted]
+        return [name for name in MECHANISMS if name in wanted]
 
     async def account(
         self, request: LoginRequest, prefetched: Mapping[str, str] | None = None
@@ -126,6 +126,11 @@ class AuthServer:
         """A login was refused before any database was asked, or after all of them."""
         if self.settings.auth_verbose:
             self._tell_refusal(driver, request, reason)
+
+    def logged_in_without_name(self, request: LoginRequest) -> None:
+        """By ANONYMOUS; the user of the request is what he said of himself."""
+        if self.settings.auth_verbose:
+            self._tell_refusal("anonymous", request, "login")
 
     def _tell_refusal(self, driver: str, request: LoginRequest, reason: str) -> None:
         self.tell(PasswordRefused(driver, request.user, request.remote, request.session, reason))

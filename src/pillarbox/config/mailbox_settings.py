@@ -149,7 +149,9 @@ class MailboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     auth_failure_delay: float = 2.0
     auth_penalty: bool = True
     """Whether addresses that try wrong passwords wait longer and longer (anvil-auth-penalty has rights)."""
+    auth_anonymous_username: str = "anonymous"
     auth_default_realm: str = ""
+    auth_realms: tuple[str, ...] = ()
     auth_master_user_separator: str = ""
     auth_username_chars: str = ""
     auth_username_format: str = "%Lu"

@@ -29,8 +29,9 @@ from pillarbox.daemons.auth_lines import converse
 from pillarbox.net.connection import Connection
 from pillarbox.observability.events import MailboxNotice
 from pillarbox.vocabulary.secret import Secret
-from pillarbox.wire import sasl
 from pillarbox.wire.auth_protocol import encode_line, parameters
+from pillarbox.wire.sasl import steps
+from pillarbox.wire.sasl.mechanisms import SECURITY, start
 
 _NO_CERTIFICATE: Final = "Client didn't present valid SSL certificate"
 
@@ -38,7 +39,7 @@ _NO_CERTIFICATE: Final = "Client didn't present valid SSL certificate"
 class _Exchange(msgspec.Struct):
     """One login that is under way."""
 
-    mechanism: sasl.Mechanism
+    mechanism: steps.Mechanism
     name: bytes
     given: dict[bytes, bytes]
     login: LoginName | None = None
@@ -76,7 +77,7 @@ class AuthClientConnection:
     def _greeting(self) -> bytes:
         server = self._server
         lines = [encode_line(b"VERSION", b"1", b"2")]
-        lines += [encode_line(b"MECH", name, *sasl.SECURITY[name]) for name in server.mechanisms()]
+        lines += [encode_line(b"MECH", name, *SECURITY[name]) for name in server.mechanisms()]
         lines += [
             encode_line(b"SPID", b"%d" % os.getpid()),
             encode_line(b"CUID", b"%d" % server.next_client()),
@@ -118,8 +119,11 @@ class AuthClientConnection:
             server.refused(name.decode().lower(), request_of("", given, name), _NO_CERTIFICATE)
             self._fail(number, "", b"reason=" + _NO_CERTIFICATE.encode())
             return True
-        mechanism = sasl.start(
-            name, nonce=secrets.token_urlsafe(18).encode(), host=server.settings.hostname.encode()
+        mechanism = start(
+            name,
+            nonce=secrets.token_urlsafe(18).encode(),
+            host=server.settings.hostname.encode(),
+            realms=[realm.encode() for realm in server.settings.auth_realms] or [b""],
         )
         self._exchanges[number] = _Exchange(mechanism, name, given)
         response = given.get(b"resp")
@@ -132,7 +136,7 @@ class AuthClientConnection:
             step = self._exchanges[number].mechanism.step(response)
         except binascii.Error:
             self._refuse_malformed(number, f"Invalid base64 data in {which} response", b"code=invalid_base64")
-        except sasl.MalformedResponse as fault:
+        except steps.MalformedResponse as fault:
             self._refuse_malformed(number, str(fault))
         else:
             self._go_on(number, step)
@@ -146,27 +150,32 @@ class AuthClientConnection:
         told = (code, b"reason=" + reason.encode()) if code else ()
         self._tasks.create_task(self._refuse(number, exchange, request, b"", *told))
 
-    def _go_on(self, number: int, step: sasl.Step) -> None:
+    def _go_on(self, number: int, step: steps.Step) -> None:
         exchange = self._exchanges[number]
         match step:
-            case sasl.Challenge(data):
+            case steps.Challenge(data):
                 self._connection.send(encode_line(b"CONT", b"%d" % number, base64.b64encode(data)))
                 return
-            case sasl.Credentials():
+            case steps.Credentials():
                 exchange.busy = True
                 self._tasks.create_task(self._check(number, exchange, step))
-            case sasl.Vouched():
+            case steps.Vouched():
                 exchange.busy = True
                 self._tasks.create_task(self._vouch(number, exchange, step))
-            case sasl.WantsStored():
+            case steps.Nobody(trace):
+                del self._exchanges[number]
+                request = request_of(trace.decode("utf-8", "replace"), exchange.given, exchange.name)
+                self._server.logged_in_without_name(request)
+                self._succeed(number, exchange, Outcome(True, self._server.settings.auth_anonymous_username))
+            case steps.WantsStored():
                 exchange.busy = True
                 self._tasks.create_task(self._find_stored(number, exchange, step))
-            case sasl.Proven():
+            case steps.Proven():
                 del self._exchanges[number]
                 user = exchange.login.user if exchange.login is not None else ""
                 user = exchange.fields.pop("user", user)
                 self._succeed(number, exchange, Outcome(True, user, exchange.fields))
-            case sasl.Disproven():
+            case steps.Disproven():
                 exchange.busy = True
                 self._tasks.create_task(self._refuse_proof(number, exchange))
 
@@ -177,10 +186,10 @@ class AuthClientConnection:
             return b""
         return exchange.given.get(b"cert_username", b"")
 
-    async def _vouch(self, number: int, exchange: _Exchange, vouched: sasl.Vouched) -> None:
+    async def _vouch(self, number: int, exchange: _Exchange, vouched: steps.Vouched) -> None:
         user = self._name_in_certificate(exchange)
         if user:
-            await self._check(number, exchange, sasl.Credentials(user, Secret(b""), vouched.authorization))
+            await self._check(number, exchange, steps.Credentials(user, Secret(b""), vouched.authorization))
             return
         request = request_of("", exchange.given, exchange.name)
         self._server.refused("external", request, "username not known")
@@ -188,12 +197,12 @@ class AuthClientConnection:
 
     # -- passwords that were given ---------------------------------------------------------------------
 
-    async def _check(self, number: int, exchange: _Exchange, given: sasl.Credentials) -> None:
-        login = self._login(exchange, given.user, given.authorization)
-        request = None if login is None else request_of(login.user, exchange.given, exchange.name)
-        if login is None or request is None:
-            await self._refuse(number, exchange, None, b"")
+    async def _check(self, number: int, exchange: _Exchange, given: steps.Credentials) -> None:
+        login = self._login(exchange, given.user, given.authorization, login_user="login user: ")
+        if login is None:
+            await self._refuse_name(number, exchange, given.user)
             return
+        request = request_of(login.user, exchange.given, exchange.name)
         if self._counts_penalties(exchange):
             await self._server.wait_for_penalty(request.remote)
         outcome = await self._server.passwords.verify(login, request, given.password)
@@ -215,8 +224,14 @@ class AuthClientConnection:
                 number, exchange, request, given.password.reveal(), *more, no_delay=outcome.no_delay
             )
 
-    def _login(self, exchange: _Exchange, user: bytes, authorization: bytes) -> LoginName | None:
-        """Whose login it is; None if the name is none."""
+    async def _refuse_name(self, number: int, exchange: _Exchange, user: bytes) -> None:
+        request = request_of(user.decode("utf-8", "replace"), exchange.given, exchange.name)
+        await self._refuse(number, exchange, request, b"")
+
+    def _login(
+        self, exchange: _Exchange, user: bytes, authorization: bytes, *, login_user: str = ""
+    ) -> LoginName | None:
+        """Whose login it is; None if the name is none.  `login_user`: how the log begins of a wrong master user."""
         text = user.decode("utf-8", "replace")
         names = self._server.names
         certified = self._name_in_certificate(exchange).decode("utf-8", "replace")
@@ -231,7 +246,7 @@ class AuthClientConnection:
                 if wanted != login.user:  # acting for another is the master user's right only
                     login = LoginName(wanted, login.user)
             if login.master and not self._server.passwords.has_masters:
-                raise BadName("login user: Master user login attempted without master passdbs")
+                raise BadName(f"{login_user}Master user login attempted without master passdbs")
         except BadName as fault:
             request = request_of(text, exchange.given, exchange.name)
             self._server.refused(exchange.name.decode().lower(), request, str(fault))
@@ -241,10 +256,15 @@ class AuthClientConnection:
 
     # -- mechanisms that do not show the password -------------------------------------------------------
 
-    async def _find_stored(self, number: int, exchange: _Exchange, wanted: sasl.WantsStored) -> None:
-        login = self._login(exchange, wanted.user, wanted.authorization)
+    async def _find_stored(self, number: int, exchange: _Exchange, wanted: steps.WantsStored) -> None:
+        is_whole = not wanted.realm or b"@" in wanted.user
+        name = wanted.user if is_whole else b"%s@%s" % (wanted.user, wanted.realm)
+        login = self._login(exchange, name, wanted.authorization)
+        if login is None:
+            await self._refuse_name(number, exchange, wanted.user)
+            return
         stored = None
-        if login is not None and not login.master:
+        if not login.master:
             request = request_of(login.user, exchange.given, exchange.name)
             if self._counts_penalties(exchange):
                 await self._server.wait_for_penalty(request.remote)
@@ -265,10 +285,9 @@ class AuthClientConnection:
             exchange.fields = dict(stored.fields)
         try:
             step = exchange.mechanism.with_stored(None if stored is None else stored.password.reveal())
-        except sasl.UnusableSecret as fault:
-            user = login.user if login is not None else ""
-            self._complain(exchange, user, fault)
-            step = sasl.Disproven()
+        except steps.UnusableSecret as fault:
+            self._complain(exchange, login.user, fault)
+            step = steps.Disproven()
         self._go_on(number, step)
 
     def _complain(self, exchange: _Exchange, user: str, fault: Exception) -> None:

@@ -8,7 +8,7 @@ from pillarbox.daemons.login_tls import ClientCertificate
 from pillarbox.net.handover import Peer
 from pillarbox.observability.events import EventSink, LoginTrouble
 from pillarbox.sessions.login import Exchange, Failure, Ticket
-from pillarbox.wire.sasl import USUAL_MECHANISMS
+from pillarbox.wire.sasl.mechanisms import USUAL_MECHANISMS
 
 _NAMELESS: Final = "Unable to validate certificate"
 

@@ -48,8 +48,17 @@ from pillarbox.vocabulary.faults import ConfigurationFault
 
 SERVED_PROTOCOLS: Final = ("imap", "pop3", "lmtp")
 KNOWN_PROTOCOLS: Final = (*SERVED_PROTOCOLS, "submission", "sieve", "imaps", "pop3s", "none")
-MECHANISMS: Final = ("plain", "login", "cram-md5", "scram-sha-1", "scram-sha-256", "external")
-_NEED_STORED_PASSWORDS: Final = ("cram-md5", "scram-sha-1", "scram-sha-256")
+MECHANISMS: Final = (
+    "plain",
+    "login",
+    "cram-md5",
+    "digest-md5",
+    "scram-sha-1",
+    "scram-sha-256",
+    "external",
+    "anonymous",
+)
+_NEED_STORED_PASSWORDS: Final = ("cram-md5", "digest-md5", "scram-sha-1", "scram-sha-256")
 """Whoever proves that he knows a password can only be believed by somebody who knows it."""
 PASSDB_DRIVERS: Final = ("pam", "passwd", "shadow", "passwd-file", "static")
 USERDB_DRIVERS: Final = ("passwd", "passwd-file", "static", "prefetch")
@@ -173,7 +182,9 @@ def _auth_settings(configuration: Configuration) -> dict[str, Any]:
         "auth_mechanisms": _mechanisms(configuration),
         "auth_failure_delay": float(configuration.seconds("auth_failure_delay")),
         "auth_penalty": configuration.number(*_PENALTY_SOCKET, "mode") != 0,
+        "auth_anonymous_username": value("auth_anonymous_username"),
         "auth_default_realm": value("auth_default_realm"),
+        "auth_realms": tuple(configuration.words("auth_realms")),
         "auth_master_user_separator": value("auth_master_user_separator"),
         "auth_username_chars": value("auth_username_chars"),
         "auth_username_format": _template(configuration, "auth_username_format"),

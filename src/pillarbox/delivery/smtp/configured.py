@@ -42,7 +42,7 @@ from pillarbox.tables.ehlo_keywords import KeywordPolicy
 from pillarbox.tables.word_list import open_word_list
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.faults import ConfigurationFault
-from pillarbox.wire.sasl_client import OPTIONS
+from pillarbox.wire.sasl.client import OPTIONS
 
 _CERTIFICATES: Final = "pillarbox.delivery.smtp.certificates"
 

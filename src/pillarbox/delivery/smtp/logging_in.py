@@ -13,7 +13,7 @@ from pillarbox.delivery.smtp.login_failures import LoginFailures
 from pillarbox.delivery.smtp.passwords import Login
 from pillarbox.delivery.smtp.session import Session, SiteFault
 from pillarbox.observability import events
-from pillarbox.wire.sasl_client import ClientMechanism, choose
+from pillarbox.wire.sasl.client import ClientMechanism, choose
 from pillarbox.wire.smtp.client import Exchange
 from pillarbox.wire.smtp.replies import ServerReply
 

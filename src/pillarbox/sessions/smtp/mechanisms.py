@@ -12,23 +12,15 @@ import msgspec
 from pillarbox.tables.word_list import WordList, open_word_list
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.faults import ConfigurationFault
+from pillarbox.wire.sasl.mechanisms import SECURITY
 
-_PROPERTIES: Final[dict[bytes, frozenset[str]]] = {
-    b"PLAIN": frozenset(("plaintext",)),
-    b"LOGIN": frozenset(("plaintext",)),
-    b"ANONYMOUS": frozenset(("anonymous",)),
-    b"CRAM-MD5": frozenset(("dictionary", "active")),
-    b"DIGEST-MD5": frozenset(("dictionary", "active", "mutual-auth")),
-    b"SCRAM-SHA-1": frozenset(("mutual-auth",)),
-    b"SCRAM-SHA-256": frozenset(("mutual-auth",)),
-}
 _FORBIDDEN_BY: Final = {
-    "noplaintext": "plaintext",
-    "noactive": "active",
-    "nodictionary": "dictionary",
-    "noanonymous": "anonymous",
+    "noplaintext": b"plaintext",
+    "noactive": b"active",
+    "nodictionary": b"dictionary",
+    "noanonymous": b"anonymous",
 }
-_NEEDED_BY: Final = {"forward_secrecy": "forward-secrecy", "mutual_auth": "mutual-auth"}
+_NEEDED_BY: Final = {"forward_secrecy": b"forward-secrecy", "mutual_auth": b"mutual-auth"}
 
 
 class MechanismFilter(msgspec.Struct, frozen=True):
@@ -63,7 +55,7 @@ def mechanism_filter(
 
 
 def _fits(mechanism: bytes, options: tuple[str, ...]) -> bool:
-    properties = _PROPERTIES.get(mechanism, frozenset())
+    properties = SECURITY.get(mechanism, ())
     if any(_FORBIDDEN_BY.get(option) in properties for option in options):
         return False
     return all(_NEEDED_BY[option] in properties for option in options if option in _NEEDED_BY)

@@ -10,6 +10,8 @@ PARTS: Final[tuple[Part, ...]] = (
         Kind.SERVED,
         "",
         """
+auth_anonymous_username : str = anonymous
+    Whose mail a client reads who logs in by SASL ANONYMOUS.
 auth_default_realm : str =
     Domain of a user who gives none.
 auth_failure_delay : time = 2 secs
@@ -17,9 +19,10 @@ auth_failure_delay : time = 2 secs
 auth_master_user_separator : str =
     Between user and master user of a login name: `user*master` with `*`.
 auth_mechanisms : str = plain
-    SASL mechanisms that are offered: plain, login, cram-md5, scram-sha-1, scram-sha-256, external.
+    SASL mechanisms that are offered: plain, login, digest-md5, cram-md5, scram-sha-1, scram-sha-256, anonymous,
+    external.
 auth_realms : str =
-    Accepted for SASL clients that ask for a realm; any realm is taken, as without it.
+    Realms that DIGEST-MD5 offers to choose from; any that a client names is taken.
 auth_ssl_require_client_cert : bool = no
     Refuse whoever has shown no certificate that ssl_ca's authorities have signed; set ssl_verify_client_cert, too.
 auth_ssl_username_from_cert : bool = no
@@ -118,7 +121,6 @@ auth_cache_verify_password_with_worker : bool = no
         Kind.NO_EFFECT,
         "it belongs to something that is refused or does not exist here",
         """
-auth_anonymous_username : str = anonymous
 auth_gssapi_hostname : str =
 auth_krb5_keytab : str =
 auth_policy_check_after_auth : bool = yes

@@ -3,7 +3,7 @@
 import pytest
 
 from pillarbox.vocabulary.secret import Secret
-from pillarbox.wire.sasl_client import CramMd5, Login, Plain, Scram, choose
+from pillarbox.wire.sasl.client import CramMd5, Login, Plain, Scram, choose
 
 
 def test_plain() -> None:
