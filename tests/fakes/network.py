@@ -28,6 +28,7 @@ options {{
   recursion no;
   dnssec-validation no;
   empty-zones-enable no;
+  rrset-order {{ order none; }};
 }};
 zone "." {{ type master; file "zone.root"; }};
 """
@@ -49,6 +50,7 @@ class Network:
         _ip("link add internet address 02:00:5e:00:53:01 type bridge")
         _ip(f"address add {RESOLVER}/16 dev internet")
         _ip("link set internet up")
+        _ip("address add fd53::1/64 dev internet nodad")
         self._named: subprocess.Popen[bytes] | None = None
         if zones is None:
             return
@@ -64,15 +66,16 @@ class Network:
         until((directory / "named.pid").exists, what="named runs")
 
     def host(self, name: str, number: int, *, path: str) -> Host:
-        """A host with the address 10.53.0.NUMBER."""
+        """A host with the addresses 10.53.0.NUMBER and fd53::NUMBER."""
         host = Host(name, path=path)
         self._hosts.append(host)
         _ip(f"link add host{number} type veth peer name eth0 netns {host.first}")
         _ip(f"link set host{number} master internet")
         _ip(f"link set host{number} up")
         host.output(f"ip address add {address(number)}/16 dev eth0 && ip link set eth0 up")
+        host.output(f"ip address add {address6(number)}/64 dev eth0 nodad")
         for name, value in _NEIGHBOURS.items():
-            host.output(f"echo {value} >/proc/sys/net/ipv4/neigh/eth0/{name}")
+            host.output(f"echo {value} | tee /proc/sys/net/ipv[46]/neigh/eth0/{name}")
         host.write("/etc/resolv.conf", f"nameserver {RESOLVER}\n")
         host.write("/etc/hosts", f"127.0.0.1 localhost\n{address(number)} {name}\n")
         return host
@@ -90,6 +93,11 @@ class Network:
 def address(number: int) -> str:
     """The address of a host."""
     return f"10.53.0.{number}"
+
+
+def address6(number: int) -> str:
+    """The IPv6 address of a host (RFC 4193)."""
+    return f"fd53::{number:x}"
 
 
 def _ip(arguments: str) -> None:

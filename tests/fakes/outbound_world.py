@@ -6,7 +6,7 @@ sender, with queue ids, times, process ids and delays taken out.
 
 import re
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -53,6 +53,8 @@ class Server(msgspec.Struct, frozen=True):
     port: int = 25
     wrapped: bool = False
     notes_tls: bool = False
+    notes_client: bool = False
+    at: str = ""  # an address of its own, for which there are no records
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,9 +86,15 @@ class World:
         *,
         files: Mapping[str, str] | None = None,
         services: str = "",
+        prepare: Callable[[Host, int], None] = lambda _host, _number: None,
     ) -> None:
-        """`main_cf` and `services` are lines besides the usual ones; `files` by their paths on both hosts."""
+        """`main_cf` and `services` are lines besides the usual ones; `files` by their paths on both hosts.
+
+        `prepare` does what else has to be done on a host, whose number it is told, before its Postfix is started.
+        """
+        self._prepare = prepare
         self._main_cf, self._files, self._master_cf = main_cf, files or {}, MASTER_CF + services
+        self._places: set[str] = set()
         zones: dict[str, str] = {"sender.test": f"@ IN MX 10 mail\nmail IN A {address(2)}\n"}
         self.servers: dict[str, list[ScriptedServer]] = {}
         addresses = iter(range(20, 250))
@@ -96,6 +104,9 @@ class World:
                 continue
             records = scenario.records
             for at, server in enumerate(scenario.servers):
+                if server.at:
+                    listening.append((scenario.name, server.at, server))
+                    continue
                 place = address(next(addresses))
                 records += f"@ IN MX {server.preference} mx{at}\nmx{at} IN A {place}\n"
                 if server.replies is not None:
@@ -103,7 +114,7 @@ class World:
             zones[scenario.domain] = records
         self.network = Network(directory, zones)
         for name, place, one in listening:
-            _ip(f"address add {place}/32 dev internet")
+            self.add(place)
             served = ScriptedServer(
                 place,
                 one.port,
@@ -112,11 +123,18 @@ class World:
                 wrapped=one.wrapped,
                 lmtp=one.lmtp,
                 notes_tls=one.notes_tls,
+                notes_client=one.notes_client,
             )
             self.servers.setdefault(name, []).append(served)
         _ip(f"address add {address(19)}/32 dev internet")
         self.theirs = self._host(2, PACKAGED)
         self.ours = self._host(3, INSTALLED)
+
+    def add(self, place: str) -> None:
+        """An address of the internet; a case may have servers on several ports of it."""
+        if place not in self._places:
+            self._places.add(place)
+            _ip(f"address add {place}/{'128 nodad' if ':' in place else '32'} dev internet")
 
     def _host(self, number: int, path: str) -> Host:
         host = self.network.host("mail.sender.test", number, path=path)
@@ -131,6 +149,7 @@ class World:
             host.write(path_there, content)
         if path == PACKAGED:
             host.output("/usr/lib/postfix/configure-instance.sh -")
+        self._prepare(host, number)
         host.start_postfix()
         host.until_answers(25)
         return host
@@ -187,7 +206,7 @@ def submit(host: Host, scenario: Scenario) -> str:
             b"EHLO client.test\r\n",
             f"MAIL FROM:<{scenario.sender or SENDER}>{scenario.parameters[0]}\r\n".encode(),
             *(
-                f"RCPT TO:<{name}@{scenario.domain}>{scenario.parameters[1]}\r\n".encode()
+                f"RCPT TO:<{name if '@' in name else f'{name}@{scenario.domain}'}>{scenario.parameters[1]}\r\n".encode()
                 for name in scenario.recipients
             ),
             b"DATA\r\n",

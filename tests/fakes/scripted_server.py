@@ -5,6 +5,7 @@ thread, with blocking sockets: the client under test may be anybody's.
 """
 
 import contextlib
+import re
 import socket
 import ssl
 import threading
@@ -51,11 +52,14 @@ class ScriptedServer:
         wrapped: bool = False,
         lmtp: bool = False,
         notes_tls: bool = False,
+        notes_client: bool = False,
     ) -> None:
         """`replies` in place of the defaults; `wrapped`: TLS from the first octet.
 
-        `notes_tls`: what was agreed on stands among the lines of the client.
+        `notes_tls`: what was agreed on stands among the lines of the client.  `notes_client`: so does the client's
+        address, without its last part.
         """
+        self._notes_client = notes_client
         self._notes_tls = notes_tls
         self._tls_names: dict[int, str | None] = {}  # SNI, by socket
         self.replies: dict[str, bytes | Callable[[bytes], bytes]] = {**_DEFAULT, **(replies or {})}
@@ -138,6 +142,8 @@ class ScriptedServer:
     def _converse(self, client: socket.socket) -> None:
         lines: list[bytes] = []
         self.conversations.append(lines)
+        if self._notes_client:
+            lines.append(b"(from %s)" % re.sub(r"\w+$", "", client.getpeername()[0]).encode())
         if self._wrapped:
             client = self._secured(client)
             self._note_tls(client, lines)

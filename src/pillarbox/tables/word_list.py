@@ -35,6 +35,11 @@ def open_word_list(words: Sequence[str], *, where: str, clock: Clock) -> WordLis
     patterns = []
     for word in words:
         pattern = word.removeprefix("!")
-        table = open_table(pattern, where=where, clock=clock) if ":" in pattern else None
+        table = open_table(pattern, where=where, clock=clock) if _is_table(pattern) else None
         patterns.append((not word.startswith("!"), pattern.lower(), table))
     return WordList(tuple(patterns))
+
+
+def _is_table(pattern: str) -> bool:
+    """`type:name`; an IPv6 address in brackets is none."""
+    return ":" in pattern and not pattern.startswith("[")

@@ -1,6 +1,6 @@
 """IP addresses as text."""
 
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 
 
 def is_ip_address(text: str) -> bool:
@@ -10,3 +10,10 @@ def is_ip_address(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def shown_address(text: str) -> str:
+    """An address as inet_ntop(3) writes it: `::ffff:192.0.2.1`, `2001:db8::1` of `2001:DB8:0::1`."""
+    address = ip_address(text)
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return f"::ffff:{mapped}" if mapped else str(address)

@@ -28,6 +28,7 @@ from pillarbox.delivery.smtp.service import Service
 from pillarbox.delivery.smtp.service_flags import NO_FLAGS, ServiceFlags
 from pillarbox.delivery.smtp.service_settings import ServiceSettings
 from pillarbox.delivery.smtp.session import SessionRules
+from pillarbox.delivery.smtp.source_addresses import source_addresses
 from pillarbox.delivery.smtp.tls_policy import TlsPolicies
 from pillarbox.delivery.smtp.tls_reports import Reporter
 from pillarbox.delivery.smtp.workarounds import Workarounds
@@ -89,6 +90,7 @@ def open_service(
             tls=settings.tls,
             myhostname=identity.myhostname,
             window=identity.tcp_windowsize,
+            sources=source_addresses(client, snapshot),
             lmtp=lmtp,
             mechanisms=open_word_list(
                 sasl.smtp_sasl_mechanism_filter, where=where("smtp_sasl_mechanism_filter"), clock=clock
@@ -105,9 +107,10 @@ def open_service(
             client.smtp_discard_ehlo_keywords,
             tables("smtp_discard_ehlo_keyword_address_maps", client.smtp_discard_ehlo_keyword_address_maps),
         ),
-        kept=tables(
-            "smtp_connection_cache_destinations",
-            tuple(filter(_is_table, client.smtp_connection_cache_destinations)),
+        kept=open_word_list(
+            client.smtp_connection_cache_destinations,
+            where=where("smtp_connection_cache_destinations"),
+            clock=clock,
         ),
         generic=_generic_maps(settings),
         checks=_content_tables(settings),
@@ -249,9 +252,3 @@ def _requirement(settings: ServiceSettings) -> RequirementPolicy | None:
         for item in settings.tls.smtp_requiretls_policy
     ]
     return RequirementPolicy(policy, parameter=settings.where("smtp_requiretls_policy"))
-
-
-def _is_table(word: str) -> bool:
-    """Whether a word is type:table, and no destination with a port or a kind of socket."""
-    kind, colon, name = word.partition(":")
-    return bool(colon) and kind[:1] != "[" and kind not in ("inet", "unix") and not name.isdigit()

@@ -6,7 +6,6 @@ FAULTS
 
 import random
 from collections.abc import Callable, Iterable
-from ipaddress import ip_interface
 
 import msgspec
 
@@ -17,6 +16,7 @@ from pillarbox.net.dns.dnssec_probe import ProbedResolver
 from pillarbox.net.dns.host_lookup import HostLookup, Lookup
 from pillarbox.net.dns.records import Resolver
 from pillarbox.net.dns.searching import SearchingResolver
+from pillarbox.routing.own_addresses import own_addresses
 from pillarbox.tables.dns_filter import FilteredResolver
 from pillarbox.vocabulary.faults import ConfigurationFault
 
@@ -62,8 +62,6 @@ def mail_exchangers(settings: ServiceSettings, resolver: Resolver) -> MailExchan
     level = client.smtp_dns_support_level
     asks_no_mx = level == "disabled" or (exchange.disable_dns_lookups and not level)
     protocols = set(identity.inet_protocols)
-    own = {str(ip_interface(address).ip) for _, address in settings.snapshot.facts.interfaces}
-    own |= {address.strip("[]") for address in identity.proxy_interfaces}
     return MailExchangers(
         resolver,
         HostLookup(
@@ -80,7 +78,7 @@ def mail_exchangers(settings: ServiceSettings, resolver: Resolver) -> MailExchan
             address_limit=client.smtp_mx_address_limit,
             ignore_mx_fault=exchange.ignore_mx_lookup_error,
             defer_without_address=client.smtp_defer_if_no_mx_address_found,
-            own_addresses=frozenset(own),
+            own_addresses=own_addresses(settings.snapshot),
             ignore_srv_fault=exchange.ignore_srv_lookup_error,
             may_do_without_srv=exchange.allow_srv_lookup_fallback,
             canonical_names=client.smtp_cname_overrides_servername,

@@ -1,4 +1,8 @@
-"""A connection to a server, as main.cf wants it: from an address (smtp_bind_address), with tcp_windowsize."""
+"""A connection to a server, as main.cf wants it: from an address (smtp_bind_address), with tcp_windowsize.
+
+IPv6 goes by the kernel's connect(2): libuv picks an interface for a link-local address without a zone (RFC 4007
+§6), and waits for a host that is not there, where connect(2) says at once that it is no address to connect to.
+"""
 
 import asyncio
 import contextlib
@@ -29,7 +33,7 @@ async def connect(
     async with asyncio.timeout(limit or None):
         if not target.port:
             _, connection = await loop.create_unix_connection(Connection, target.address)
-        elif source is None and not window:
+        elif source is None and not window and ":" not in target.address:
             _, connection = await loop.create_connection(Connection, target.address, target.port)
         else:
             with contextlib.ExitStack() as undo:

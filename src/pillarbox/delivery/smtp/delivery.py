@@ -33,7 +33,6 @@ from pillarbox.filters.content_checks import CheckFault
 from pillarbox.observability import events
 from pillarbox.queue.content_blocks import QueuedContent
 from pillarbox.queue.queue_file import SEND_REQUIRES_TLS
-from pillarbox.routing.address_lookup import find_first
 from pillarbox.tables.table import LookupFault
 from pillarbox.vocabulary.clock import Clock
 
@@ -118,7 +117,9 @@ class SmtpDelivery:
         try:
             destinations, usual = self._destinations()
         except ValueError as error:
-            self._fates.rest(Verdict("5.4.4", f"bad destination: {error}"), None)
+            # A mistake of our own configuration is no reason to return mail.
+            self._tell(events.Warned(str(error)))
+            self._fates.rest(Verdict("4.3.5", "mail system configuration error"), None)
             return
         for at, destination in enumerate(destinations):
             is_last = at == len(destinations) - 1
@@ -333,11 +334,8 @@ class SmtpDelivery:
             return False
         if self._job.more_follows and client.smtp_connection_cache_on_demand:
             return True
-        name = destination.text.lower()
-        if name in map(str.lower, client.smtp_connection_cache_destinations):
-            return True
         try:
-            return find_first(self._service.kept, name) is not None
+            return (destination.host or destination.path) in self._service.kept
         except LookupFault:
             return False
 

@@ -4,7 +4,8 @@ DESCRIPTION
     `example.org`             the mail exchangers of a domain
     `example.org:submission`  the same, or what SRV records say of the service (use_srv_lookup)
     `[mx.example.org]:587`    a host, no MX lookup; the port may be a service name
-    `[192.0.2.1]`, `[ipv6:2001:db8::1]`   an address
+    `[192.0.2.1]`, `[2001:db8::1]`, `[ipv6:2001:db8::1]:2525`   an address
+    `2001:db8::1:25`          the same without brackets, in which the last colon is the port's
     `unix:private/dovecot-lmtp`, `inet:host:port`   for LMTP, where there are no MX lookups at all
 
     Several, between commas, are tried one after the other (as in relayhost).
@@ -16,7 +17,6 @@ FAULTS
 import socket
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
-from ipaddress import ip_address
 from typing import Final
 
 import msgspec
@@ -24,13 +24,14 @@ import msgspec
 from pillarbox.net.dns.records import host_name
 from pillarbox.vocabulary.digits import decimal
 from pillarbox.vocabulary.ip_addresses import is_ip_address
+from pillarbox.wire.smtp.paths import is_host_name
 
 
 class Destination(msgspec.Struct, frozen=True):
     """Where to."""
 
     text: str  # as written: the key of TLS policies and passwords
-    host: str = ""  # a name for the DNS, or an address
+    host: str = ""  # a name for the DNS, or an address as written
     port: int = 25
     mx: bool = False  # look for the host's mail exchangers
     path: str = ""  # of a Unix socket
@@ -91,7 +92,7 @@ def read_destinations(
     for text in nexthop.replace(",", " ").split():
         if lmtp and text.startswith("unix:"):
             if not text[5:]:
-                raise ValueError(f"bad destination: {text}")
+                raise _fault("no path", text)
             found.append(Destination(text, path=text[5:]))
             continue
         rest = text[5:] if lmtp and text.startswith("inet:") else text
@@ -118,22 +119,39 @@ def _inet(
     text: str, rest: str, *, port: str, ports: Ports, mx: bool, services: Collection[str]
 ) -> Destination:
     is_host = rest.startswith("[")
-    if rest.startswith("["):
-        host, bracket, after = rest[1:].partition("]")
-        if not bracket or (after and not after.startswith(":")):
-            raise ValueError(f"bad destination: {text}")
-        mx = False
-        port = after[1:] or port
-    elif rest.count(":") == 1:
-        host, _, after = rest.partition(":")
-        port = after or port
-    else:
-        host = rest
+    host, own_port = _host_and_port(rest)
+    port = own_port or port
+    if port[:1].isdigit() and not port.isdigit():
+        raise _fault("garbage after numerical service", rest)
     number = port_number(port, ports)
-    if host.lower().startswith("ipv6:"):
-        host = host[5:]
+    if _is_address(host) and "%" not in host:
+        return Destination(text, host, number, mx=False)
     try:
-        return Destination(text, str(ip_address(host)), number, mx=False)
+        name = host_name(host)
     except ValueError:
-        service = port if port in services and not is_host else ""
-        return Destination(text, host_name(host), number, mx=mx, service=service)
+        name = ""
+    if not is_host_name(name.encode()):
+        raise _fault("valid hostname or network address required", rest)
+    service = port if port in services and not is_host else ""
+    return Destination(text, name, number, mx=mx and not is_host, service=service)
+
+
+def _host_and_port(text: str) -> tuple[str, str]:
+    """As they are written; no port is empty.  ValueError."""
+    if not text.startswith("["):
+        host, colon, port = text.rpartition(":")
+        return (host, port) if colon else (text, "")
+    host, bracket, behind = text[1:].partition("]")
+    if not bracket:
+        raise _fault('missing "]"', text)
+    if behind and not behind.startswith(":"):
+        raise _fault('garbage after "]"', text)
+    if host[:5].lower() == "ipv6:":
+        host = host[5:]
+        if ":" not in host or not _is_address(host):
+            raise _fault("malformed IPv6 address", text)
+    return host, behind[1:]
+
+
+def _fault(what: str, text: str) -> ValueError:
+    return ValueError(f"{what} in server description: {text}")

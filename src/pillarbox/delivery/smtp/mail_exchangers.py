@@ -29,6 +29,7 @@ from pillarbox.delivery.smtp.destination import Destination
 from pillarbox.net.dns.host_lookup import TEMPORARY, UNKNOWN, HostLookup
 from pillarbox.net.dns.records import Answer, DnsFault, Outcome, RecordType, Resolver, Srv
 from pillarbox.observability.events import EventSink, Noted
+from pillarbox.vocabulary.ip_addresses import shown_address
 
 _STATUSES: Final = {TEMPORARY: "4.4.3", UNKNOWN: "5.4.4"}
 """What getaddrinfo(3) says, as enhanced codes."""
@@ -128,8 +129,8 @@ class MailExchangers:
             return Route([Target(self._rules.myhostname, destination.path)])
         if destination.is_address:
             if not self._hosts.may_use(destination.host):
-                raise Unreachable("5.4.4", self._hosts.objection(destination.host))
-            found = [Target(destination.host, destination.host, destination.port)]
+                raise Unreachable(*self._hosts.objection(destination.host))
+            found = [Target(destination.host, shown_address(destination.host), destination.port)]
         elif destination.service:
             found, is_ordered = await self._by_service(destination)
             if is_ordered:
@@ -265,18 +266,21 @@ class MailExchangers:
         return sorted(found, key=lambda target: target.preference)
 
     def _limited(self, found: list[Target]) -> list[Target]:
-        """smtp_mx_address_limit, with room for both protocols (smtp_balance_inet_protocols)."""
+        """smtp_mx_address_limit, half for each protocol (smtp_balance_inet_protocols).
+
+        Of an odd number the first address's protocol has one more; what one of them does not need is the other's.
+        """
         limit = self._rules.address_limit
         if not limit or len(found) <= limit:
             return found
         if not self._rules.balance or limit < 2:
             return found[:limit]
-        six = [target for target in found if ":" in target.address]
-        four = [target for target in found if ":" not in target.address]
-        half = limit // 2
-        keep_six = max(half, limit - len(four)) if len(six) >= half else len(six)
-        keep = {*map(id, six[:keep_six]), *map(id, four[: limit - min(keep_six, len(six))])}
-        return [target for target in found if id(target) in keep][:limit]
+        first_is_six = ":" in found[0].address
+        same = [target for target in found if (":" in target.address) == first_is_six]
+        other = [target for target in found if (":" in target.address) != first_is_six]
+        others = min(len(other), max(limit // 2, limit - len(same)))
+        keep = {*map(id, same[: limit - others]), *map(id, other[:others])}
+        return [target for target in found if id(target) in keep]
 
 
 def drawn_by_weight(services: Sequence[Srv], draw: Callable[[int], int]) -> list[Srv]:

@@ -22,6 +22,7 @@ from pillarbox.tables.debugged_peers import DebuggedPeers
 from pillarbox.tables.dns_filter import FilteredResolver
 from pillarbox.tables.ehlo_keywords import KeywordPolicy
 from pillarbox.tables.table import LookupTable
+from pillarbox.tables.word_list import WordList
 
 
 class Service(msgspec.Struct, kw_only=True):
@@ -36,7 +37,7 @@ class Service(msgspec.Struct, kw_only=True):
     passwords: tuple[LookupTable, ...]
     login_failures: LoginFailures | None  # smtp_sasl_auth_cache_name
     discarded: KeywordPolicy  # EHLO keywords by the server's address
-    kept: tuple[LookupTable, ...]  # tables of smtp_connection_cache_destinations
+    kept: WordList  # smtp_connection_cache_destinations: hosts without brackets and ports
     generic: AddressMaps  # smtp_generic_maps
     checks: ContentTables  # smtp_header_checks and its kin
     reply_filter: LookupTable | None

@@ -26,6 +26,7 @@ from pillarbox.delivery.smtp.destination import Destination
 from pillarbox.delivery.smtp.mismatch import Mismatch
 from pillarbox.delivery.smtp.policy_table import TlsPolicy
 from pillarbox.delivery.smtp.requirement import Requirement
+from pillarbox.delivery.smtp.source_addresses import Sources
 from pillarbox.delivery.smtp.tls_policy import TlsPolicies
 from pillarbox.delivery.smtp.tls_reports import Facts
 from pillarbox.delivery.smtp.tls_texts import (
@@ -81,6 +82,7 @@ class SessionRules(msgspec.Struct, frozen=True, kw_only=True):
     tls: SmtpClientTls
     myhostname: str
     window: int = 0  # tcp_windowsize
+    sources: Sources = {}
     lmtp: bool = False
     mechanisms: WordList | None = None  # smtp_sasl_mechanism_filter; None: all
 
@@ -159,6 +161,9 @@ class Session:
                 status = "4" + status[1:]
             raise self._refused(answered, status=status)
         self._says_esmtp = b"ESMTP" in answered.text.upper().split()
+        name, first = rules.myhostname, answered.lines[0][4:].split(maxsplit=1)[:1]
+        if self.target.port == 25 and not rules.lmtp and first and first[0].lower() == name.lower().encode():
+            self.tell(events.Warned(f"host {self.target.relay} greeted me with my own hostname {name}"))
         return b"\n".join(answered.lines)
 
     @property

@@ -53,7 +53,7 @@ class SessionCache:
             return False
         age = asyncio.get_running_loop().time() - session.opened
         count = client.smtp_connection_reuse_count_limit
-        return age < client.smtp_connection_reuse_time_limit and not (count and session.uses + 1 >= count)
+        return age < client.smtp_connection_reuse_time_limit and not (count and session.uses >= count)
 
     def keep(self, key: Key, session: Session) -> bool:
         """Keep a session; False if it must not be used again."""

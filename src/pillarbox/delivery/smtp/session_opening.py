@@ -116,7 +116,7 @@ class SessionOpener:
         tls: bool,
     ) -> Session:
         rules = self._service.rules
-        source = rules.client.smtp_bind_address6 if ":" in target.address else rules.client.smtp_bind_address
+        source = rules.sources.get(6 if ":" in target.address else 4)
         place = target
         if not target.port and not target.address.startswith("/"):
             place = msgspec.structs.replace(
@@ -125,8 +125,8 @@ class SessionOpener:
         wire = await connect(
             place,
             limit=rules.client.smtp_connect_timeout,
-            source=source or None,
-            must_bind=rules.client.smtp_bind_address_enforce,
+            source=source.address if source else None,
+            must_bind=rules.client.smtp_bind_address_enforce and source is not None and source.is_set,
             window=rules.window,
             tell=self._tell,
         )

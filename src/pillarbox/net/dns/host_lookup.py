@@ -25,6 +25,7 @@ Lookup = Literal["dns", "native"]
 
 TEMPORARY: Final = "Temporary failure in name resolution"
 UNKNOWN: Final = "Name or service not known"
+_OTHER_FAMILY: Final = "Address family for hostname not supported"
 _TROUBLES: Final = {
     Outcome.NO_NAME: UNKNOWN,
     Outcome.NO_DATA: "No address associated with hostname",
@@ -86,11 +87,11 @@ class HostLookup:
             raise fault
         return msgspec.structs.replace(last, trouble=_TROUBLES.get(last.outcome, "")) if native else last
 
-    def objection(self, address: str) -> str:
-        """What is said of an address that may not be used: it is looked up like a name, and is none."""
+    def objection(self, address: str) -> tuple[str, str]:
+        """What is said of an address that may not be used, with the enhanced code."""
         if "native" in self._methods:
-            return f"{address}: host not found"
-        return f"Name service error for {address}: invalid host or domain name"
+            return "5.3.0", f"unable to look up host {address}: {_OTHER_FAMILY}"
+        return "5.4.4", f"Name service error for {address}: invalid host or domain name"
 
     def may_use(self, address: str) -> bool:
         """Whether inet_protocols has the protocol of an address."""
