@@ -51,6 +51,7 @@ def test_some_must_not_be_empty(name: str, tmp_path: Path) -> None:
         ),
         ("myorigin = one.test two.test", "myorigin parameter setting must not contain multiple values: one.test two.test"),
         ("mynetworks_style = net", 'unknown mynetworks mask style value "net" in "net"'),
+        ("undisclosed_recipients_header = none", 'parameter undisclosed_recipients_header: bad header text "none"'),
         ("notify_classes = bounces", 'parameter notify_classes: unknown value "bounces" in "bounces"; there are: bounce, '),
         ("notify_classes = Bounce", 'parameter notify_classes: unknown value "Bounce" in "Bounce"; there are: bounce, '),
         ("smtpd_timeout = 5W", 'parameter smtpd_timeout: "5W" is not a time such as 300s'),

@@ -60,9 +60,12 @@ def labels(exchange: Exchange) -> list[str]:
 class Server:
     """One of the two: its ports by service, and what it says of its decisions."""
 
-    def __init__(self, names: Iterable[str], first: int, default: int, log: Callable[[], str]) -> None:
+    def __init__(
+        self, names: Iterable[str], first: int, default: int, log: Callable[[], str], queue: Path
+    ) -> None:
         self._ports = {name: first + at for at, name in enumerate(names)} | {"smtp": default}
         self.log = log
+        self.queue = queue
         self.sessions = 0
 
     def port(self, service: str) -> int:
@@ -71,13 +74,17 @@ class Server:
 
     def decisions(self) -> list[str]:
         """`NOQUEUE: reject: RCPT from …` and the like, without queue ids and ports, once the last session has ended."""
-        until(self._is_idle, what="the session is logged to its end")
+        self.until_idle()
         lines = (re.sub(r"^[0-9A-Z]+(?=: )", "ID", match[1]) for match in _DECISION.finditer(self.log()))
         return [re.sub(r"(?<=\]:)\d+", "PORT", line) for line in lines]
 
     def inspections(self) -> Counter[str]:
         """What header and body checks said.  Postfix's cleanup(8) logs it when it comes to it."""
         return Counter(_INSPECTION.findall(self.log()))
+
+    def until_idle(self) -> None:
+        """Wait until its sessions have been logged to their ends."""
+        until(self._is_idle, what="the session is logged to its end")
 
     def _is_idle(self) -> bool:
         log = self.log()
@@ -131,8 +138,14 @@ def both_servers(
             base.chmod(0o755)
             with DebianPostfix(base, settings=theirs, services=_FURTHER + lines) as postfix:
                 yield (
-                    Server(services, FIRST_PORT, PORT, postfix.log),
-                    Server(services, FIRST_PORT + ours.offset, ours.port("smtp"), ours.log),
+                    Server(services, FIRST_PORT, PORT, postfix.log, base / "spool"),
+                    Server(
+                        services,
+                        FIRST_PORT + ours.offset,
+                        ours.port("smtp"),
+                        ours.log,
+                        ours.data / "spool",
+                    ),
                 )
         assert ours.is_healthy()
         assert ours.stop() == 0

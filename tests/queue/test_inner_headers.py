@@ -38,6 +38,36 @@ def test_what_is_header(message: str, found: bool) -> None:
         assert inner.has_utf8 == found, step
 
 
+ENCODED = "Content-Transfer-Encoding:"
+ENCODINGS = [
+    ("a part", MIXED + f"--b\n{ENCODED} 8bit\n\nx\n--b--\n", True),
+    ("one of several", MIXED + f"--b\n{ENCODED} BINARY\n\nx\n--b\n{ENCODED} 7bit\n\nx\n--b--\n", True),
+    ("an attached message", MIXED + NESTED + f"{ENCODED}\n\t8bit\n\nx\n--b--\n", True),
+    ("another encoding", MIXED + f"--b\n{ENCODED} base64\n\nx\n--b--\n", False),
+    ("something behind it", MIXED + f"--b\n{ENCODED} 8bit (yes)\n\nx\n--b--\n", False),
+    ("a body", MIXED + f"--b\n\n{ENCODED} 8bit\n--x\n{ENCODED} 8bit\n\n--b--\n", False),
+    ("a body of dashes", MIXED + f"--b\n\n-\n--\n---\n-\n--b\n{ENCODED} 8bit\n\nx\n--b--\n", True),
+    ("behind long lines", MIXED + f"--b\n\n{'x' * 9_000}\n{'y--b' * 9_000}\n--b\n{ENCODED} 8bit\n\n", True),
+]
+
+
+@pytest.mark.parametrize(
+    ("message", "found"), [row[1:] for row in ENCODINGS], ids=[row[0] for row in ENCODINGS]
+)
+def test_parts_in_eight_bits(message: str, found: bool) -> None:
+    """The same from the body on, and in whatever pieces it comes."""
+    octets = message.replace("\n", "\r\n").encode()
+    header, _, body = octets.partition(b"\r\n\r\n")
+    for step in (len(octets), 4096, *((1, 2, 3, 7) if len(octets) < 1000 else ())):
+        inner, behind = InnerHeaders(), InnerHeaders()
+        behind.begin_in_body([header.partition(b":")[2]], at_empty_line=True)
+        for at in range(0, len(octets), step):
+            inner.feed(octets[at : at + step])
+        for at in range(0, len(body), step):
+            behind.feed(body[at : at + step])
+        assert (inner.is_eight_bit, behind.is_eight_bit) == (found, found), step
+
+
 def test_a_line_without_end_is_not_kept() -> None:
     """It is no header that anybody could read."""
     inner = InnerHeaders()

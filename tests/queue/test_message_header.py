@@ -38,7 +38,7 @@ CASES = [
     ("text that interrupts", b"A: 1\r\nno header\r\nB: 2\r\n\r\nb\r\n", b"A: 1\r\n\r\nno header\r\nB: 2\r\n\r\nb\r\n"),
     ("no body", b"A: 1\r\n", b"A: 1\r\n"),
     ("no body, empty line", b"A: 1\r\n\r\n", b"A: 1\r\n\r\n"),
-    ("nothing", b"", b"\r\n"),
+    ("nothing", b"", b""),
     ("an empty line", b"\r\n", b"\r\n"),
     ("no line end", b"A: 1", b"A: 1\r\n"),
     ("a very long field", b"A: " + b"x" * 1200 + b"\r\nB: 2\r\n\r\n", b"A: " + b"x" * 997 + b"\r\nB: 2\r\n\r\n"),

@@ -23,11 +23,13 @@ from pillarbox.vocabulary.faults import ConfigurationFault
 
 _HOST_NAME: Final = re.compile(r"(?=.{1,255}\Z)(?!-)[\w-]{1,63}(?<!-)(?:\.(?!-)[\w-]{1,63}(?<!-))*", re.ASCII)
 """As Postfix has it: RFC 1123 §2.1, and underscores."""
+_FIELD: Final = re.compile(r"[!-9;-~]+[ \t]*:")
 
 NEVER_EMPTY: Final = """
     2bounce_notice_recipient address_verify_default_transport address_verify_local_transport
     address_verify_relay_transport address_verify_service_name address_verify_virtual_transport
-    bounce_notice_recipient cleanup_service_name command_directory command_expansion_filter data_directory
+    bounce_notice_recipient canonical_classes cleanup_service_name command_directory command_expansion_filter
+    data_directory
     default_database_type default_destination_concurrency_negative_feedback
     default_destination_concurrency_positive_feedback default_privs default_rbl_reply delay_notice_recipient
     double_bounce_sender empty_address_default_transport_maps_lookup_key empty_address_recipient
@@ -70,6 +72,13 @@ def check_values(configuration: Configuration) -> None:
 
 
 def _check_words(snapshot: Snapshot) -> None:
+    shown = snapshot.value("undisclosed_recipients_header")
+    if shown and _FIELD.match(shown) is None:
+        raise ConfigurationFault(
+            snapshot.where("undisclosed_recipients_header"),
+            f'parameter undisclosed_recipients_header: bad header text "{shown}"',
+            mend="a field's name, a colon and its value",
+        )
     origin = snapshot.value("myorigin")
     if len(items(origin)) > 1:
         raise ConfigurationFault(

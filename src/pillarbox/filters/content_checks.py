@@ -125,7 +125,7 @@ class Inspector:
         """The header that we put in front, as it may be put."""
         out: list[bytes] = []
         field: list[bytes] = []
-        for line in lines:
+        for line in map(self._washed, lines):
             if field and line[:1] not in (b" ", b"\t"):
                 out += self._header(field)
                 field = []

@@ -1,19 +1,23 @@
-"""Whether the headers of a message's parts, and of messages attached to it, have octets that are not ASCII.
+"""What the headers of a message's parts, and of messages attached to it, say of the whole.
 
 DESCRIPTION
-    A message with such a header may be sent to servers of SMTPUTF8 alone, if that was asked for; so may one that
-    only returns such a message.  What is header is decided as for nested_header_checks (`MimeLines`).
+    A message with a header that is not ASCII may be sent to servers of SMTPUTF8 alone, if that was asked for; so
+    may one that only returns such a message.  A message of which some part is in 8 bits is one in 8 bits
+    (detect_8bit_encoding_header).  What is header is decided as for nested_header_checks (`MimeLines`).
 
 STANDARDS
-    RFC 6531 §3.6; RFC 6532 §3.7
+    RFC 6152 (8BITMIME); RFC 6531 §3.6; RFC 6532 §3.7
 """
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from pillarbox.message.mime_lines import MIME_HEADERS, MimeLines, Place
 
 _FIELD: Final = re.compile(rb"([!-9;-~]+)[ \t]*:(.*)", re.DOTALL)
+_DASHES: Final = b"--"
+_EIGHT_BIT: Final = frozenset((b"8bit", b"binary"))
 _LONGEST: Final = 102_400
 """Octets of a field that are looked at, and of an unfinished line that are kept: header_size_limit's default."""
 
@@ -21,24 +25,39 @@ _LONGEST: Final = 102_400
 class InnerHeaders:
     """Those of one message, which is fed from its first line on, with CRLF line ends."""
 
-    __slots__ = ("_field", "_mime", "_octets", "_rest", "has_utf8")
+    __slots__ = ("_field", "_mime", "_octets", "_rest", "_within", "has_utf8", "is_eight_bit")
 
     def __init__(self) -> None:
         self.has_utf8 = False
+        self.is_eight_bit = False
         self._mime = MimeLines()
         self._field: list[bytes] = []
         self._octets = 0  # of it
         self._rest = b""
+        self._within = False  # a line of a body, whose end is the next that matters
+
+    def begin_in_body(self, kinds: Sequence[bytes], *, at_empty_line: bool) -> None:
+        """The message's own header has gone by: values of Content-Type:, and whether an empty line ended it."""
+        for value in kinds:
+            self._mime.field(b"content-type", value)
+        self._mime.end_of_header(at_empty_line=at_empty_line)
 
     def feed(self, content: bytes) -> None:
         """More of it, in pieces of any size."""
-        if self.has_utf8 or self._mime.is_rest_body:
-            return
-        *lines, self._rest = (self._rest + content).split(b"\r\n")
-        for line in lines:
-            self._line(line)
-        if len(self._rest) > _LONGEST:
-            self._rest = self._rest[:_LONGEST]
+        text, at = self._rest + content, 0
+        while not self._mime.is_rest_body:
+            if self._within or (self._mime.in_body and not text.startswith(_DASHES[: len(text) - at], at)):
+                end = text.find(b"\r\n--", at)
+                if end < 0:
+                    self._within, self._rest = True, text[max(at, len(text) - 3) :]
+                    return
+                self._within, at = False, end + 2
+            end = text.find(b"\r\n", at)
+            if end < 0:
+                self._rest = text[at : at + _LONGEST]
+                return
+            self._line(text[at:end])
+            at = end + 2
 
     def _line(self, line: bytes) -> None:
         mime = self._mime
@@ -71,3 +90,9 @@ class InnerHeaders:
         match = _FIELD.match(field)
         if match is not None and (name := match[1].lower()) in MIME_HEADERS:
             self._mime.field(name, match[2])
+            self.is_eight_bit |= name == b"content-transfer-encoding" and says_eight_bit(match[2])
+
+
+def says_eight_bit(value: bytes) -> bool:
+    """Whether the value of a Content-Transfer-Encoding: is 8bit or binary, with nothing behind it."""
+    return value.lstrip().lower() in _EIGHT_BIT

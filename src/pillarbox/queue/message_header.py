@@ -24,17 +24,15 @@ from collections.abc import Callable
 from typing import Final
 
 from pillarbox.message.address_rewriting import HOLDING_ADDRESSES, HeaderRewriting
+from pillarbox.queue.inner_headers import says_eight_bit
 
 _FIELD: Final = re.compile(rb"([!-9;-~]+)([ \t]*):")
 _FIELD_BREAK: Final = re.compile(rb"\r\n(?![ \t])")
 _PATIENCE: Final = 262144
 """Octets of header after which finished fields are dealt with before the rest has come."""
 
-_ENCODINGS: Final = {b"8bit": b"8bit", b"binary": b"8bit"}
-"""What detect_8bit_encoding_header makes of Content-Transfer-Encoding:."""
-
 _NOTED: Final = frozenset(
-    (b"message-id", b"resent-message-id", b"received", b"content-transfer-encoding", b"tls-required")
+    b"message-id resent-message-id received content-type content-transfer-encoding tls-required".split()
 )
 
 MissingHeaders = Callable[[bytes, frozenset[bytes]], bytes]
@@ -64,10 +62,12 @@ class HeaderCleaner:
         "_names",
         "_rewrite",
         "_started",
-        "encoding",
         "has_utf8",
         "hops",
         "in_body",
+        "is_eight_bit",
+        "kinds",
+        "lacks_end",
         "message_id",
         "message_ids",
         "tls_optional",
@@ -89,7 +89,9 @@ class HeaderCleaner:
         self.hops = 0
         self.has_utf8 = False  # octets that are not ASCII
         self.tls_optional = False  # TLS-Required: no
-        self.encoding = b""  # 8bit or 7bit, if Content-Transfer-Encoding: says so
+        self.is_eight_bit = False  # Content-Transfer-Encoding: says so
+        self.kinds: list[bytes] = []  # values of Content-Type:
+        self.lacks_end = False  # text began where an empty line should have been
         self._dropped = dropped
         self._limit = size_limit
         self._missing = missing
@@ -123,7 +125,7 @@ class HeaderCleaner:
             self._begin()
         rest = self._held.removesuffix(b"\r\n")
         if not rest and not self._names:
-            return self._end_header(b"", b"")
+            return self._end_header(b"", b"").removesuffix(b"\r\n")
         out, stray = self._clean(_FIELD_BREAK.split(rest) if rest else [])
         if stray is not None:
             return self._end_header(out, stray + b"\r\n")
@@ -165,6 +167,7 @@ class HeaderCleaner:
             match = _FIELD.match(field)
             if match is None:
                 stray = b"\r\n".join(fields[index:])
+                self.lacks_end = True
                 break
             written, blanks = match.groups()
             name = written.lower()
@@ -191,7 +194,9 @@ class HeaderCleaner:
         if name == b"received":
             self.hops += 1
         elif name == b"content-transfer-encoding":
-            self.encoding = _ENCODINGS.get(value.lstrip().lower(), b"")
+            self.is_eight_bit |= says_eight_bit(value)
+        elif name == b"content-type":
+            self.kinds.append(value)
         elif name == b"tls-required":
             self.tls_optional |= value.strip().lower() == b"no"
         else:

@@ -85,6 +85,9 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     reads_parts: bool = True  # not disable_mime_input_processing
 
 
+_MAY_HAVE_PARTS: Final = re.compile(b"multipart|message", re.IGNORECASE)
+
+
 class Submission:
     """One message on its way into the queue."""
 
@@ -133,7 +136,7 @@ class Submission:
         self.message_ids: list[tuple[bytes, bool]] = []
         self._made_id: list[tuple[bytes, bool]] = []
         self._detects_utf8 = False
-        self._inner: InnerHeaders | None = None  # of a message for which SMTPUTF8 counts
+        self._inner: InnerHeaders | None = None  # where SMTPUTF8 or encodings of parts count
         self.send_options = 0
         self.content_filter = b""  # transport:destination that it goes through
         self.redirect = b""  # who gets it in the place of all recipients
@@ -219,7 +222,7 @@ class Submission:
         cleaner = self._cleaner
         if not cleaner.in_body:
             content = cleaner.feed(content)
-            self._note_message_id()
+            self._note_end_of_header(content)
         if content:
             self._add(self._encoder.feed(content))
             if self._held > _SPILL:
@@ -248,8 +251,8 @@ class Submission:
             send_options=self.send_options,
         )
         learnt = [(b"message_id", self.message_id)] if self.message_id else []
-        if self._rules.detects_encoding and self._cleaner.encoding:
-            learnt.append((b"encoding", self._cleaner.encoding))
+        if self._rules.detects_encoding and self._is_eight_bit:
+            learnt.append((b"encoding", b"8bit"))
         self._parts.append(encode_end(learnt, content_filter=self.content_filter, redirect=self.redirect))
         head = b""
         if self._file.spilled:
@@ -267,6 +270,24 @@ class Submission:
                 self._queue.discard_trace_log(self._file.queue_id)
             raise
         return self._file.queue_id
+
+    def _note_end_of_header(self, content: bytes) -> None:
+        """If the header has ended in `content`, look for encodings of parts, if it may have any."""
+        self._note_message_id()
+        rules, cleaner = self._rules, self._cleaner
+        if not cleaner.in_body or self._inner is not None:
+            return
+        if not cleaner.kinds or cleaner.is_eight_bit or not (rules.reads_parts and rules.detects_encoding):
+            return
+        if any(_MAY_HAVE_PARTS.search(kind) for kind in cleaner.kinds):
+            self._inner = InnerHeaders()
+            self._inner.begin_in_body(cleaner.kinds, at_empty_line=not cleaner.lacks_end)
+            end = 0 if content.startswith(b"\r\n") else content.index(b"\r\n\r\n") + 2
+            self._inner.feed(content[end + 2 :])
+
+    @property
+    def _is_eight_bit(self) -> bool:
+        return self._cleaner.is_eight_bit or (self._inner is not None and self._inner.is_eight_bit)
 
     def utf8_options(self) -> int:
         """Whether SMTPUTF8 is needed, and whether for the header (RFC 6531 §3.6)."""

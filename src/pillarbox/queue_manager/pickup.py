@@ -51,7 +51,6 @@ from pillarbox.tables.table import LookupFault, Warn
 from pillarbox.vocabulary.address import Address
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.digits import is_decimal
-from pillarbox.vocabulary.envelope import Notify
 from pillarbox.vocabulary.identifiers import QueueId
 
 _CHUNK: Final = 65536
@@ -334,11 +333,16 @@ class Pickup:
         mappings, warn = self._rules.mappings, self._warning(QueueId(queue_id))
         is_mapped = self._rules.receive.address_mappings
         sender = mappings.sender(Address.from_internal(message.sender), warn=warn, mapped=is_mapped)
-        given = [*_given(message), *(NewRecipient(copy, copy, Notify.NEVER) for copy in copies)]
         detects = {"sendmail", "all"} & self._rules.submission.detects_utf8
         utf8 = bool(detects or message.send_options & SEND_SMTPUTF8)
         recipients = mappings.recipients(
-            given, sender=sender, warn=warn, copies=is_mapped, mapped=is_mapped, utf8=utf8
+            _given(message),
+            sender=sender,
+            warn=warn,
+            copies=is_mapped,
+            decreed=copies,
+            mapped=is_mapped,
+            utf8=utf8,
         )
         return sender, recipients
 

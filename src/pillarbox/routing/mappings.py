@@ -91,24 +91,25 @@ class Mappings(msgspec.Struct, frozen=True, kw_only=True):
         sender: Address,
         warn: Warn,
         copies: bool = True,
+        decreed: Iterable[bytes] = (),
         mapped: bool = True,
         utf8: bool = False,
     ) -> list[NewRecipient]:
         """The recipients to queue for those that were given, in order.
 
         `sender` is as `sender()` gave it; `copies`: the message is from outside, so that bcc maps count;
+        `decreed`: who gets copies by header and body checks, which bcc maps are not asked for;
         `utf8`: an original recipient who is not named in ASCII is one of type utf-8 (RFC 6533 §3).
         """
         queue = _Queued(self.keeps_original, self.duplicate_limit, utf8)
 
-        def copy(found: str | None) -> None:
+        def copy(found: str | bytes | None) -> None:
             """A recipient whom only we know of: the sender hears nothing of it."""
             if found is not None:
-                text = found.strip().encode("utf-8", "surrogateescape")
-                address = self.recipient(Address.from_internal(text), warn=warn, mapped=mapped)
-                asked = b"rfc822;" + address.external
-                one = NewRecipient(address.internal, address.internal, Notify.NEVER, asked)
-                self._queue(address, one, queue, mapped=mapped)
+                text = found if isinstance(found, bytes) else found.encode("utf-8", "surrogateescape")
+                address = self.recipient(Address.from_internal(text.strip()), warn=warn, mapped=mapped)
+                one = NewRecipient(address.internal, address.internal, Notify.NEVER)
+                self._queue(address, one, queue, mapped=mapped, asked=b"")
 
         if copies and self.sender_bcc.tables and not sender.is_null:
             copy(self.sender_bcc.find(sender))
@@ -126,6 +127,8 @@ class Mappings(msgspec.Struct, frozen=True, kw_only=True):
                 copy(self.recipient_bcc.find(address))
         if copies and self.always_bcc:
             copy(self.always_bcc)
+        for address_text in decreed:
+            copy(address_text)
         return queue.recipients
 
     def recipient(self, address: Address, *, warn: Warn, mapped: bool = True) -> Address:
@@ -143,9 +146,19 @@ class Mappings(msgspec.Struct, frozen=True, kw_only=True):
             return self.masquerading.masquerade(address)
         return address
 
-    def _queue(self, address: Address, given: NewRecipient, queue: "_Queued", *, mapped: bool) -> None:
-        kind = b"utf-8;" if queue.utf8 and not address.is_ascii else b"rfc822;"
-        asked = given.dsn_original or kind + address.internal
+    def _queue(
+        self,
+        address: Address,
+        given: NewRecipient,
+        queue: "_Queued",
+        *,
+        mapped: bool,
+        asked: bytes | None = None,
+    ) -> None:
+        """`asked`: the original recipient of RFC 3461 §4.2, if it is not that of `given`."""
+        if asked is None:
+            kind = b"utf-8;" if queue.utf8 and not address.is_ascii else b"rfc822;"
+            asked = given.dsn_original or kind + address.internal
         results = expand(address, self.aliases, self.alias_limits) if mapped else [address]
         notify = given.notify
         if notify and notify & Notify.SUCCESS and (len(results) > 1 or results[0].folded != address.folded):

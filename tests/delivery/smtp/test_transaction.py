@@ -232,3 +232,17 @@ def test_local_parts_that_want_quotes(quoted: str, shown: bytes) -> None:
     server = Server(b"220 mx ESMTP\r\n", b"250 mx.x.test\r\n", _MAIL, _NO, b"221 Bye\r\n")
     converse(server, b'"a b"@x.test', trace_only=False, settings={"smtp_quote_rfc821_envelope": quoted})
     assert b"RCPT TO:<%s>\r\n" % shown in server.heard
+
+
+def test_a_recipient_without_orcpt_is_named_by_its_original() -> None:
+    """As smtp(8) says of copies, which have no original recipient of RFC 3461 in the queue."""
+    server = Server(
+        b"220 mx ESMTP\r\n",
+        b"250-mx.x.test\r\n250 DSN\r\n",
+        _MAIL,
+        _OK,
+        _MAIL,
+        b"221 Bye\r\n",
+    )
+    converse(server, b"a+b@x.test", trace_only=True)
+    assert b"RCPT TO:<a+b@x.test> ORCPT=rfc822;a+2Bb@x.test\r\n" in server.heard

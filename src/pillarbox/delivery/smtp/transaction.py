@@ -334,6 +334,9 @@ class Transaction:
             return []
         parameters: list[bytes] = []
         kind, semicolon, address = recipient.dsn_original.partition(b";")
+        if not recipient.dsn_original:  # a copy that nobody asked for
+            is_utf8 = self._needs_smtputf8() and not recipient.original.isascii()
+            kind, semicolon, address = b"utf-8" if is_utf8 else b"rfc822", b";", recipient.original
         if semicolon and kind and address and (address.isascii() or self._needs_smtputf8()):
             parameters.append(b"ORCPT=%s;%s" % (kind, xtext(address)))
         words = [name for name, flag in _NOTIFY if recipient.notify & flag] if recipient.notify else []

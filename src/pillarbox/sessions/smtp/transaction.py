@@ -68,8 +68,8 @@ class Transaction:
         self.refuses_at_end = False  # not before the last chunk
         self.inspector: Inspector | None = None  # header_checks and body_checks, if there are any
         self.overshoot = 0  # recipients beyond smtpd_recipient_limit
-        self._copies = 0
-        self._decreed: tuple[bytes, ...] = ()  # the copies that the recipients were written with
+        self._copies: tuple[bytes, ...] = ()  # that header and body checks decree
+        self._decreed: tuple[tuple[bytes, ...], ...] = ((), ())  # copies that have been written
         self.fault: Exception | None = None  # what went wrong with the content, told after its end
         self.actions = Actions()
         self._policy = policy
@@ -246,10 +246,9 @@ class Transaction:
         if inspector.filter and self.submission is not None:
             self.submission.content_filter = inspector.filter
         actions.redirect = inspector.redirect or actions.redirect
-        if len(inspector.bcc) == self._copies:
+        if len(inspector.bcc) == len(self._copies):
             return
-        actions.bcc += inspector.bcc[self._copies :]
-        self._copies = len(inspector.bcc)
+        self._copies = tuple(inspector.bcc)
         inspector.refusal = self.write_recipients_anew() or inspector.refusal
 
     def write_recipients_anew(self) -> Reply | None:
@@ -257,7 +256,7 @@ class Transaction:
 
         LookupFault, ExpansionFault if the new recipients cannot be expanded.
         """
-        if self.submission is None or not self.begun or self._decreed == tuple(self.actions.bcc):
+        if self.submission is None or not self.begun or self._decreed == self._all_copies():
             return None
         try:
             self.submission.replace_recipients(self._expanded())
@@ -277,7 +276,7 @@ class Transaction:
 
     def _expanded(self) -> list[NewRecipient]:
         """Recipients as they are queued: mapped, with the copies that tables and checks ask for."""
-        self._decreed = tuple(self.actions.bcc)
+        self._decreed = self._all_copies()
         given = [
             NewRecipient(internal, internal, rcpt.notify, self._dsn_original(rcpt))
             for rcpt, internal in [(rcpt, rcpt.recipient.internal) for rcpt in self._recipients]
@@ -285,8 +284,16 @@ class Transaction:
         given += [NewRecipient(copy, copy, Notify.NEVER) for copy in self.actions.bcc]
         is_mapped = self._policy.receive.address_mappings
         return self._policy.mappings.recipients(
-            given, sender=self._sender, warn=self._warn, copies=is_mapped, mapped=is_mapped
+            given,
+            sender=self._sender,
+            warn=self._warn,
+            copies=is_mapped,
+            decreed=self._copies,
+            mapped=is_mapped,
         )
+
+    def _all_copies(self) -> tuple[tuple[bytes, ...], ...]:
+        return tuple(self.actions.bcc), self._copies
 
     def _send_options(self) -> int:
         options = SEND_SMTPUTF8 if self.mail.smtputf8 else 0
