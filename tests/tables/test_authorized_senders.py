@@ -35,7 +35,7 @@ def senders(maps: str, **settings: str) -> AuthorizedSenders:
         (STRANGER, b"any@where.test", True),
         (STRANGER, b"", True),
         (STRANGER + 1, b"one@x.test", False),
-        (0, b"any@where.test", True),
+        (0, b"any@where.test", False),
     ],
 )
 def test_senders(uid: int, sender: bytes, allowed: bool) -> None:

@@ -93,15 +93,15 @@ class DropFile:
             pass  # pickup never looks at a name with a dot; postsuper -p removes it
 
 
-def has_postdrop(paths: Paths) -> bool:
-    """Whether a real Postfix's postdrop is there for this queue: it gains its group's rights.
+def has_postdrop(paths: Paths, program: str = "postdrop") -> bool:
+    """Whether a real Postfix's postdrop, or postqueue, is there for this queue: it gains its group's rights.
 
     It reads the configuration in /etc/postfix, whatever its caller says.
     """
     if os.path.realpath(paths.config_directory) != os.path.realpath(_POSTFIX_DIRECTORY):
         return False
     try:
-        status = os.stat(f"{paths.command_directory}/postdrop")
+        status = os.stat(f"{paths.command_directory}/{program}")
     except OSError:
         return False
     return stat.S_ISREG(status.st_mode) and status.st_mode & _SETGID == _SETGID

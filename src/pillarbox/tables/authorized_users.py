@@ -14,8 +14,10 @@ STANDARDS
 
 import os
 import pwd
+from collections.abc import Collection
 
 from pillarbox.config.parameters.local_submission import LocalSubmission
+from pillarbox.config.parameters.paths import Paths
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.config.value_types import MatchList
 from pillarbox.tables.opening import open_table
@@ -26,7 +28,9 @@ from pillarbox.vocabulary.clock import Clock
 class AuthorizedUsers:
     """One list, its tables opened."""
 
-    def __init__(self, listed: MatchList, *, where: str, clock: Clock) -> None:
+    def __init__(self, listed: MatchList, *, where: str, clock: Clock, exempt: Collection[int] = ()) -> None:
+        """`exempt` are uids that are not looked up."""
+        self._exempt = frozenset(exempt)
         self._entries: list[tuple[str, LookupTable | None, bool]] = [
             (
                 pattern.text,
@@ -38,19 +42,27 @@ class AuthorizedUsers:
 
     @classmethod
     def of(cls, snapshot: Snapshot, parameter: str, *, clock: Clock) -> "AuthorizedUsers":
-        """The list of one parameter."""
+        """The list of one parameter.  Root and the queue's owner may list and flush, whatever it says."""
         listed: MatchList = getattr(snapshot.group(LocalSubmission), parameter)
-        return cls(listed, where=snapshot.place_of(parameter), clock=clock)
+        exempt = () if parameter == "authorized_submit_users" else (0, *_owner(snapshot))
+        return cls(listed, where=snapshot.place_of(parameter), clock=clock, exempt=exempt)
 
     def may(self, uid: int) -> bool:
-        """Root and the process's own user always may."""
-        if uid in (0, os.geteuid()):
+        """Whether he may."""
+        if uid in self._exempt:
             return True
         name = user_name(uid)
         for text, table, wanted in self._entries:
             if table.query(name) is not None if table is not None else text.lower() == name.lower():
                 return wanted
         return False
+
+
+def _owner(snapshot: Snapshot) -> tuple[int, ...]:
+    try:
+        return (os.stat(os.path.join(snapshot.group(Paths).queue_directory, "active")).st_uid,)
+    except OSError:
+        return ()
 
 
 def user_name(uid: int) -> str:

@@ -213,7 +213,7 @@ class _Postdrop:
         if not answer:
             raise self._failed()
         self._process.wait()
-        _conclude(answer, self._who)
+        _conclude(answer, self._who, no_permission=EX_TEMPFAIL)
 
     def abort(self) -> None:
         if self._process.stdin is not None:
@@ -278,8 +278,8 @@ def _is_for_later(answer: dict[bytes, bytes]) -> bool:
     return waits and answer.get(b"reason") == status.text.encode()
 
 
-def _conclude(answer: dict[bytes, bytes], who: str) -> None:
-    """Raise what the mail system says, unless it is that all is well."""
+def _conclude(answer: dict[bytes, bytes], who: str, *, no_permission: int = EX_NOPERM) -> None:
+    """Raise what the mail system says, unless it is that all is well.  `no_permission`: status for that."""
     try:
         status = _status(answer)
     except ValueError as error:
@@ -291,7 +291,7 @@ def _conclude(answer: dict[bytes, bytes], who: str) -> None:
     elif status & (CleanupStatus.WRITE | CleanupStatus.DEFER):
         code = EX_TEMPFAIL
     elif status & CleanupStatus.NO_PERMISSION:
-        code = EX_NOPERM
+        code = no_permission
     else:
         code = EX_UNAVAILABLE
     reason = answer.get(b"reason", b"").decode("utf-8", "replace") or status.text

@@ -103,7 +103,7 @@ def main(argv: list[str] | None = None) -> int:
 def _run(directory: str) -> None:
     snapshot = read_settings(directory)
     uid = os.getuid()
-    if not AuthorizedUsers.of(snapshot, "authorized_submit_users", clock=SystemClock()).may(uid) and uid:
+    if not AuthorizedUsers.of(snapshot, "authorized_submit_users", clock=SystemClock()).may(uid):
         raise Stop(f"User {user_name(uid)}({uid}) is not allowed to submit mail", EX_NOPERM)
     door = open_door(snapshot, f"uid={uid}", own_postdrop=False)
     senders = AuthorizedSenders.of(snapshot, clock=SystemClock())

@@ -13,7 +13,7 @@ DESCRIPTION
     A listing begins with next to nothing imported (quick_listing.py); all else is in queue_requests.py.
 
 FAULTS
-    69 the mail system is down; wrong use, as in Postfix    70 the other side speaks otherwise    77 not allowed
+    69 the mail system is down; wrong use; not allowed, as in Postfix    70 the other side speaks otherwise
 """
 
 import sys

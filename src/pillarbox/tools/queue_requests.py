@@ -1,7 +1,7 @@
 """What postqueue(1) does, with the whole configuration read: postqueue.py says what that is.
 
 FAULTS
-    69 the mail system is down; wrong use, as in Postfix    70 the other side speaks otherwise    77 not allowed
+    69 the mail system is down; wrong use; not allowed, as in Postfix    70 the other side speaks otherwise
 """
 
 import os
@@ -16,6 +16,7 @@ from pillarbox.net.system_clock import SystemClock
 from pillarbox.net.unix_client import bare_connection
 from pillarbox.queue.flush_protocol import FlushRequest, FlushStatus, ask_flush
 from pillarbox.queue.listed_message import ListedMessage
+from pillarbox.queue.maildrop import has_postdrop
 from pillarbox.queue.queue_ids import is_queue_id
 from pillarbox.queue.queue_listing import list_queue
 from pillarbox.routing.configured_routes import fast_flush_domains
@@ -23,7 +24,6 @@ from pillarbox.tables.authorized_users import AuthorizedUsers, user_name
 from pillarbox.tables.table import LookupFault
 from pillarbox.tools.command_line import parsed_options
 from pillarbox.tools.command_settings import (
-    EX_NOPERM,
     EX_SOFTWARE,
     EX_UNAVAILABLE,
     Stop,
@@ -76,6 +76,7 @@ def _run(arguments: list[str]) -> None:
 
 def show_queue(snapshot: Snapshot, *, as_json: bool) -> None:
     """List the queue on standard output."""
+    _gain_rights(snapshot, "-j" if as_json else "-p")
     _check(snapshot, "authorized_mailq_users", "view the mail queue")
     messages = _messages(snapshot)
     try:
@@ -120,6 +121,7 @@ def _mail_name(snapshot: Snapshot) -> str:
 
 def flush_queue(snapshot: Snapshot) -> None:
     """Try all deferred mail now."""
+    _gain_rights(snapshot, "-f")
     _check(snapshot, "authorized_flush_users", "flush the mail queue")
     queue_directory = snapshot.group(Paths).queue_directory
     for service, request in (("qmgr", FLUSH_ALL), ("pickup", WAKE_UP)):
@@ -133,6 +135,7 @@ def flush_queue(snapshot: Snapshot) -> None:
 
 def flush_message(snapshot: Snapshot, queue_id: str) -> None:
     """Try one message now."""
+    _gain_rights(snapshot, "-i", queue_id)
     _check(snapshot, "authorized_flush_users", "flush the mail queue")
     if not is_queue_id(queue_id):
         raise Stop(f'Cannot flush queue ID - invalid name: "{queue_id[:100]}"', EX_UNAVAILABLE)
@@ -141,6 +144,7 @@ def flush_message(snapshot: Snapshot, queue_id: str) -> None:
 
 def flush_site(snapshot: Snapshot, site: str) -> None:
     """Try mail for one site now."""
+    _gain_rights(snapshot, "-s", site)
     _check(snapshot, "authorized_flush_users", "flush the mail queue")
     name = os.fsencode(site)
     if not (is_address_literal(name) if site.startswith("[") else is_host_name(name)):
@@ -164,7 +168,16 @@ def _ask(snapshot: Snapshot, request: FlushRequest, shown: str) -> None:
         raise Stop(f'Invalid request: "{shown}"', EX_UNAVAILABLE)
 
 
+def _gain_rights(snapshot: Snapshot, *arguments: str) -> None:
+    """Become a real Postfix's setgid postqueue where the sockets are for its group, as if there is one."""
+    paths = snapshot.group(Paths)
+    if os.access(f"{paths.queue_directory}/public", os.X_OK) or not has_postdrop(paths, _PROGRAM):
+        return
+    sys.stdout.flush()
+    os.execv(f"{paths.command_directory}/{_PROGRAM}", [_PROGRAM, *arguments])  # noqa: S606 - as above
+
+
 def _check(snapshot: Snapshot, parameter: str, what: str) -> None:
     uid = os.getuid()
-    if not AuthorizedUsers.of(snapshot, parameter, clock=SystemClock()).may(uid) and uid != 0:
-        raise Stop(f"User {user_name(uid)}({uid}) is not allowed to {what}", EX_NOPERM)
+    if not AuthorizedUsers.of(snapshot, parameter, clock=SystemClock()).may(uid):
+        raise Stop(f"User {user_name(uid)}({uid}) is not allowed to {what}", EX_UNAVAILABLE)

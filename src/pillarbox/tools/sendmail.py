@@ -16,7 +16,7 @@ DESCRIPTION
     What other options mean to other sendmails is nothing to this one; they are taken and ignored.
 
 FAULTS
-    75 (try again later) for wrong use, as Postfix's; 69 unavailable, 77 not allowed, 70 protocol error
+    75 (try again later) for wrong use and for who is not allowed, as Postfix's; 69 unavailable, 70 protocol error
 """
 
 import os
@@ -51,7 +51,7 @@ from pillarbox.queue.records import (
 from pillarbox.tables.authorized_users import AuthorizedUsers, user_name
 from pillarbox.tables.table import LookupFault
 from pillarbox.tools import run_command
-from pillarbox.tools.command_settings import EX_NOPERM, EX_TEMPFAIL, Stop, read_settings, tell
+from pillarbox.tools.command_settings import EX_TEMPFAIL, Stop, read_settings, tell
 from pillarbox.tools.command_settings import fatal as end
 from pillarbox.tools.local_submission import Door, open_door
 from pillarbox.tools.sendmail_request import Mode, Request, fatal, parse_request, program_of
@@ -115,7 +115,9 @@ def _carry_out(request: Request) -> int:
         case Mode.SMTP:
             from pillarbox.tools.sendmail_smtp import serve_standard_input
 
-            return serve_standard_input(_settings(request))
+            settings = _settings(request)
+            _check_user(settings)
+            return serve_standard_input(settings)
         case Mode.SUBMIT:
             submit(request, _settings(request))
             return 0
@@ -196,9 +198,7 @@ class Caller:
 
 def submit(request: Request, snapshot: Snapshot) -> None:
     """Take the message from standard input and queue it."""
-    uid = os.getuid()
-    if not AuthorizedUsers.of(snapshot, "authorized_submit_users", clock=SystemClock()).may(uid) and uid:
-        raise Stop(f"User {user_name(uid)}({uid}) is not allowed to submit mail", EX_NOPERM)
+    _check_user(snapshot)
     caller = Caller()
     sender = _sender(request, caller)
     who = f"{sender.decode('utf-8', 'replace')}({caller.uid})"
@@ -208,9 +208,6 @@ def submit(request: Request, snapshot: Snapshot) -> None:
     recipients = [address for text in request.recipients for address in _recipients_of(text)]
     if not recipients and not request.from_header:
         raise fatal(f"{who}: Recipient addresses must be specified on the command line or via the -t option")
-    if request.report or request.verify_only:
-        print(f"Mail Delivery Status Report will be mailed to <{sender.decode('utf-8', 'replace')}>.")
-        sys.stdout.flush()
     door = open_door(snapshot, who)
     try:
         _hand_over(door, request, caller, sender, recipients, who, snapshot)
@@ -218,6 +215,16 @@ def submit(request: Request, snapshot: Snapshot) -> None:
         door.abort()
         raise
     door.commit()
+    if request.report or request.verify_only:
+        print(f"Mail Delivery Status Report will be mailed to <{sender.decode('utf-8', 'replace')}>.")
+        sys.stdout.flush()
+
+
+def _check_user(snapshot: Snapshot) -> None:
+    """Stop if he may not submit mail."""
+    uid = os.getuid()
+    if not AuthorizedUsers.of(snapshot, "authorized_submit_users", clock=SystemClock()).may(uid):
+        raise Stop(f"User {user_name(uid)}({uid}) is not allowed to submit mail", EX_TEMPFAIL)
 
 
 def _check_delimiters(request: Request, settings: QueueManager) -> None:
