@@ -110,7 +110,7 @@ class Played:
     def __init__(
         self, host: Host, envelopes: tuple[Asked, ...], remembered: tuple[Asked, ...], data: Path
     ) -> None:
-        """`envelopes` are asked about beside each other, `remembered` afterwards."""
+        """`envelopes` are asked about beside each other, but for the first, and `remembered` afterwards."""
         self.replies: list[tuple[str, str, tuple[int, bytes]]] = []
 
         def ask(asked: Asked) -> list[tuple[str, str, tuple[int, bytes]]]:
@@ -119,8 +119,10 @@ class Played:
                 client.mail(asked.sender)
                 return [(asked.sender, to, client.docmd(f"RCPT TO:<{to}>")) for to in asked.recipients]
 
+        # By itself: a probe of its alias tells Postfix of it, too, and then nobody asks about it any more.
+        self.replies += ask(envelopes[0])
         with ThreadPoolExecutor(8) as threads:  # Postfix's smtpd sleeps while it waits
-            for answers in threads.map(ask, envelopes):
+            for answers in threads.map(ask, envelopes[1:]):
                 self.replies += answers
         for asked in remembered:
             self.replies += ask(asked)
