@@ -128,9 +128,20 @@ def test_a_server_that_is_not_there(tmp_path: Path) -> None:
     assert warnings == [f"connect to none: {missing}"] * 2 + [f"problem talking to server none: {missing}"]
 
 
-@pytest.mark.parametrize("endpoint", ["", "unix:", "inet:host", "inet:host:x", "host"])
+@pytest.mark.parametrize("port", ["99999", "nosuchport"])
+def test_a_port_that_does_not_exist(port: str) -> None:
+    """No other port is asked instead, whatever the number is modulo 65536."""
+    warnings: list[str] = []
+    settings = PolicySettings(try_limit=1)
+    service = PolicyService(f"inet:127.0.0.1:{port}", settings, directory="/", clock=ManualClock())
+    assert asyncio.run(service.ask(b"x\n\n", warnings.append)) == settings.default_action
+    shown, reason = f"127.0.0.1:{port}", "Cannot assign requested address"
+    assert warnings == [f"connect to {shown}: {reason}", f"problem talking to server {shown}: {reason}"]
+
+
+@pytest.mark.parametrize("endpoint", ["", "unix:", "inet:host", "host:x", "host"])
 def test_what_is_no_endpoint(endpoint: str) -> None:
-    """It is refused at start."""
+    """It is told of at the start."""
     with pytest.raises(ValueError, match="neither"):
         PolicyService(endpoint, PolicySettings(), directory="/", clock=ManualClock())
 

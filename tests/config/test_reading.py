@@ -67,14 +67,11 @@ def test_files_of_patterns_travel_with_the_settings(tmp_path: Path) -> None:
     assert expected == found.for_service(found.master_cf.services[0]).group(Identity).mydestination.names
 
 
-def test_a_missing_file_of_patterns_is_a_fault(tmp_path: Path) -> None:
-    """The fault names the line that refers to the file."""
-    with pytest.raises(ConfigurationFault) as caught:
-        read(tmp_path, "\nmynetworks = /no/such/file\n")
-    assert (
-        f"{tmp_path}/main.cf, line 2: parameter mynetworks: cannot read /no/such/file: No such file or directory"
-        == str(caught.value)
-    )
+def test_a_missing_file_of_patterns_is_a_table_that_cannot_be_opened(tmp_path: Path) -> None:
+    """Whoever opens it hears of it; nobody else does."""
+    found = read(tmp_path, "\nmynetworks = 192.0.2.1 !/no/such/file\n")
+    networks = found.snapshot.group(Identity).mynetworks
+    assert networks.tables == ("non-existent:/no/such/file",)
 
 
 def test_braces_that_do_not_match_are_told_when_the_group_is_built(tmp_path: Path) -> None:

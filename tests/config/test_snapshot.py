@@ -89,9 +89,9 @@ FAULTS = [
     ("reject_code", "600", SmtpAccess, '"600" is above the maximum of 599'),
     (
         "mynetworks",
-        "10.0.0.1/8",
+        "! 10.0.0.1",
         Identity,
-        'non-null host address bits in "10.0.0.1/8", perhaps you should use "10.0.0.0/8" instead',
+        '"!" with nothing after it',
     ),
     (
         "smtpd_forbid_bare_newline",

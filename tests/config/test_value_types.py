@@ -147,12 +147,30 @@ def test_networks(text: str, inside: list[str], outside: list[str]) -> None:
         ("*", "bad address or network"),
         ("2001:db8::/32", "in brackets"),
         ("[2001:db8::]/129", "bad net/mask pattern"),
-        ("! 192.0.2.1", '"!" with nothing after it'),
-        ("/no/such/file", "cannot read this file"),
     ],
 )
 def test_bad_networks(text: str, message: str) -> None:
-    """What is no network is refused: a typing error must not trust strangers."""
+    """What is no network lets nobody in, and of a block nobody is told that he is not in it."""
+    networks = network_list(f"198.51.100.1 {text}")
+    assert message in "".join(networks.mistakes)
+    asked: list[str] = []
+
+    def table_has(name: str, key: str, whole: bool) -> bool:
+        asked.append(name)
+        return False
+
+    opened = msgspec.structs.replace(networks, table_has=table_has)
+    assert opened.holds(ip_address("198.51.100.1"))
+    assert not opened.holds(ip_address("192.0.2.1"), "192.0.2.1")
+    assert set(asked) == (set(networks.mistakes) if "/" in text else set())
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("! 192.0.2.1", '"!" with nothing after it'), ("/no/such/file", "cannot read this file")],
+)
+def test_bad_lists_of_networks(text: str, message: str) -> None:
+    """What is no list is refused."""
     with pytest.raises(ValueError, match=re.escape(message)):
         network_list(text)
 

@@ -8,6 +8,7 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -25,6 +26,13 @@ from fakes.outbound_world import (
     submit,
 )
 from fakes.postfix_texts import normal_line, normal_notice
+
+_AT_ITS_START: Final = re.compile(
+    r"warning: (?:error opening chain file|cannot get \S+ private key|No PEM data in|error loading private keys)|"
+    r"(?:error: open|is unavailable\. open) |cannot load Certification Authority data|"
+    r"TLS library problem: .*(?:[Nn]o such file|system lib)"
+)
+"""What a process of Postfix says of its files when it begins, which ours have said at the start."""
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,7 +121,7 @@ def play_all(world: World, host: Host, cases: Sequence[Case]) -> dict[str, Told]
         found = re.search(r" postfix/(\w+)/(?:smtp|lmtp)\[", line) or re.search(
             r" postfix/(?:bounce|error|smtp|lmtp|discard)\[\d+\]: (\w+): ", line
         )
-        if found:
+        if found and not _AT_ITS_START.search(line):
             lines[ids.get(found[1], found[1])].append(normal_line(line))
     for known in lines.values():  # those of other processes have an order of their own
         known.sort(key=lambda line: line.startswith(("bounce: ", "error: ", "discard: ")))

@@ -35,6 +35,7 @@ SECONDS: Final = {
     "test_quota_rules_peer.py": 125,
     "test_quota_status_peer.py": 9,
     "test_mistakes_peer.py": 90,
+    "test_misconfigurations_peer.py": 60,
     "test_nothing_grows.py": 85,
     "test_postmap_peer.py": 80,
     "test_table_servers_peer.py": 80,

@@ -138,6 +138,24 @@ def _levels(make: _Maker) -> None:
         make.tls(name, {"security_level": level, "wrappermode": "yes"}, server, f"[mx0.{name}.test]:465")
 
 
+def _mistakes(make: _Maker) -> None:
+    """Files that are not there: in clear text where that will do, else mail waits, and other services go on."""
+    for level in ("may", "encrypt", "verify"):
+        for name, settings in {
+            "nocert": {"cert_file": "/etc/postfix/none.pem"},
+            "nokey": {"cert_file": _RSA, "key_file": "/etc/postfix/none.pem"},
+            "nocertificate": {"cert_file": "/etc/postfix/main.cf"},
+            "nochain": {"chain_files": "/etc/postfix/none.pem"},
+            "noauthority": {"CAfile": "/etc/postfix/none.pem"},
+            "noauthorities": {"CApath": "/etc/postfix/none"},
+            "noanchor": {"trust_anchor_file": "/etc/postfix/none.pem"},
+        }.items():
+            make.tls(name + level, {"security_level": level, "servername": "hostname"} | settings)
+    make.tls("nocertpolicy", {"policy_maps": "static:encrypt", "cert_file": "/etc/postfix/none.pem"})
+    make.tls("nopolicies", {"policy_maps": "hash:/etc/postfix/none"})
+    make.tls("nosites", {"per_site": "hash:/etc/postfix/none"})
+
+
 def _names(make: _Maker) -> None:
     """With a name of its own in the handshake: what is asked for by itself differs from Postfix."""
 
@@ -271,7 +289,7 @@ def _logins(make: _Maker) -> None:
 def tls_cases(directory: Path) -> tuple[Sequence[Case], dict[str, str]]:
     """The cases, and files of /etc/postfix that they need."""
     make = _Maker(directory)
-    for part in (_levels, _names, _parameters, _logins):
+    for part in (_levels, _names, _parameters, _logins, _mistakes):
         part(make)
     files = {
         "/etc/postfix/top.crt": certificate(make.top),

@@ -88,11 +88,24 @@ MISTAKES: Final = {
         said="",
         refused_by=(),
     ),
-    "missing table": Mistake(
-        main_cf="virtual_alias_maps = hash:/etc/postfix/none",
-        said=f"main.cf, line {_LINE}, parameter virtual_alias_domains: open database /etc/postfix/none.db: No such file",
-        refused_by=("start",),
-        stricter=_EACH_ITSELF,
+    "files that are not there": Mistake(
+        main_cf="""virtual_alias_maps = hash:/etc/postfix/none
+transport_maps = hash:/etc/postfix/none
+relocated_maps = pcre:/none
+alias_maps = hash:/none
+mydestination = /etc/postfix/none
+mynetworks = 127.0.0.1/8 /etc/postfix/none
+smtp_tls_security_level = may
+smtp_tls_cert_file = /etc/postfix/none.pem""",
+        master_cf="""relay2 unix - - n - - smtp -o smtp_tls_security_level=encrypt -o smtp_tls_cert_file=/none
+pipe2 unix - n n - - pipe flags=R user=nosuchuser argv=/bin/true""",
+        said="",
+        refused_by=(),
+    ),
+    "table of a type that is not served": Mistake(
+        main_cf="virtual_mailbox_maps = mysql:/etc/postfix/none",
+        said=f"main.cf, line {_LINE}: parameter virtual_mailbox_maps: unsupported dictionary type: mysql",
+        stricter="deliberate: where Postfix has such tables, mail would wait until somebody reads the log",
     ),
     "short line": Mistake(master_cf="foo inet n - n", said='master.cf, line 1: missing "wakeup" field'),
     "type of service": Mistake(

@@ -2,10 +2,11 @@
 
 import os
 import pwd
+from pathlib import Path
 
 import pytest
 
-from pillarbox.tables.opening import open_table, open_tables, table_types
+from pillarbox.tables.opening import open_table, open_tables, table_types, unavailable_tables
 from pillarbox.tables.table import LookupFault, LookupTable
 from pillarbox.vocabulary.clock import ManualClock
 from pillarbox.vocabulary.faults import ConfigurationFault
@@ -95,3 +96,31 @@ def test_the_types() -> None:
     assert {"hash", "btree", "lmdb", "texthash", "regexp", "pcre", "cidr", "unix", "proxy"} <= set(
         table_types()
     )
+
+
+def test_who_serves_goes_on_without_a_table() -> None:
+    """What asks it waits; why it is not there is told once for each place, and `proxy:` and unions are no exception."""
+    with unavailable_tables() as lacks:
+        tables = [opened("hash:/no/such/file") for _ in range(2)]
+        united = opened("unionmap:{static:a, proxy:regexp:/no/such/file}")
+        with pytest.raises(ConfigurationFault, match="is not a table"):
+            opened("/no/such/file")
+    for table in (*tables, united):
+        with pytest.raises(LookupFault):
+            table.query("a")
+    place = "main.cf, line 7: "
+    assert lacks == {
+        "hash:/no/such/file": [f"{place}open database /no/such/file.db: No such file or directory"],
+        "regexp:/no/such/file": [f"{place}open /no/such/file: No such file or directory"],
+    }
+
+
+def test_who_serves_is_told_of_rules_that_are_skipped(tmp_path: Path) -> None:
+    """Also where whoever opens the table does not listen."""
+    rules = tmp_path / "rules"
+    rules.write_text("192.0.2.0/33 REJECT\n")
+    told: list[str] = []
+    with unavailable_tables(told.append):
+        opened(f"cidr:{rules}")
+    assert [text for text in told if "line 1: " in text and text.endswith(": skipping this rule")] == told
+    assert told

@@ -221,17 +221,21 @@ def sender_login_checks(tables: Sequence[LookupTable], *, serves_logins: bool) -
         }
 
     def owners(question: Question) -> list[str] | None:
-        sender, resolver = question.client.sender, question.resolver
-        if sender is None or sender.is_null:
+        said, resolver = question.client.sender, question.resolver
+        if said is None or said.is_null:
             return None
-        sender = resolver.destination(sender)
+        sender = resolver.destination(said)
         delimiters = resolver.routes.recipient_delimiter
 
         def is_local() -> bool:
             return resolver.classify(text_of(sender.domain)) is AddressClass.LOCAL
 
         for pattern, _, whole in virtual_patterns(sender, delimiters=delimiters, is_local=is_local):
-            value = find_first(tables, pattern, whole=whole)
+            try:
+                value = find_first(tables, pattern, whole=whole)
+            except LookupFault as fault:
+                fault.about = said.internal
+                raise
             if value is not None:
                 return value.replace(",", " ").split()
         return None

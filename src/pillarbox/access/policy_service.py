@@ -23,6 +23,7 @@ import msgspec
 
 from pillarbox.access.access_tables import AccessResults
 from pillarbox.access.question import Outcome, Question, Restriction, Subject
+from pillarbox.tables.server_address import tcp_port
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.digits import is_decimal_text
 from pillarbox.wire.policy_delegation import PolicyReply, encode_request
@@ -67,12 +68,12 @@ class PolicyService:
         kind, _, rest = endpoint.partition(":")
         if kind == "unix" and rest:
             self._path: str | None = rest if rest.startswith("/") else f"{directory}/{rest}"
-            self._host, self._port = "", 0
+            self._host, self._port = "", ""
         else:
             host, _, port = (rest if kind == "inet" else endpoint).rpartition(":")
-            if not is_decimal_text(port):
+            if not (is_decimal_text(port) or (kind == "inet" and host)):
                 raise ValueError(f'"{endpoint}" is neither inet:host:port nor unix:path')
-            self._path, self._host, self._port = None, host.strip("[]") or "localhost", int(port)
+            self._path, self._host, self._port = None, host.strip("[]") or "localhost", port
 
     async def ask(self, request: bytes, warn: Callable[[str], None]) -> str:
         """The action; the default action if there is none to be had."""
@@ -157,7 +158,7 @@ class PolicyService:
         if self._path is not None:
             reader, writer = await asyncio.open_unix_connection(self._path)
         else:
-            reader, writer = await asyncio.open_connection(self._host, self._port)
+            reader, writer = await asyncio.open_connection(self._host, tcp_port(self._port))
         now = self._clock.monotonic()
         return _Line(reader, writer, now, now)
 

@@ -11,7 +11,7 @@ DESCRIPTION
     parameter of that name holds.
 
 FAULTS
-    ConfigurationFault  at start: an unknown or unserved restriction
+    ConfigurationFault  at start: an unknown or unserved restriction; not under `unavailable_tables()`
     LookupFault         a table cannot answer: the caller replies 451 4.3.0
     A table's result that makes no sense is a warning, and 451 4.3.5 for the client.
 
@@ -39,7 +39,7 @@ from pillarbox.access.policy_service import PolicyService, PolicySettings, check
 from pillarbox.access.question import PERMIT, Outcome, Question, Restriction, Subject
 from pillarbox.access.rbl_replies import RblReplies
 from pillarbox.config.value_types import items, time_span
-from pillarbox.tables.opening import open_table
+from pillarbox.tables.opening import do_without, open_table
 from pillarbox.tables.table import LookupFault, LookupTable
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.faults import ConfigurationFault
@@ -125,7 +125,11 @@ class Compiler:
         self._services: dict[str, PolicyService] = {}
 
     def compile(self, words: Sequence[str], *, subject: Subject, where: str) -> RestrictionList:
-        """A restriction list from its words.  ConfigurationFault for one that is not served."""
+        """A restriction list from its words.
+
+        What cannot be carried out is a ConfigurationFault, or, under `unavailable_tables()`, refuses with 451
+        whoever gets as far.
+        """
         return RestrictionList(subject, tuple(self._all(list(words), subject, where, frozenset())))
 
     def _of_result(self, text: str) -> list[Restriction]:
@@ -146,7 +150,13 @@ class Compiler:
     ) -> list[Restriction]:
         compiled: list[Restriction] = []
         while words:
-            compiled += self._one(words, subject, where, inside)
+            word = words[0]
+            try:
+                compiled += self._one(words, subject, where, inside)
+            except ConfigurationFault as fault:
+                do_without(word, fault)
+                compiled.append(_missed(fault, word))
+                break
         return compiled
 
     def _one(
@@ -167,8 +177,10 @@ class Compiler:
                 raise ConfigurationFault(where, f'restriction class "{word}" contains itself')
             return self._all(list(items(self._class_text(word))), subject, where, inside | {word})
         if name in _WITH_ARGUMENT:
+            if not words and name in block_lists.BY_NAME:
+                return [_useless(f"restriction {word} requires domain name argument")]
             if not words:
-                raise ConfigurationFault(where, f'restriction "{word}" needs something behind it')
+                raise ConfigurationFault(where, f"restriction {word}: {_NEEDS.get(name, _NEEDS_TABLE)}")
             made = self._with_argument(name, words.pop(0), where)
             return [self._permits.told(word, made) if name.startswith("permit_") else made]
         if ":" in word and subject in _TABLE_ALONE:
@@ -176,10 +188,12 @@ class Compiler:
         raise UnknownRestriction(
             where,
             f'restriction "{word}" is not served',
-            mend="remove it; it cannot be skipped, since that could let mail in",
+            mend="remove it; it is not skipped, since that could let mail in",
         )
 
     def _with_argument(self, name: str, argument: str, where: str) -> Restriction:
+        if name not in _NEEDS and name not in block_lists.BY_NAME and ":" not in argument:
+            raise ConfigurationFault(where, f'restriction {name}: bad argument "{argument}": {_NEEDS_TABLE}')
         if name in _ACCESS:
             return self._table(argument, _ACCESS[name], where)
         if name in server_tables.BY_NAME:
@@ -268,6 +282,16 @@ def _missed(fault: ConfigurationFault, word: str) -> Restriction:
 
     def check(question: Question, subject: Subject) -> Outcome:
         raise BadResult(text)
+
+    return check
+
+
+def _useless(warning: str) -> Restriction:
+    """A restriction that does nothing but warn."""
+
+    def check(question: Question, subject: Subject) -> Outcome:
+        question.tell_warning(warning)
+        return None
 
     return check
 
@@ -361,6 +385,13 @@ _WITH_ARGUMENT: Final = frozenset(
         "sleep",
     )
 )
+
+_NEEDS_TABLE: Final = "need maptype:mapname"
+_NEEDS: Final = {
+    "check_policy_service": "need service transport:endpoint",
+    "sleep": "must be followed by number",
+}
+"""What is to stand behind the words that want no table and no block list."""
 
 _PLAIN: Final[dict[str, Restriction]] = {
     "permit": client_checks.permit,

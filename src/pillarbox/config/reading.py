@@ -9,8 +9,9 @@ DESCRIPTION
     lists, and `myorigin = /etc/mailname`, which Debian's main.cf has.
 
 FAULTS
-    ConfigurationFault  a file that exists cannot be read or has bad syntax; text that is not UTF-8; a
-                        `/file/name` item that cannot be read.
+    ConfigurationFault  a file that exists cannot be read or has bad syntax; text that is not UTF-8
+
+    A `/file/name` item that cannot be read is a table that cannot be opened, whose questions are faults.
 """
 
 import os
@@ -27,11 +28,15 @@ from pillarbox.config.parameter import declarations
 from pillarbox.config.postfix_parameters import GROUPS
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.config.value import Value
-from pillarbox.config.value_types import MatchList, NetworkList, pattern_file_names
+from pillarbox.config.value_types import NO_FILE, MatchList, NetworkList, pattern_file_names
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 SET_BY_READING: Final = frozenset({"config_directory", "process_name", "service_name"})
 """Parameters that have values here whether an admin set them or not."""
+
+
+class UnreadableFile(ConfigurationFault):
+    """A file that a value names cannot be read."""
 
 
 class Configuration(msgspec.Struct, frozen=True):
@@ -109,7 +114,10 @@ def _read_patterns(text: str, files: dict[str, tuple[str, ...]], *, where: str) 
         return  # Snapshot.group() tells of it, with the parameter's own words.
     for name in names:
         if name not in files:
-            files[name] = tuple(_pattern_lines(name, where=where))
+            try:
+                files[name] = tuple(_pattern_lines(name, where=where))
+            except UnreadableFile:
+                files[name] = (f"{NO_FILE}:{name}",)
             for line in files[name]:
                 _read_patterns(line, files, where=name)
 
@@ -120,7 +128,7 @@ def _pattern_lines(path: str, *, where: str) -> Iterable[str]:
         with open(path, encoding="utf-8") as file:
             lines = [line.strip(BLANKS) for line in file]
     except OSError as error:
-        raise ConfigurationFault(where, f"cannot read {path}: {error.strerror}") from error
+        raise UnreadableFile(where, f"cannot read {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise ConfigurationFault(path, "not UTF-8 text", mend="save the file as UTF-8") from error
     return (line for line in lines if line and not line.startswith("#"))

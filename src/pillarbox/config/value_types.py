@@ -46,7 +46,7 @@ UNITS: Final[dict[str, int]] = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604
 
 _TIME: Final = re.compile(r"\+?([0-9]{1,10})([smhdw]?)")
 _OCTAL: Final = re.compile(r"[0-7]{1,6}")
-_TABLE: Final = re.compile(r"[a-z][a-z0-9_]*:.*", re.DOTALL)
+_TABLE: Final = re.compile(r"[a-z][a-z0-9_-]*:.*", re.DOTALL)
 _HOST: Final = re.compile(r"(?!(?:\d+\.){2,}[^.]*\Z)(?=.*[^\d.])\.?[\w-]+(?:\.[\w-]+)*")
 """A host name or `.domain`; not `192.0.2.x`, which is meant for a network."""
 
@@ -195,14 +195,25 @@ class NetworkName(msgspec.Struct, frozen=True):
     negated: bool = False
 
 
+class NetworkMistake(msgspec.Struct, frozen=True):
+    """An item that cannot be read.
+
+    Of a block, nobody knows who is meant: a question that comes as far is a fault.  Anything else fits nobody.
+    """
+
+    reason: str
+    is_block: bool
+
+
 class NetworkList(msgspec.Struct, frozen=True):
     """Address blocks, host names and tables, in order; the first that matches decides.
 
     A list with tables can be asked when these are open (tables/networks.py): `table_has` says whether a table has
-    a key; that the key is a whole name or address, and no parent domain, is told it.
+    a key; that the key is a whole name or address, and no parent domain, is told it.  It is asked of mistakes, too,
+    by their reason.
     """
 
-    entries: tuple[Network | NetworkTable | NetworkName, ...] = ()
+    entries: tuple[Network | NetworkTable | NetworkName | NetworkMistake, ...] = ()
     table_has: Callable[[str, str, bool], bool] | None = None
     subdomains: bool = False
     """Whether example.org stands for the hosts below it, too (parent_domain_matches_subdomains)."""
@@ -228,6 +239,10 @@ class NetworkList(msgspec.Struct, frozen=True):
             address = mapped
         name, version, number = name.lower(), address.version, int(address)
         for entry in self.entries:
+            if isinstance(entry, NetworkMistake):
+                if entry.is_block:
+                    self._in_table(entry.reason, name, str(address))
+                continue
             if isinstance(entry, NetworkTable):
                 found = self._in_table(entry.text, name, str(address))
             elif isinstance(entry, NetworkName):
@@ -260,7 +275,14 @@ class NetworkList(msgspec.Struct, frozen=True):
         """The `type:table` items, in order."""
         return tuple(entry.text for entry in self.entries if isinstance(entry, NetworkTable))
 
+    @property
+    def mistakes(self) -> tuple[str, ...]:
+        """What is wrong with items that cannot be read."""
+        return tuple(entry.reason for entry in self.entries if isinstance(entry, NetworkMistake))
 
+
+NO_FILE: Final = "non-existent"
+"""The type of table that stands for a `/file/name` that cannot be read: Postfix's own name for it."""
 PatternFiles = Mapping[str, tuple[str, ...]]
 """Lines of the `/file/name` items of match lists, by path; read before the settings are handed out."""
 
@@ -271,15 +293,22 @@ def match_list(text: str, *, files: PatternFiles | None = None) -> MatchList:
 
 
 def network_list(text: str, *, files: PatternFiles | None = None) -> NetworkList:
-    """The networks of a value such as that of mynetworks."""
-    entries: list[Network | NetworkTable | NetworkName] = []
+    """The networks of a value such as that of mynetworks.
+
+    As in Postfix an address that cannot be one is nobody's, and a block that cannot be one is a mistake.
+    """
+    entries: list[Network | NetworkTable | NetworkName | NetworkMistake] = []
     for pattern in _patterns(text, files=files or {}, negated=False):
         if pattern.is_table:
             entries.append(NetworkTable(pattern.text, pattern.negated))
         elif _HOST.fullmatch(pattern.text) is not None:
             entries.append(NetworkName(_folded(pattern.text), pattern.negated))
         else:
-            entries.append(_network(pattern))
+            try:
+                entries.append(_network(pattern))
+            except ValueError as error:
+                is_block = "/" in pattern.text or (pattern.text[0] != "[" and ":" in pattern.text)
+                entries.append(NetworkMistake(str(error), is_block))
     return NetworkList(tuple(entries))
 
 

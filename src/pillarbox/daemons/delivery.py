@@ -43,6 +43,7 @@ from pillarbox.daemons.startup import (
     freeze_memory,
     open_log,
     refuse,
+    tell_unavailable,
 )
 from pillarbox.delivery.job_intake import take_jobs
 from pillarbox.delivery.local.agent_loop import serve_local_jobs
@@ -69,6 +70,7 @@ from pillarbox.net.rights import become
 from pillarbox.net.startup import AgentService, Ready, Startup, User, cleanup_of
 from pillarbox.observability.events import Broke, EventSink, Warned
 from pillarbox.observability.mistakes import mistakes
+from pillarbox.tables.opening import unavailable_tables
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 _Order = OpenAgent | OpenLocalDelivery
@@ -219,12 +221,13 @@ class DeliveryRole:
         serve_local_jobs(sock, lifeline=self._lifeline, settings=settings, spool=spool)
 
     def _live_as_local_delivery(self, sock: socket.socket, role: int) -> None:
-        opened = open_local_delivery(
-            self._snapshot,
-            [service for service in self._startup.services if service.program != "virtual"],
-            cleanup=Snapshot.decode(self._startup.snapshots[cleanup_of("virtual")]),
-            rewrite=Snapshot.decode(self._startup.snapshots["rewrite"]),
-        )
+        with unavailable_tables() as lacks:
+            opened = open_local_delivery(
+                self._snapshot,
+                [service for service in self._startup.services if service.program != "virtual"],
+                cleanup=Snapshot.decode(self._startup.snapshots[cleanup_of("virtual")]),
+                rewrite=Snapshot.decode(self._startup.snapshots["rewrite"]),
+            )
         user = None
         if not self._rootless:
             entry = pwd.getpwnam(self._snapshot.group(Paths).mail_owner)
@@ -233,6 +236,7 @@ class DeliveryRole:
         last_seconds.begin_with_parents_end(role)
         startup = msgspec.structs.replace(self._startup, program="local")
         log = open_log(startup)
+        tell_unavailable(lacks, log)
         serve_local_delivery(opened, sock, lifeline=self._lifeline, tell=log)
         log.flush()
 

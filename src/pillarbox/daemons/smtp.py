@@ -62,7 +62,13 @@ class SmtpRole:
             self._tasks = tasks
             self._cache = SessionCache(discard=_say_goodbye, tasks=tasks)
             accepting = tasks.create_task(self._accept())
-            control.ready()
+            control.ready(
+                {
+                    f"TLS of {service.name}": service.policies.fault
+                    for service in self._services.values()
+                    if service.policies.fault
+                }
+            )
             order = await control.order()
             accepting.cancel()
             self._cache.close()

@@ -13,6 +13,7 @@ from pillarbox.config.snapshot import Snapshot
 from pillarbox.net.client_certificates import ask_for_certificates, known_digest, load_reader
 from pillarbox.net.tls_contexts import bare_context, smtp_server_context
 from pillarbox.net.tls_options import apply_options, cipher_lists, take_dh_parameters
+from pillarbox.net.tls_versions import version_range
 from pillarbox.sessions.smtp.policy import SmtpPolicy
 from pillarbox.sessions.smtp.server_names import ServerNames
 from pillarbox.tables.opening import open_tables
@@ -48,9 +49,15 @@ def server_context(
         return None
     parameter = "smtpd_tls_chain_files" if tls.smtpd_tls_chain_files else "smtpd_tls_cert_file"
     is_must = policy.needs_tls
+    versions = "smtpd_tls_mandatory_protocols" if is_must else "smtpd_tls_protocols"
+    protocols = getattr(tls, versions)
+    try:
+        version_range(protocols)
+    except ConfigurationFault as fault:
+        raise ConfigurationFault(snapshot.place_of(versions), fault.what, mend=fault.mend) from fault
     context = smtp_server_context(
         chains,
-        protocols=tls.smtpd_tls_mandatory_protocols if is_must else tls.smtpd_tls_protocols,
+        protocols=protocols,
         ciphers=_ciphers(tls, is_must=is_must),
         prefers_own_order=tls.tls_preempt_cipherlist,
         where=snapshot.place_of(parameter),

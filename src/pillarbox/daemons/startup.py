@@ -15,6 +15,7 @@ DESCRIPTION
 
 FAULTS
     ConfigurationFault at `open` ends the role with exit status 78 (EX_CONFIG) and one line on the log.
+    A table that cannot be opened does not: the log says so, what asks it waits, and the rest of the mail goes on.
 """
 
 import asyncio
@@ -27,6 +28,7 @@ import socket
 import struct
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from itertools import chain
 from typing import Final, NoReturn
 
 import msgspec
@@ -44,6 +46,7 @@ from pillarbox.observability.events import Broke, EventSink, Refused, Warned
 from pillarbox.observability.log_file import LogFile
 from pillarbox.observability.loop_mistakes import tell_loop_mistakes
 from pillarbox.observability.mistakes import mistakes
+from pillarbox.tables.opening import unavailable_tables
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 EX_CONFIG: Final = 78
@@ -175,16 +178,26 @@ def refuse(startup: Startup, tell: EventSink, reason: str) -> NoReturn:
     sys.exit(EX_CONFIG)
 
 
+def tell_unavailable(lacks: Mapping[str, Sequence[str]], tell: EventSink) -> None:
+    """Of what could not be opened: why, and what comes of it."""
+    for reason in chain.from_iterable(lacks.values()):
+        tell(Warned(f"{reason}: serving all the same; mail that depends on it will be deferred"))
+
+
 class Control:
     """The role's end of the control channel, on the loop."""
 
-    def __init__(self, channel: "Channel[FromSupervisor]", log: LogFile) -> None:
+    def __init__(
+        self, channel: "Channel[FromSupervisor]", log: LogFile, *, lacks: Mapping[str, str] | None = None
+    ) -> None:
+        """`lacks` are the tables that could not be opened, and why."""
         self._channel = channel
         self._log = log
+        self._lacks = lacks or {}
 
     def ready(self, lacks: Mapping[str, str] | None = None) -> None:
         """Tell the supervisor that the role serves, and what its services lack."""
-        self._say(Ready(os.getpid(), dict(lacks or {})))
+        self._say(Ready(os.getpid(), {**self._lacks, **(lacks or {})}))
 
     def draining(self) -> None:
         """Answer Drain: no connection is taken any more."""
@@ -277,28 +290,32 @@ def run_role(open_role: Open, startup: Startup) -> None:
     zygote = os.getppid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C is the supervisor's business
     tell = open_log(startup)
+    told: list[EventSink] = [tell]
     try:
-        serve = open_role(startup)
+        with unavailable_tables(lambda text: told[-1](Warned(text))) as lacks:
+            serve = open_role(startup)
     except ConfigurationFault as fault:
         refuse(startup, tell, str(fault))
+    tell_unavailable(lacks, tell)
     drop_rights(startup.user)
     last_seconds.begin_with_parents_end(zygote)
     freeze_memory()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(startup, serve))
+        runner.run(_serve(startup, serve, told, {name: reasons[0] for name, reasons in lacks.items()}))
         os._exit(0)  # nobody waits for threads: one may be asking a name server that does not answer
 
 
-async def _serve(startup: Startup, serve: Serve) -> None:
+async def _serve(startup: Startup, serve: Serve, told: list[EventSink], lacks: Mapping[str, str]) -> None:
     loop = asyncio.get_running_loop()
     log = open_log(startup, schedule=loop.call_soon)
+    told.append(log)
     tell_loop_mistakes(loop, log)
     channel: Channel[FromSupervisor] = Channel(socket.socket(fileno=startup.control), FromSupervisor)
     stopped = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stopped.set)
     try:
         async with asyncio.TaskGroup() as tasks:
-            serving = tasks.create_task(_as_task(serve(Control(channel, log), log)))
+            serving = tasks.create_task(_as_task(serve(Control(channel, log, lacks=lacks), log)))
             waiting = tasks.create_task(stopped.wait())
             await asyncio.wait((serving, waiting), return_when=asyncio.FIRST_COMPLETED)
             serving.cancel()

@@ -6,8 +6,8 @@ DESCRIPTION
     parent_domain_matches_subdomains names the parameter, else as `.domain`.
 
 FAULTS
-    ConfigurationFault  a table that cannot be opened
-    LookupFault         of a list that is asked: a table cannot answer
+    ConfigurationFault  a table that cannot be opened, an item that cannot be read; not under `unavailable_tables()`
+    LookupFault         of a list that is asked: a table cannot answer, or there is such an item
 
 STANDARDS
     postconf(5), mynetworks
@@ -21,9 +21,10 @@ from pillarbox.config.parameter import declarations
 from pillarbox.config.parameters.local_recipients import LocalRecipients
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.config.value_types import NetworkList
-from pillarbox.tables.opening import open_table
+from pillarbox.tables.opening import do_without, open_table
 from pillarbox.tables.table import LookupFault
 from pillarbox.vocabulary.clock import Clock
+from pillarbox.vocabulary.faults import ConfigurationFault
 
 GroupType = TypeVar("GroupType")
 
@@ -48,9 +49,13 @@ def _opened(
 ) -> NetworkList:
     where = snapshot.place_of(parameter)
     tables = {name: open_table(name, where=where, clock=clock) for name in listed.tables}
+    for mistake in listed.mistakes:
+        do_without(mistake, ConfigurationFault(where, mistake))
 
     def has(name: str, key: str, whole: bool) -> bool:
-        table = tables[name]
+        table = tables.get(name)
+        if table is None:
+            raise LookupFault(parameter, name)
         try:
             return (whole or table.partial_keys) and table.query(key) is not None
         except LookupFault as fault:

@@ -11,7 +11,8 @@ DESCRIPTION
     such table begin sooner, and not when the table is first asked.
 
 FAULTS
-    ConfigurationFault  at the parameter's place: no such type, bad syntax, a file that cannot be opened
+    ConfigurationFault  at the parameter's place: no such type, bad syntax, a file that cannot be opened; under
+                        `unavailable_tables()` only for what is no `type:name` at all
 
 STANDARDS
     DATABASE_README; postconf(1) -m
@@ -25,8 +26,10 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final
 
+import msgspec
+
 from pillarbox.config.unserved_tables import UNSERVED_TABLES
-from pillarbox.config.value_types import without_braces
+from pillarbox.config.value_types import NO_FILE, without_braces
 from pillarbox.tables.table import LookupTable, Opening, Warn, ignore_warning
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.faults import ConfigurationFault
@@ -39,6 +42,17 @@ _OF_OCTETS: Final = frozenset(
         *("local_delivery_status_filter", "pipe_delivery_status_filter", "virtual_delivery_status_filter"),
     )
 )
+
+
+class NoTable(ConfigurationFault):
+    """What is to name a table is no `type:name`."""
+
+
+class _Serving(msgspec.Struct, frozen=True):
+    """How tables are opened by who goes on without some of them."""
+
+    faults: dict[str, list[str]]
+    warn: Warn
 
 
 def is_asked_in_utf8(parameter: str) -> bool:
@@ -96,17 +110,21 @@ def open_default_table(name: str, opening: Opening) -> LookupTable:
     Without a file for it the system runs all the same, as Postfix does.  If its source is there and only the
     database is not (`newaliases` has not been run), questions are faults; if neither is, it is empty.
     """
+    token = _serving.set(None)
     try:
         return open_with(name, opening)
     except ConfigurationFault as fault:
-        kind, _colon, path = name.removeprefix("proxy:").partition(":")
-        if kind not in _INDEXED or not isinstance(fault.__cause__, OSError):
-            raise
-        from pillarbox.tables.constant_tables import EmptyTable, UnavailableTable
+        found = fault
+    finally:
+        _serving.reset(token)
+    kind, _colon, path = name.removeprefix("proxy:").partition(":")
+    if kind not in _INDEXED or not isinstance(found.__cause__, OSError):
+        return do_without(name, found)
+    from pillarbox.tables.constant_tables import EmptyTable, UnavailableTable
 
-        opening.warn(fault.what)
-        missing = fault.__cause__.errno == errno.ENOENT and not os.path.lexists(path)
-        return EmptyTable(name) if missing else UnavailableTable(name, fault.what)
+    opening.warn(found.what)
+    missing = found.__cause__.errno == errno.ENOENT and not os.path.lexists(path)
+    return EmptyTable(name) if missing else UnavailableTable(name, found.what)
 
 
 @contextmanager
@@ -119,27 +137,68 @@ def shared_openings() -> Iterator[None]:
         _shared.reset(token)
 
 
+@contextmanager
+def unavailable_tables(warn: Warn = ignore_warning) -> Iterator[dict[str, list[str]]]:
+    """While it lasts, what cannot be opened is an `UnavailableTable`.
+
+    The result tells of each by its name why, once for each place that names it.  `warn` is told, then and later,
+    what whoever opens a table does not want to hear himself.
+    """
+    serving = _Serving({}, warn)
+    token = _serving.set(serving)
+    try:
+        yield serving.faults
+    finally:
+        _serving.reset(token)
+
+
 def open_with(name: str, opening: Opening) -> LookupTable:
     """As `open_table()`, for a caller that says more of how."""
+    serving = _serving.get()
+    if serving is not None and opening.warn is ignore_warning:
+        opening = msgspec.structs.replace(opening, warn=serving.warn)
     shared = _shared.get()
     if shared is None:
-        return _open(name, opening)
+        return _open_or_replace(name, opening)
     table = shared.get((name, opening))
     if table is None:
-        table = shared[name, opening] = _open(name, opening)
+        table = shared[name, opening] = _open_or_replace(name, opening)
     return table
+
+
+def _open_or_replace(name: str, opening: Opening) -> LookupTable:
+    try:
+        return _open(name, opening)
+    except ConfigurationFault as fault:
+        return do_without(name, fault)
+
+
+def do_without(name: str, fault: ConfigurationFault) -> LookupTable:
+    """What is asked instead of something that a setting names and that cannot be used.
+
+    It raises the fault but under `unavailable_tables()`, which tells of it by the name.
+    """
+    serving = _serving.get()
+    if serving is None or isinstance(fault, NoTable):
+        raise fault
+    from pillarbox.tables.constant_tables import UnavailableTable
+
+    reasons = serving.faults.setdefault(name, [])
+    if str(fault) not in reasons:
+        reasons.append(str(fault))
+    return UnavailableTable(name, fault.what)
 
 
 def _open(name: str, opening: Opening) -> LookupTable:
     kind, colon, rest = name.partition(":")
     if colon and not (kind and rest):
-        raise ConfigurationFault(
-            opening.where, f'open dictionary: expecting "type:name" form instead of "{name}"'
-        )
+        raise NoTable(opening.where, f'open dictionary: expecting "type:name" form instead of "{name}"')
     if not colon:
-        raise ConfigurationFault(
+        raise NoTable(
             opening.where, f'"{name}" is not a table', mend="write type:name, as in texthash:/etc/x"
         )
+    if kind == NO_FILE:
+        raise ConfigurationFault(opening.where, f"open file {rest}: {_why_unreadable(rest)}")
     if kind == "proxy":
         return open_with(rest, opening)
     if kind in _COMPOSED:
@@ -205,6 +264,14 @@ def _cannot_open(what: str, kind: str, path: str, error: OSError, opening: Openi
     )
 
 
+def _why_unreadable(path: str) -> str:
+    try:
+        open(path).close()
+    except OSError as error:
+        return str(error.strerror)
+    return "it could not be read at the start"
+
+
 def _open_composed(kind: str, text: str, opening: Opening) -> LookupTable:
     from pillarbox.tables.composed_tables import PipedTables, UnitedTables
     from pillarbox.tables.constant_tables import braced_items
@@ -221,6 +288,7 @@ def _open_composed(kind: str, text: str, opening: Opening) -> LookupTable:
 
 
 _shared: Final[ContextVar[dict[tuple[str, Opening], LookupTable] | None]] = ContextVar("shared", default=None)
+_serving: Final[ContextVar[_Serving | None]] = ContextVar("serving", default=None)
 _RULE_FILES: Final = frozenset(("cidr", "pcre", "regexp"))
 _COMPOSED: Final = ("pipemap", "unionmap")
 _INDEXED: Final = ("btree", "hash", "lmdb")

@@ -1,19 +1,39 @@
-"""Where the server of a table is, as its name says: `host:port`, `port`, `inet:host:port`, `unix:path`.
+"""Where a server is, as a setting says: `host:port`, `port`, `inet:host:port`, `unix:path`.
 
 FAULTS
     ConfigurationFault  in Postfix's words
+    OSError             EADDRNOTAVAIL: a port that does not exist
 
 STANDARDS
     tcp_table(5), socketmap_table(5)
 """
 
+import errno
+import os
 import socket
+from typing import Final
 
+from pillarbox.vocabulary.digits import is_decimal_text
 from pillarbox.vocabulary.faults import ConfigurationFault
 
+_LAST_PORT: Final = 65535
 
-def endpoint(server: str, *, where: str) -> tuple[str, str]:
-    """Host and port of `host:port`, or of a port of this host.  ConfigurationFault."""
+
+def tcp_port(name: str) -> int:
+    """The number of a port, given by name or number.  OSError where there is none, or it is above 65535."""
+    if is_decimal_text(name) and int(name) <= _LAST_PORT:
+        return int(name)
+    try:
+        return socket.getservbyname(name, "tcp")
+    except OSError:
+        raise OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL)) from None
+
+
+def endpoint(server: str, *, where: str, known: bool = True) -> tuple[str, str]:
+    """Host and port of `host:port`, or of a port of this host.  ConfigurationFault.
+
+    Not `known`: that the port exists need not be known before it is used.
+    """
     host, _colon, port = server.rpartition(":")
     if host[:1] == "[" and host[-1:] == "]":
         host = host[1:-1]
@@ -23,7 +43,7 @@ def endpoint(server: str, *, where: str) -> tuple[str, str]:
         )
     if port[0].isdigit() and not port.isdecimal():
         raise ConfigurationFault(where, f"{port}: garbage after numerical service")
-    if not port.isdecimal():
+    if known and not port.isdecimal():
         try:
             socket.getservbyname(port, "tcp")
         except OSError as error:

@@ -15,6 +15,7 @@ from pillarbox.config.parameters.dane import Dane
 from pillarbox.config.parameters.lmtp_client import LmtpDelivery
 from pillarbox.config.parameters.queue_manager import QueueManager
 from pillarbox.config.parameters.require_tls import RequireTls
+from pillarbox.config.parameters.smtp_client_tls import SmtpClientTls
 from pillarbox.config.parameters.smtp_server_tls import SmtpServerTls
 from pillarbox.config.parameters.tls_library import TlsLibrary
 from pillarbox.config.parameters.tls_reports import TlsReports
@@ -71,9 +72,9 @@ def open_service(
     queue = snapshot.group(QueueManager)
     _check_sasl_options(settings)
     destinations = _destinations(settings)
-    policies, rules = _tls_policies(settings)
-    resolvers = open_resolvers(settings, resolver, proving=proving, search=search)
     warnings: list[str] = []
+    policies, rules = _tls_policies(settings, warnings)
+    resolvers = open_resolvers(settings, resolver, proving=proving, search=search)
     if settings.tls.smtp_tls_per_site and settings.tls.smtp_tls_policy_maps:
         warnings.append(f"{prefix}_tls_per_site ignored when {prefix}_tls_policy_maps is not empty.")
     assumed = lmtp and snapshot.group(LmtpDelivery).lmtp_assume_final
@@ -179,8 +180,8 @@ def _check_sasl_options(settings: ServiceSettings) -> None:
             raise ConfigurationFault(settings.where(parameter), f"unknown option {min(unknown)}")
 
 
-def _tls_policies(settings: ServiceSettings) -> tuple[TlsPolicies, DaneRules]:
-    """What TLS is wanted of whom; files that only root may read are read now."""
+def _tls_policies(settings: ServiceSettings, warnings: list[str]) -> tuple[TlsPolicies, DaneRules]:
+    """What TLS is wanted of whom.  Files that only root may read are read now; what cannot be is warned of."""
     snapshot, tls, where = settings.snapshot, settings.tls, settings.where
     try:
         policies = TlsPolicies(
@@ -194,14 +195,24 @@ def _tls_policies(settings: ServiceSettings) -> tuple[TlsPolicies, DaneRules]:
         default = policies.default
         if default.level != "none" or tls.smtp_tls_policy_maps or tls.smtp_tls_per_site:
             importlib.import_module(_CERTIFICATES)  # now, while the role may still read what it likes
-        if default.level != "none":
-            policies.context(policies.at_level(default, "encrypt") if default.is_by_dns else default)
-        if tls.smtp_tls_trust_anchor_file:
-            policies.anchors(policies.at_level(default, "verify"))
+            policies.load()
+            if policies.fault:
+                warnings.append(f"{where('smtp_tls_cert_file')}: {policies.fault}: disabling TLS support")
+            warnings += policies.warnings.values()
+        _read_anchors(policies, tls, warnings)
         rules = dane_rules(snapshot.group(Dane), settings.client, tls, settings.exchange, lmtp=settings.lmtp)
     except ConfigurationFault as fault:
         raise ConfigurationFault(where("smtp_tls_security_level"), f"{fault.where}: {fault.what}") from fault
     return policies, rules
+
+
+def _read_anchors(policies: TlsPolicies, tls: SmtpClientTls, warnings: list[str]) -> None:
+    """Those of main.cf; without them mail that wants them waits."""
+    if tls.smtp_tls_trust_anchor_file:
+        try:
+            policies.anchors(policies.at_level(policies.default, "verify"))
+        except ConfigurationFault as fault:
+            warnings.append(fault.what)
 
 
 def _reporter(

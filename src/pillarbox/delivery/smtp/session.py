@@ -235,6 +235,9 @@ class Session:
             if policy.is_required:
                 raise SiteFault("4.7.4", f"TLS is required, but was not offered by host {self.target.label}")
             return
+        if policies.fault and not policy.is_required and not self.requirement.is_tls:
+            return
+        self._check_availability(policies)
         self.conversation.engine.command(Exchange.STARTTLS, b"STARTTLS")
         reply = await self.ask(tls.smtp_starttls_timeout, "receiving the STARTTLS response")
         if reply.kind != 2:
@@ -251,6 +254,11 @@ class Session:
             return
         await self.handshake(policies)
         await self.hello()
+
+    @staticmethod
+    def _check_availability(policies: TlsPolicies) -> None:
+        if policies.fault:
+            raise SiteFault("4.7.5", "TLS is required, but our TLS engine is unavailable")
 
     def check_requirement(self) -> None:
         """REQUIRETLS (RFC 8689 §4.2.1), now that the server is known.  SiteFault."""
@@ -282,6 +290,7 @@ class Session:
     async def handshake(self, policies: TlsPolicies) -> None:
         """TLS on the connection, and a certificate that will do.  SiteFault."""
         wire, policy = self.conversation.wire, self._policy
+        self._check_availability(policies)
         if not isinstance(wire, Connection):
             raise SiteFault("4.7.5", "Cannot start TLS: handshake failure")
         self.conversation.engine.started_tls()

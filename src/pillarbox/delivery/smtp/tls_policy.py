@@ -15,8 +15,11 @@ DESCRIPTION
         verify       a trusted certificate that names the server (smtp_tls_verify_cert_match)
         secure       a trusted certificate that names the destination (smtp_tls_secure_cert_match)
 
+    Without certificates or authorities that main.cf names there is no TLS at all (`load()`), as in Postfix: mail
+    goes in clear text where that will do, else it waits.
+
 FAULTS
-    ConfigurationFault  at open: a level or version that does not exist, a file that cannot be loaded
+    ConfigurationFault  at open: a level or version that does not exist
     BadPolicy           a policy table's answer that cannot be read: mail waits
 
 STANDARDS
@@ -78,9 +81,23 @@ class TlsPolicies:
         self._anchors: dict[tuple[str, ...], Anchors] = {}
         self._grades = grades
         self._contexts: dict[tuple[object, ...], ssl.SSLContext] = {}
+        self.warnings: dict[str, str] = {}
+        """Of files that there is TLS without."""
+        self.fault = ""
+        """Why there is no TLS at all."""
         self.default = self._complete(TlsPolicy(_default_level(settings)))
         for parameter in ("smtp_tls_protocols", "smtp_tls_mandatory_protocols"):
             version_range(getattr(settings, parameter))
+
+    def load(self) -> None:
+        """Read certificates and authorities, while that is allowed; without them there is a `fault`."""
+        policy = self.default
+        if policy.level == "none" or policy.is_by_dns:
+            policy = self.at_level(policy, "encrypt")
+        try:
+            self.context(policy)
+        except ConfigurationFault as fault:
+            self.fault = fault.what
 
     def policy(self, destination: Destination) -> TlsPolicy:
         """What a destination has to have.  BadPolicy, LookupFault."""
@@ -220,8 +237,7 @@ class TlsPolicies:
                 )
             elif policy.wants_trust:
                 context.load_default_certs(ssl.Purpose.SERVER_AUTH)
-            for chain in settings.smtp_tls_chain_files:
-                context.load_cert_chain(chain)
+            self._load_chains(context)
             if settings.smtp_tls_cert_file:
                 context.load_cert_chain(settings.smtp_tls_cert_file, settings.smtp_tls_key_file or None)
             if settings.smtp_tls_eccert_file:
@@ -229,6 +245,14 @@ class TlsPolicies:
         except (OSError, ssl.SSLError) as error:
             raise ConfigurationFault("smtp_tls_…", f"client TLS configuration problem: {error}") from error
         return context
+
+    def _load_chains(self, context: ssl.SSLContext) -> None:
+        """Ours, if servers ask for them; as in Postfix without one that is not there TLS goes on."""
+        for chain in self._settings.smtp_tls_chain_files:
+            try:
+                context.load_cert_chain(chain)
+            except FileNotFoundError as error:
+                self.warnings[chain] = f"error opening chain file: {chain}: {error.strerror}"
 
     def anchors(self, policy: TlsPolicy) -> Anchors | None:
         """The only authorities that count; None: the usual ones.  ConfigurationFault."""

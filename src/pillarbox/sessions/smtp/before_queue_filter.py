@@ -29,6 +29,7 @@ import msgspec
 from pillarbox.net.connection import Connection, IdleTimeout
 from pillarbox.observability.events import EventSink, Warned
 from pillarbox.queue.submission import MessageTooBig
+from pillarbox.tables.server_address import tcp_port
 from pillarbox.vocabulary.reply import Reply
 from pillarbox.wire.smtp.client import Exchange, SmtpClient
 from pillarbox.wire.smtp.forwarded_attributes import Forwarded, forward_commands
@@ -50,7 +51,7 @@ class FilterSettings(msgspec.Struct, frozen=True, kw_only=True):
     """smtpd_proxy_filter and its options, read."""
 
     name: str  # as main.cf has it
-    place: tuple[str, int] | str  # host and port, or the path of a Unix socket
+    place: tuple[str, str] | str  # host and port, or the path of a Unix socket
     hello: bytes  # smtpd_proxy_ehlo
     timeout: float  # seconds
     stores: bool  # speed_adjust
@@ -177,7 +178,8 @@ class FilterConversation:
                 if isinstance(place, str):
                     _, self._connection = await loop.create_unix_connection(Connection, place)
                 else:
-                    _, self._connection = await loop.create_connection(Connection, place[0], place[1])
+                    host, port = place[0], tcp_port(place[1])
+                    _, self._connection = await loop.create_connection(Connection, host, port)
         except OSError as error:
             reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
             timed_out = isinstance(error, TimeoutError)

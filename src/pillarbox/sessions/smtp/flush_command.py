@@ -11,6 +11,7 @@ from typing import Final
 from pillarbox.observability import events
 from pillarbox.queue.flush_protocol import FlushRequest, FlushStatus, ask_flush
 from pillarbox.sessions.smtp.session_state import SessionState
+from pillarbox.tables.table import LookupFault
 from pillarbox.vocabulary.reply import Reply
 from pillarbox.wire.attributes import AttributeFault
 from pillarbox.wire.smtp.commands import Etrn
@@ -31,7 +32,12 @@ async def etrn(session: SessionState, command: Etrn) -> Reply:
         return refused
     policy = session.policy
     shown = f"{command.domain[:100].decode('ascii', 'replace')}... from {session.client.label}"
-    if not policy.flush_sites.holds(command.domain.decode("ascii", "replace").lower()):
+    try:
+        is_served = policy.flush_sites.holds(command.domain.decode("ascii", "replace").lower())
+    except LookupFault as fault:
+        session.tell_fault(fault)
+        return _NOT_QUEUED
+    if not is_served:
         return _denied(session, command, shown)
     try:
         status = await asyncio.to_thread(ask_flush, policy.queue_directory, FlushRequest(site=command.domain))

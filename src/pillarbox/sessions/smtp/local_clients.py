@@ -18,7 +18,7 @@ from pillarbox.config.parameters.smtp_access import SmtpAccess
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.net.client_certificates import ClientCertificate
 from pillarbox.routing.address_lookup import find_first
-from pillarbox.tables.opening import open_tables
+from pillarbox.tables.opening import do_without, open_tables
 from pillarbox.tables.table import LookupTable
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.faults import ConfigurationFault
@@ -74,11 +74,12 @@ def configured_local_clients(snapshot: Snapshot, *, clock: Clock) -> LocalClient
         elif ":" in word:
             tables.append(word)
         elif word.lower() != "check_address_map":
-            raise ConfigurationFault(
+            fault = ConfigurationFault(
                 where,
-                f'unknown word "{word}"',
+                f"invalid request: {word}",
                 mend=f"served are {', '.join(_WORDS)}, check_address_map type:table and type:table",
             )
+            do_without(f"{parameter} {word}", fault)  # it makes nobody local
     known = (
         snapshot.group(SmtpAccess).relay_clientcerts if any("clientcerts" in word for word in words) else ()
     )

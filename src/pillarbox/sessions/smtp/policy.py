@@ -5,7 +5,6 @@ FAULTS
 """
 
 import os
-import socket
 from typing import Final
 
 import msgspec
@@ -243,11 +242,10 @@ def _proxy_filter(snapshot: Snapshot) -> FilterSettings | None:
         return None
     directory = snapshot.group(Paths).queue_directory
     if name.lower().startswith("unix:"):
-        place: tuple[str, int] | str = os.path.join(directory, name[5:])
+        place: tuple[str, str] | str = os.path.join(directory, name[5:])
     else:
         server = name[5:] if name.lower().startswith("inet:") else name
-        host, port = endpoint(server, where=f"{where}, parameter smtpd_proxy_filter")
-        place = host, int(port) if port.isdecimal() else socket.getservbyname(port, "tcp")
+        place = endpoint(server, where=f"{where}, parameter smtpd_proxy_filter", known=False)
     return FilterSettings(
         name=name,
         place=place,
