@@ -27,9 +27,9 @@ import re
 from collections.abc import Callable
 from typing import Final
 
+from pillarbox.config.expansion_comparison import holds
 from pillarbox.config.expansion_syntax import Call, Comparison, ExpansionError, Reference, references
 from pillarbox.config.value import Value
-from pillarbox.vocabulary.digits import decimal
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 Lookup = Callable[[str], Value | None]
@@ -43,9 +43,6 @@ MAX_REFERENCES: Final = 50_000
 
 MAX_LENGTH: Final = 4_000_000
 """Characters of one expanded value."""
-
-_LEVEL: Final = re.compile(rb"([0-9]{1,9})(?:\.([0-9]{1,9})(?:\.([0-9]{1,9}))?)?")
-_LARGEST_NUMBER: Final = 2**63 - 1
 
 
 def expand(value: Value, lookup: Lookup) -> str:
@@ -104,50 +101,8 @@ class _Expansion:
         return self._template(chosen, depth=depth + 1) if chosen else ""
 
     def _holds(self, comparison: Comparison, *, depth: int) -> bool:
-        left = self._template(comparison.left, depth=depth + 1).encode(errors="surrogateescape")
-        right = self._template(comparison.right, depth=depth + 1).encode(errors="surrogateescape")
-        if comparison.by_level:
-            order = _order(_level(left), _level(right))
-        elif left.isdigit() and right.isdigit():
-            order = _order(_number(left), _number(right))
-        else:
-            order = _order(left, right)
-        return _OUTCOMES[comparison.operator](order)
-
-
-def _level(text: bytes) -> tuple[int, int, int]:
-    match = _LEVEL.fullmatch(text)
-    if match is None:
-        raise ExpansionError(f'malformed compatibility level syntax: "{text.decode(errors="replace")}"')
-    major, minor, patch = (decimal(part or b"0") for part in match.groups())
-    return major, minor, patch
-
-
-def _number(digits: bytes) -> int:
-    try:
-        number = decimal(digits, max_digits=40)
-    except ValueError:
-        number = _LARGEST_NUMBER + 1
-    if number > _LARGEST_NUMBER:
-        raise ExpansionError(f"bad conversion: {digits.decode()[:60]}")
-    return number
-
-
-def _order(left: object, right: object) -> int:
-    """-1, 0 or 1; both sides are of one type that has an order."""
-    if left == right:
-        return 0
-    return -1 if left < right else 1  # type: ignore[operator]  # two levels, numbers or texts
-
-
-_OUTCOMES: Final[dict[str, Callable[[int], bool]]] = {
-    "==": lambda order: order == 0,
-    "!=": lambda order: order != 0,
-    "<": lambda order: order < 0,
-    "<=": lambda order: order <= 0,
-    ">": lambda order: order > 0,
-    ">=": lambda order: order >= 0,
-}
+        left = self._template(comparison.left, depth=depth + 1)
+        return holds(comparison, left, self._template(comparison.right, depth=depth + 1))
 
 
 def _domain_to_ascii(text: str) -> str:

@@ -5,7 +5,7 @@ DESCRIPTION
     allowed become underscores in them.
 
 FAULTS
-    ExpansionError  bad syntax, a comparison of what cannot be compared
+    ExpansionError  bad syntax, a comparison of what cannot be compared, a function
 """
 
 from functools import lru_cache
@@ -13,7 +13,8 @@ from typing import Final, Protocol
 
 import msgspec
 
-from pillarbox.config.expansion_syntax import ExpansionError, Reference, references
+from pillarbox.config.expansion_comparison import holds
+from pillarbox.config.expansion_syntax import Comparison, ExpansionError, Reference, references
 
 
 class Names(Protocol):
@@ -54,8 +55,10 @@ class _Expansion:
         )
 
     def _replace(self, reference: Reference) -> str:
+        if isinstance(reference.subject, Comparison):
+            return self._compared(reference, reference.subject)
         if not isinstance(reference.subject, str):
-            raise ExpansionError("comparisons and functions are not served here")
+            raise ExpansionError("functions are not served here")
         value = self._values.get(reference.subject, _UNKNOWN)
         if value is _UNKNOWN:
             self.unknown.add(reference.subject)
@@ -67,6 +70,13 @@ class _Expansion:
             self.names.add(reference.subject)
             return self._filtered(value)
         chosen = reference.if_set if value else reference.if_unset
+        return self.of(chosen) if chosen else ""
+
+    def _compared(self, reference: Reference, comparison: Comparison) -> str:
+        is_true = holds(comparison, self.of(comparison.left), self.of(comparison.right))
+        if reference.if_set is None and reference.if_unset is None:
+            return "true" if is_true else ""
+        chosen = reference.if_set if is_true else reference.if_unset
         return self.of(chosen) if chosen else ""
 
     def _filtered(self, value: str) -> str:
