@@ -54,6 +54,15 @@ def test_a_batch_on_disk(tmp_path: Path) -> None:
     assert 1_700_000_000 == (root / "cur" / dated.name.decode()).stat().st_mtime
 
 
+def test_a_maildir_with_tmp_alone(tmp_path: Path) -> None:
+    """What is missing is made, as it is where nothing is there."""
+    root = tmp_path / "Maildir"
+    (root / "tmp").mkdir(parents=True)
+    [result] = deliver_batch([Delivery(str(root), [b"x"])])
+    assert isinstance(result, Stored)
+    assert (root / "new" / result.name.decode()).read_bytes() == b"x"
+
+
 @pytest.mark.parametrize("survives", Survives)
 def test_what_is_acknowledged_survives_a_crash(survives: Survives) -> None:
     """After the call, every message is there, whatever the disk forgot."""

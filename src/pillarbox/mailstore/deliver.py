@@ -31,8 +31,8 @@ STANDARDS
 
 import errno
 import os
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Final
 
 import msgspec
@@ -249,6 +249,16 @@ def _published(drafts: "Sequence[_Draft]") -> Steps[None]:
         draft.attempt(draft.publish)
 
 
+@contextmanager
+def _named_by(place: str) -> Iterator[None]:
+    """Whatever is in the way, it is this file that cannot be made."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = place
+        raise
+
+
 class _Draft:
     """A message on its way from tmp/ to its place."""
 
@@ -275,8 +285,6 @@ class _Draft:
         try:
             step()
         except OSError as error:
-            if self.descriptor < 0:  # whatever was in the way, it is this file that cannot be made
-                error.filename = self._temporary
             self.fail(fault_of(error, self.delivery.maildir))
         except (Unreadable, TooLarge) as fault:
             self.fail(fault)
@@ -288,11 +296,12 @@ class _Draft:
                 self.files.utime(self._temporary, modified_ns=int(self.delivery.modified * 1e9))
             self._modified_ns = self.files.stat(self._temporary).st_mtime_ns
             return
-        try:
-            self.descriptor = self.files.open(self._temporary, _CREATE, 0o600)
-        except FileNotFoundError:
-            make_maildir(self.delivery.maildir, files=self.files)
-            self.descriptor = self.files.open(self._temporary, _CREATE, 0o600)
+        with _named_by(self._temporary):
+            try:
+                self.descriptor = self.files.open(self._temporary, _CREATE, 0o600)
+            except FileNotFoundError:
+                make_maildir(self.delivery.maildir, files=self.files)
+                self.descriptor = self.files.open(self._temporary, _CREATE, 0o600)
         packed, rest = self.delivery.packed, self.delivery.rest
         self.files.write_all(self.descriptor, self.delivery.content if packed is None else [packed])
         for block in rest() if rest is not None else ():
@@ -308,7 +317,13 @@ class _Draft:
         name = with_sizes(self._identity, self._size, self._crlf_size)
         if self.delivery.flags is not None:
             name = b"%s:2,%s" % (name, self.delivery.flags)
-        self.files.rename(self._temporary, f"{self.directory}/{os.fsdecode(name)}")
+        place = f"{self.directory}/{os.fsdecode(name)}"
+        with _named_by(place):
+            try:
+                self.files.rename(self._temporary, place)
+            except FileNotFoundError:  # somebody has made tmp/ and no more
+                make_maildir(self.delivery.maildir, files=self.files)
+                self.files.rename(self._temporary, place)
         self._name = name
         if self.delivery.named is not None:
             self.delivery.named()
@@ -397,6 +412,7 @@ def make_maildir(path: str, *, files: FileSystem = DISK, is_folder: bool = True)
     A directory whose name begins with a dot is a folder of the Maildir above it and gets the file
     `maildirfolder` (Maildir++), so that delivery programs find the account's root; unless `is_folder` is false.
     """
+    path = path or "/"
     missing = [path]
     while not _exists(missing[-1], files):
         parent = os.path.dirname(missing[-1].rstrip("/"))
