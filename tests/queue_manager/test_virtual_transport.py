@@ -54,6 +54,9 @@ def cases() -> Iterator[tuple[Tables, tuple[str, str, str], str]]:
     yield Tables("me/", BROKEN), configuration, BROKEN.reason
     yield Tables("me/", None), configuration, "recipient me@x.test: not found in virtual_uid_maps"
     yield Tables("me/", "7"), configuration, "recipient me@x.test: bad uid 7 in virtual_uid_maps"
+    yield Tables("me/", "x100"), configuration, "recipient me@x.test: bad uid x100 in virtual_uid_maps"
+    huge = "9" * 10
+    yield Tables("me/", huge), configuration, f"recipient me@x.test: bad uid {huge} in virtual_uid_maps"
 
 
 @pytest.mark.parametrize(("tables", "told", "logged"), [*cases()])
@@ -83,6 +86,13 @@ def test_nobody_to_deliver_to(tables: Tables, told: tuple[str, str, str], logged
     (outcome,) = asyncio.run(transport.deliver(job)).outcomes
     assert told == (outcome.status, outcome.dsn, outcome.text)
     assert logged == outcome.reason
+
+
+def test_a_remark_behind_a_number() -> None:
+    """As by atol(3), which Postfix uses."""
+    resolver = cast(Resolver, Tables("me/", " 5000 # me"))
+    owners = MailboxOwners((), (), minimum=100, resolver=resolver)
+    assert owners.of(Address.parse(b"me@x.test")) == (5000, 5000)
 
 
 class Unfiltered:

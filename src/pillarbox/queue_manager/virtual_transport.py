@@ -10,6 +10,7 @@ DESCRIPTION
 """
 
 import os
+import re
 from typing import Final
 
 import msgspec
@@ -23,9 +24,11 @@ from pillarbox.routing.resolution import Resolver
 from pillarbox.tables.constant_tables import StaticTable
 from pillarbox.tables.table import LookupFault, LookupTable
 from pillarbox.vocabulary.address import Address, external_form
-from pillarbox.vocabulary.digits import decimal, is_decimal
+from pillarbox.vocabulary.digits import decimal
 
 _CONFIGURATION_ERROR: Final = "mail system configuration error"
+_NUMBER: Final = re.compile(rb"[ \t]*([0-9]{1,9})(?![0-9])")
+"""Of virtual_uid_maps and virtual_gid_maps; a remark may come behind it."""
 
 
 class VirtualTransport:
@@ -141,9 +144,10 @@ class MailboxOwners:
         if value is None:
             raise OwnerFault(f"recipient {_shown(recipient)}: not found in virtual_{kind}_maps")
         octets = value.encode("utf-8", "surrogateescape")
-        if not is_decimal(octets, max_digits=9) or decimal(octets) < minimum:
+        digits = _NUMBER.match(octets)
+        if digits is None or (found := decimal(digits[1])) < minimum:
             raise OwnerFault(f"recipient {_shown(recipient)}: bad {kind} {value} in virtual_{kind}_maps")
-        return decimal(octets)
+        return found
 
 
 def _shown(recipient: Address) -> str:
