@@ -90,6 +90,7 @@ class Host:
             forwarder=self,
             warn=self.warnings.append,
             note=self.notes.append,
+            line_limit=2048,
         )
 
     async def find_user(self, name: bytes) -> Account | None:

@@ -166,11 +166,11 @@ def _report(text: str) -> str:
     text = re.sub(r"Original-Recipient: rfc822;(?=.*[^\x00-\x7f])", "Original-Recipient: utf-8;", text)
     if text.count("\nFinal-Recipient: ") > 1:  # they come in the order in which they were tried
         text = "\n\n".join(sorted(text.split("\n\n")))
-    return _temporary(text.replace("\n    ", " ")) if "/tmp/" in text else text
+    return _temporary(text.replace("\n    ", " ")) if re.search("/(?:tmp|new)/", text) else text
 
 
 def _temporary(text: str) -> str:
-    return re.sub(r"/tmp/(?:\d+|ID)\.\w+\.[\w.]+", "/tmp/NAME", text)
+    return re.sub(r"/(tmp|new)/(?:\d+|ID)\.\w+\.[\w.,=]+", r"/\1/NAME", text)
 
 
 def _reports(host: Host) -> Iterator[str]:

@@ -79,7 +79,7 @@ SECONDS: Final = {
     "test_doveadm_peer.py": 35,
     "test_outbound_peer.py": 35,
     "test_bounce_causes_peer.py": 35,
-    "test_mailbox_parameters_peer.py": 35,
+    "test_mailbox_parameters_peer.py": 70,
     "test_postcat_peer.py": 35,
     "test_quota_peer.py": 35,
     "test_clogged_queue_peer.py": 30,

@@ -16,7 +16,7 @@ from fakes.directories import let_others_in
 from fakes.host import Host
 from fakes.outbound_world import World
 from fakes.postfix_texts import normal_text
-from system.mailbox_parameter_cases import CASES, FILES, MAIN_CF, SERVICES, SET_UP
+from system.mailbox_parameter_cases import CASES, FILES, MAIN_CF, SERVICES, SET_UP, SET_UP_CASES
 
 pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.peer("postfix", "named", "unshare", "ip")]
 
@@ -29,7 +29,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     made = World(directory, [], MAIN_CF, files=FILES, services=SERVICES)
     try:
         for host in (made.theirs, made.ours):
-            host.output(SET_UP)
+            host.output(SET_UP + SET_UP_CASES)
         yield made
     finally:
         made.end()
@@ -60,7 +60,7 @@ def _files(host: Host) -> str:
         'stat -c "== %U %G %a %n" $place; cat $place; done',
     )
     said = re.sub(r"/(new|tmp|cur)/\S+", r"/\1/NAME", normal_text(said))
-    said = re.sub(r"(?m)^From (\S*) +\w{3} \w{3} .*", r"From \1 DATE", said)
+    said = re.sub(r"(?m)^From (.*?)  \w{3} \w{3} .*", r"From \1 DATE", said)
     said = re.sub(r"\b(id) [0-9A-F]{6,}", r"\1 ID", said)
     files = sorted(re.split(r"(?m)^(?=== )", said))
     return "".join(

@@ -136,7 +136,7 @@ def _paragraph(entry: LogEntry) -> bytes:
     if original and original.lower() != entry.recipient.lower():
         expanded = b" (expanded from <%s>)" % original
     return b"\n" + _wrapped(
-        b"<%s>%s: %s" % (entry.recipient, expanded, entry.reason.encode("utf-8", "replace"))
+        b"<%s>%s: %s" % (entry.recipient, expanded, _reason(entry).encode("utf-8", "replace"))
     )
 
 
@@ -155,13 +155,17 @@ def _message_fields(original: Original, style: Style) -> bytes:
     )
 
 
+def _reason(entry: LogEntry) -> str:
+    return entry.reason or "(description unavailable)"
+
+
 def _recipient_fields(kind: Kind, original: Original, entry: LogEntry, style: Style) -> bytes:
     """RFC 3464 §2.3"""
     utf8 = b"utf-8" if original.smtputf8 and not entry.recipient.isascii() else b"rfc822"
     utf8_given = b"utf-8" if original.smtputf8 and not entry.original_recipient.isascii() else b"rfc822"
     given = entry.dsn_original or (entry.original_recipient and utf8_given + b";" + entry.original_recipient)
     mta_kind, _, mta = entry.remote_mta.partition("; ")
-    diagnostic = entry.diagnostic or f"X-{style.type_name.decode()}; {entry.reason}"
+    diagnostic = entry.diagnostic or f"X-{style.type_name.decode()}; {_reason(entry)}"
     lines = [
         b"\nFinal-Recipient: %s; %s\n" % (utf8, entry.recipient),
         b"Original-Recipient: %s\n" % given if given else b"",

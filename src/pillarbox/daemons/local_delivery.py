@@ -28,6 +28,7 @@ from pillarbox.config.parameters.local_delivery import LocalDelivery
 from pillarbox.config.parameters.logging import Logging
 from pillarbox.config.parameters.paths import Paths
 from pillarbox.config.parameters.queue_manager import QueueManager
+from pillarbox.config.parameters.smtp_server import SmtpServer
 from pillarbox.config.parameters.virtual_delivery import VirtualDelivery
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.config.value_types import time_span
@@ -285,5 +286,6 @@ class _Services:
             forwarder=forwarder,
             warn=lambda text: self._tell(Warned(text)),
             note=lambda text: self._tell(Noted(text)),
+            line_limit=snapshot.group(SmtpServer).line_length_limit,
             shows_internal=snapshot.group(Logging).info_log_address_format == "internal",
         )

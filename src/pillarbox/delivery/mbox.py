@@ -200,12 +200,16 @@ class _Append(msgspec.Struct, frozen=True):
         return descriptor, False
 
     def _open_there(self) -> int:
-        """A file that is there; by a symbolic link only if nobody but root can have made it."""
+        """A file that is there; by a symbolic link only if nobody but root can have made it.  MboxFault."""
         try:
             return self.files.open(self.path, _OPEN | os.O_NOFOLLOW)
         except OSError as error:
             if error.errno != errno.ELOOP:
                 raise
+        try:
+            self.files.stat(self.path)
+        except FileNotFoundError as error:  # nothing is made where a link leads to
+            raise self._fault(error, "cannot open file") from error
         link, directory = os.lstat(self.path), os.stat(os.path.dirname(self.path) or b"/")
         if link.st_uid != 0 or directory.st_uid != 0 or directory.st_mode & 0o022:
             raise MboxFault(self.default_dsn, "file is a symbolic link")

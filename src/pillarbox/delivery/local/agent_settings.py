@@ -8,6 +8,7 @@ import msgspec
 from pillarbox.config.parameters.local_delivery import LocalDelivery
 from pillarbox.config.parameters.paths import Paths
 from pillarbox.config.parameters.queue_manager import QueueManager
+from pillarbox.config.parameters.smtp_server import SmtpServer
 from pillarbox.config.parameters.virtual_delivery import VirtualDelivery
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.config.value_types import number
@@ -30,6 +31,7 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     environment: tuple[tuple[bytes, bytes], ...]  # that every command gets
     default_account: Account  # default_privs
     writes_original: bool  # X-Original-To:, enable_original_recipient
+    line_limit: int  # line_length_limit, of lists
     is_pipe: bool = False
     root: str = ""  # chroot= of a pipe
     root_fault: str = ""  # why the agent could not go there
@@ -71,6 +73,7 @@ def agent_settings(snapshot: Snapshot, service: AgentService) -> AgentSettings:
         local=local,
         locks=_locks(local.mailbox_delivery_lock, local),
         queue_directory=paths.queue_directory,
+        line_limit=snapshot.group(SmtpServer).line_length_limit,
         propagate=frozenset(snapshot.group(VirtualDelivery).propagate_unmatched_extensions),
         environment=environment,
         default_account=_default_account(paths.default_privs, snapshot.where("default_privs")),

@@ -50,6 +50,8 @@ from pillarbox.delivery.local.listed_files import (
     below_home,
     include_status,
     judge,
+    lines_of,
+    not_opened,
     not_readable,
     read_list,
 )
@@ -194,9 +196,7 @@ class AgentWork:
     ) -> Generator[Step, StepResult, int]:
         """Deliver to what the lines list; how many destinations there were.  A line that waits is the last."""
         count = 0
-        for line in text.split(b"\n"):
-            if line.startswith(b"#"):
-                continue
+        for line in lines_of(text, self._settings.line_limit):
             for destination in destinations(line):
                 count += 1
                 yield from self._destination(destination, where, keep_extension, depth)
@@ -241,11 +241,13 @@ class AgentWork:
             return
         if self._is_repeated(b"include %d %s" % (self._account.uid, path)):
             return
+        is_there = False
         try:
             include_status(path, self._files)
+            is_there = True
             text = read_list(path, self._files, what=f":include: file {shown}")
         except OSError as error:
-            self._not_read(not_readable(path, error))
+            self._not_read(not_opened(path, error) if is_there else not_readable(path, error))
             return
         except NotRead as fault:
             self._not_read(fault)
@@ -466,6 +468,8 @@ class AgentWork:
             self._unreadable(result)
             return None
         assert isinstance(result, CommandResult)
+        if result.timed_out:
+            self._warn("pipe_command_read: read time limit exceeded")
         if not result.status and not result.timed_out:
             self._notes.make(key)
         return result

@@ -251,7 +251,8 @@ def outcome_of(run: CommandRun, result: CommandResult) -> Piece:
 
 def _failed(dsn: str, text: str, detail: str) -> Piece:
     status = "deferred" if dsn.startswith("4") else "bounced"
-    return Piece(status, dsn, text, to_owner=True, diagnostic=f"x-unix; {detail}")
+    diagnostic = f"x-unix; {detail}" if detail else ""
+    return Piece(status, dsn, text, to_owner=True, diagnostic=diagnostic)
 
 
 def censored(value: bytes, allowed: str) -> bytes:

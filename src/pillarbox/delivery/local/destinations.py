@@ -41,9 +41,10 @@ def destinations(line: bytes) -> list[bytes]:
     word_may_follow, in_group = True, False
 
     def take(left: int) -> None:
-        text = b"".join(text for _, text in tokens[left + 1 : right])
-        if text:
-            found.append(text)
+        some = tokens[left + 1 : right]
+        address = b"".join(text for _, text in some)
+        if address or some:  # an empty one in quotes is one, too
+            found.append(address)
 
     # From right to left: that is how a missing comma, the end of a group and <address> are told from the rest.
     while at >= 0:

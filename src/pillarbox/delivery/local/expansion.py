@@ -43,7 +43,14 @@ from pillarbox.delivery.local.frames import (
     UserMail,
     Work,
 )
-from pillarbox.delivery.local.listed_files import NotRead, below_home, include_status, not_readable, read_list
+from pillarbox.delivery.local.listed_files import (
+    NotRead,
+    below_home,
+    include_status,
+    lines_of,
+    not_readable,
+    read_list,
+)
 from pillarbox.delivery.local.local_names import LocalNames
 from pillarbox.delivery.local.means import Means, UserFault
 from pillarbox.delivery.local.recipient_state import (
@@ -278,9 +285,7 @@ class LocalExpansion:
         state = msgspec.structs.replace(state, source=INCLUDE)
         if INCLUDE not in self._means.propagate:
             state = msgspec.structs.replace(state, unmatched=None)
-        for line in text.split(b"\n"):
-            if line.startswith(b"#"):
-                continue
+        for line in lines_of(text, self._means.line_limit):
             for destination in destinations(line):
                 await self._destination(state, parts, destination)
             if self._attempts.has_to_wait:
@@ -294,10 +299,9 @@ class LocalExpansion:
         """An address that an alias or a file lists."""
         state = _deeper(state)
         resolver = self._means.resolver
+        if b"@" in text:
+            text = text.rstrip()  # the line's end belongs to no domain, though quotes may hold it
         address = resolver.complete(Address.from_internal(text))
-        if not address.local_part and not address.domain:
-            self._attempts.tell(state, "bounced", "5.1.3", f"bad recipient address syntax: {_shown(text)}")
-            return
         try:
             resolution = resolver.resolve(address)
         except LookupFault as fault:
@@ -306,6 +310,10 @@ class LocalExpansion:
             self._attempts.tell(state, "deferred", "4.3.0", "address resolver failure")
             return
         address = resolution.recipient
+        if not resolver.routes.syntax.is_valid(address):
+            text = address.internal
+            self._attempts.tell(state, "bounced", "5.1.3", f"bad recipient address syntax: {_shown(text)}")
+            return
         if state.unmatched:
             address = Address(address.local_part + state.unmatched, address.domain)
         state = msgspec.structs.replace(state, address=address.internal)

@@ -34,18 +34,12 @@ def forward_paths(request: DeliverLocally, template: str, *, allowed: str) -> tu
     """
     # What no name stands for is left out, so that other messages of the recipient find the same.
     recipient = msgspec.structs.replace(request.recipient, sender=b"", original=b"", delivered=b"")
-    return _paths(template, allowed, recipient, request.account, tuple(request.client))
+    return _paths(template, allowed, recipient, request.account)
 
 
 @lru_cache(maxsize=256)
-def _paths(
-    template: str,
-    allowed: str,
-    recipient: Recipient,
-    account: Account,
-    client: tuple[tuple[bytes, bytes], ...],
-) -> tuple[ForwardPath, ...]:
-    names = LocalNames(recipient, account, client)
+def _paths(template: str, allowed: str, recipient: Recipient, account: Account) -> tuple[ForwardPath, ...]:
+    names = LocalNames(recipient, account)
     paths: list[ForwardPath] = []
     for text in template.replace(",", " ").split():
         try:

@@ -12,13 +12,18 @@ STANDARDS
 """
 
 import os
+import re
 import stat
+from collections.abc import Iterator
 from typing import Final
 
 from pillarbox.files.file_system import FileSystem
 
 MAX_FILE: Final = 16 << 20
 """Octets of a list; a file may be of any size without taking room on the disk."""
+
+
+_LINE: Final = re.compile(rb"[^\n]*\n|[^\n]+")
 
 
 class NotRead(Exception):
@@ -58,6 +63,23 @@ def read_list(
         return files.pread(descriptor, status.st_size, 0)
     finally:
         files.close(descriptor)
+
+
+def lines_of(text: bytes, limit: int) -> Iterator[bytes]:
+    """The lines of a list, no comments; one of more than `limit` octets (line_length_limit) comes in pieces.
+
+    The line's end belongs to its last piece, where it may stand in quotes that an earlier piece has not closed.
+    """
+    for line in _LINE.findall(text):
+        for start in range(0, len(line), limit):
+            piece = line[start : start + limit]
+            if not piece.startswith(b"#"):
+                yield piece
+
+
+def not_opened(path: bytes, error: OSError) -> NotRead:
+    """The fault for an :include: file that is there and may not be read."""
+    return NotRead(f"cannot open include file {os.fsdecode(path)}: {error.strerror}")
 
 
 def not_readable(path: bytes, error: OSError) -> NotRead:

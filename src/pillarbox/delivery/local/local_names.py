@@ -1,7 +1,9 @@
-"""What `$name` stands for in forward_path, luser_relay, mailbox_command and command_execution_directory."""
+"""What `$name` stands for in forward_path, luser_relay and command_execution_directory.
+
+Nothing of the client: what a command learns of that stands in its environment alone (local(8)).
+"""
 
 import os
-from collections.abc import Sequence
 from typing import Final, Self
 
 from pillarbox.delivery.local.frames import Account, DeliverLocally, Recipient
@@ -21,19 +23,16 @@ _OF_ACCOUNT: Final = {"home": "home", "shell": "shell"}
 class LocalNames:
     """The names of one job (config/name_expansion.py); a value is made up when it is asked for."""
 
-    __slots__ = ("_account", "_client", "_recipient")
+    __slots__ = ("_account", "_recipient")
 
-    def __init__(
-        self, recipient: Recipient, account: Account, client: Sequence[tuple[bytes, bytes]] = ()
-    ) -> None:
+    def __init__(self, recipient: Recipient, account: Account) -> None:
         self._recipient = recipient
         self._account = account
-        self._client = client
 
     @classmethod
     def of(cls, request: DeliverLocally) -> Self:
         """Those of a job."""
-        return cls(request.recipient, request.account, request.client)
+        return cls(request.recipient, request.account)
 
     def get(self, name: str, default: str, /) -> str | None:
         """The value; None if it is empty, the default if this is no name."""
@@ -43,8 +42,5 @@ class LocalNames:
         elif (field := _OF_ACCOUNT.get(name)) is not None:
             value = getattr(self._account, field)
         else:
-            known = {key.decode().lower(): value for key, value in self._client}
-            if name not in known:
-                return default
-            value = known[name]
+            return default
         return os.fsdecode(value) if value else None

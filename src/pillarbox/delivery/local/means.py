@@ -48,4 +48,5 @@ class Means(msgspec.Struct, frozen=True, kw_only=True):
     forwarder: Forwarder
     warn: Callable[[str], None]
     note: Callable[[str], None]
+    line_limit: int  # line_length_limit, of :include: files
     shows_internal: bool = False  # info_log_address_format = internal
