@@ -197,9 +197,8 @@ class PipeService(msgspec.Struct, frozen=True, kw_only=True):
             nexthop = os.fsencode(request.nexthop)
             return nexthop.lower() if "h" in self.flags else nexthop
         if name == "sender":
-            if not request.sender:
-                return self.null_sender
-            return self._shown(Address.from_internal(request.sender))
+            sender = request.sender or self.null_sender
+            return self._shown(Address.from_internal(sender)) if sender else b""
         if name == "size":
             return b"%d" % request.size
         if name == "queue_id":

@@ -75,6 +75,8 @@ MAX_NESTING = 100
 """Files within files (:include:)."""
 
 _INCLUDE = b":include:"
+_SHOWN_OUTPUT = 100
+"""Characters that are shown of what a command of pipe(8) said when it took mail."""
 
 
 class AgentWork:
@@ -455,7 +457,7 @@ class AgentWork:
             return
         piece = outcome_of(run, result)
         if piece.status == "sent":
-            output = f" ({result.output.rstrip()})" if result.output else ""
+            output = f" ({result.output.rstrip()[:_SHOWN_OUTPUT]})" if result.output else ""
             piece = Piece("sent", "2.0.0", f"delivered via {work.service} service{output}")
         self._tell(piece)
 

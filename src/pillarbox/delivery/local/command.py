@@ -171,7 +171,9 @@ def _become(run: CommandRun, message: int, output: int) -> NoReturn:
             os.chdir(run.directory)
         except OSError as error:
             if run.must_enter:
-                _fail(f'cannot change directory to "{os.fsdecode(run.directory)}": {error.strerror}')
+                caller = "pipe: fatal" if run.arguments else "local: fatal"
+                directory = os.fsdecode(run.directory)
+                _fail(f'cannot change directory to "{directory}": {error.strerror}', caller=caller)
             os.chdir("/")
         _execute(run)
         _fail("no shell")
