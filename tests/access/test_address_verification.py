@@ -11,6 +11,7 @@ from pillarbox.access.client import ClientFacts
 from pillarbox.access.question import Actions, Codes, Outcome, Question, Subject
 from pillarbox.config.parameters.address_verification import AddressVerification
 from pillarbox.config.snapshot import Snapshot
+from pillarbox.net.dns.host_lookup import HostLookup
 from pillarbox.net.dns.stub_resolver import StubResolver
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.queue.verification import AddressStatus
@@ -55,7 +56,8 @@ class Case:
                 address=ip_address("192.0.2.7"), port=1, sender=Address.parse(sender.encode())
             ),
             resolver=Resolver(configured_routes(snapshot, clock=SystemClock())),
-            dns=StubResolver(clock=SystemClock()),
+            dns=(dns := StubResolver(clock=SystemClock())),
+            hosts=HostLookup(dns, clock=SystemClock()),
             codes=Codes(),
             tell=lambda verb, text: None,
             tell_warning=self.warnings.append,

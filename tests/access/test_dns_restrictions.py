@@ -16,6 +16,7 @@ ZONES: Zones = {
     "null.test": {MX: [Mx(0, "")]},
     "empty.test": {TXT: [b"nothing here"]},
     "mx.good.test": {A: ["192.0.2.66"]},
+    "two.test": {MX: [Mx(20, "known.test"), Mx(10, "mx.good.test")]},
     "7.2.0.192.bl.test": {A: ["127.0.0.4"], TXT: [b"a spammer"]},
     "7.2.0.192.two.test": {A: ["127.0.0.4"], TXT: [b"odd \x01 text", b"more"]},
     "192.0.2.1.dbl.test": {A: ["127.0.1.255"]},
@@ -92,6 +93,10 @@ CASES = [  # name, restriction, HELO, sender, recipient, reply to RCPT
     ("a sender that is only a domain", "check_sender_mx_access inline:{ { 192.0.2.66=REJECT your server } }", "x", "good.test", "me@box.test",
      "554 5.7.1 <good.test>: Sender address rejected: your server"),
     ("a null MX is no server", "check_sender_mx_access inline:{ { null.test=REJECT your server } }", "x", "a@null.test", "me@box.test", "250 2.1.5 Ok"),
+    ("servers in the order of the answer", "check_sender_mx_access inline:{ { known.test=REJECT first } { good.test=REJECT second } }", "x", "a@two.test", "me@box.test",
+     "554 5.7.1 <a@two.test>: Sender address rejected: first"),
+    ("an address in /etc/hosts", "check_sender_mx_access inline:{ { 192.0.2.77=REJECT your server } }", "x", "a@two.test", "me@box.test",
+     "554 5.7.1 <a@two.test>: Sender address rejected: your server"),
     ("a table of servers that fails", "check_sender_mx_access fail:x", "x", "a@good.test", "me@box.test",
      "451 4.3.5 <a@good.test>: Sender address rejected: Server configuration error"),
     ("an address", "check_helo_a_access inline:{ { 192.0.2.1=REJECT your address } }", "host.test", "", "me@box.test",
@@ -115,11 +120,14 @@ def test_what_the_dns_says(
         if recipient.endswith("box.test")
         else "permit_mynetworks, check_recipient_access inline:{ null.test=OK, none.test=OK }, defer_unauth_destination",
     }
+    hosts = tmp_path / "hosts"
+    hosts.write_text("192.0.2.77 known.test\n")
     done = converse(
         tmp_path / "q",
         [line.encode() for line in sent],
         settings=settings,
         zones=ZONES,
+        hosts=str(hosts),
         failing=("fails.test", "7.2.0.192.broken.test"),
     )
     assert done.replies[-2] == reply

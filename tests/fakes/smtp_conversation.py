@@ -15,6 +15,7 @@ from pillarbox.config.snapshot import Snapshot
 from pillarbox.files.file_system import DISK, FileSystem
 from pillarbox.files.fsync_batch import Fsyncs, background_fsyncs
 from pillarbox.net.connection import IdleTimeout
+from pillarbox.net.dns.host_lookup import HOSTS, HostLookup
 from pillarbox.net.dns.zones import ZoneResolver, Zones
 from pillarbox.net.tls_faults import TlsFault
 from pillarbox.observability.events import Event, Warned
@@ -131,6 +132,7 @@ def converse(
     failing: Collection[str] = (),
     name: str = "client.test",
     pause: float = 0.0,
+    hosts: str = HOSTS,
 ) -> Conversation:
     """Serve a client that sends these chunks, one for each time that it is listened to, after a pause (seconds)."""
     level = {"smtpd_tls_security_level": "may"} if tls else {}
@@ -172,7 +174,8 @@ def converse(
                 policy=policy,
                 queue=queue,
                 resolver=resolver,
-                dns=ZoneResolver(zones or {}, failing=failing),
+                dns=(dns := ZoneResolver(zones or {}, failing=failing)),
+                hosts=HostLookup(dns, clock=clock, methods=("native",), hosts_path=hosts),
                 clock=clock,
                 tell=events.append,
                 queued=queued.append,

@@ -23,7 +23,6 @@ import msgspec
 
 from pillarbox.access.address_checks import permit_auth_destination
 from pillarbox.access.question import PERMIT, Outcome, Question, Subject, rejected
-from pillarbox.access.server_tables import host_addresses
 from pillarbox.config.value_types import NetworkList
 from pillarbox.net.dns.records import DnsFault, RecordType, host_name
 from pillarbox.routing.address_lookup import text_of
@@ -78,7 +77,7 @@ class MxBackup(msgspec.Struct, frozen=True):
     async def _has_known(self, question: Question, hosts: Sequence[str]) -> bool:
         """Whether the hosts' addresses are all in the networks."""
         for host in hosts:
-            found = await _addresses(question, host)
+            found = await _records(question, host)
             if not found or not all(self.networks.contains(ip_address(address), host) for address in found):
                 return False
         return True
@@ -86,9 +85,25 @@ class MxBackup(msgspec.Struct, frozen=True):
 
 async def _addresses(question: Question, host: str) -> tuple[str, ...]:
     """Of a mail server; a refusal is temporary if it has none."""
-    found, trouble = await host_addresses(question, host)
-    if trouble:
-        _defer(question, f"Unable to look up mail exchanger host {host}: {trouble}")
+    found = await question.hosts.addresses(host)
+    if not found.addresses:
+        _defer(question, f"Unable to look up mail exchanger host {host}: {found.trouble}")
+    return found.addresses
+
+
+async def _records(question: Question, host: str) -> tuple[str, ...]:
+    """The addresses that the DNS has of a mail server; a refusal is temporary if it has none."""
+    found: tuple[str, ...] = ()
+    trouble = ""
+    for kind in (RecordType.A, RecordType.AAAA):
+        try:
+            answer = await question.dns.resolve(host, kind)
+            found += answer.texts
+            trouble = answer.outcome.value
+        except DnsFault as fault:
+            trouble = fault.known
+    if not found:
+        _defer(question, f"Unable to look up host {host} as mail exchanger: {trouble}")
     return found
 
 

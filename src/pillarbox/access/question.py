@@ -14,6 +14,7 @@ from typing import Final, Literal
 import msgspec
 
 from pillarbox.access.client import ClientFacts
+from pillarbox.net.dns.host_lookup import HostLookup
 from pillarbox.net.dns.records import DnsFault
 from pillarbox.net.dns.records import Resolver as DnsResolver
 from pillarbox.routing.resolution import Resolution, Resolver
@@ -94,6 +95,7 @@ class Question(msgspec.Struct, kw_only=True):
     client: ClientFacts
     resolver: Resolver
     dns: DnsResolver
+    hosts: HostLookup  # as the C library finds their addresses, which knows no smtpd_dns_reply_filter
     codes: Codes
     tell: Tell
     tell_warning: Callable[[str], None]

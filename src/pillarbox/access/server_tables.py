@@ -2,7 +2,8 @@
 
 DESCRIPTION
     The mail servers, name servers or addresses of the domain of a client, HELO name, sender or recipient are
-    looked up in the DNS; then the table is asked for each server's name, and for each of its addresses.
+    looked up in the DNS; then the table is asked for each server's name, and for each of its addresses, which are
+    those of /etc/hosts if it has some.
     A domain without MX records is its own mail server; one without NS records has its parent's.  An address literal
     is its own mail server, too, and has no name server.
 
@@ -23,10 +24,8 @@ from pillarbox.access.access_tables import (
     table_failed,
 )
 from pillarbox.access.question import PERMIT, Outcome, Question, Restriction, Subject
-from pillarbox.net.dns.records import DnsFault, RecordType, host_name
-from pillarbox.net.dns.records import Outcome as Found
+from pillarbox.net.dns.records import DnsFault, Mx, RecordType, host_name
 from pillarbox.routing.address_lookup import text_of
-from pillarbox.tables.dns_filter import unfiltered
 from pillarbox.tables.table import LookupFault, LookupTable
 from pillarbox.vocabulary.ip_addresses import is_ip_address
 from pillarbox.wire.smtp.paths import address_of_literal
@@ -78,11 +77,13 @@ def check_server_access(
             return find(table, keys.of_network(ip_address(host)))
         if servers != "a" and (result := find(table, keys.of_domain(host))) is not None:
             return result
-        addresses, trouble = await host_addresses(question, host)
-        if trouble and servers != "a":
+        found = await question.hosts.addresses(host)
+        if not found.addresses and servers != "a":
             whose = f"{about.value} {name.decode('utf-8', 'backslashreplace')}"
-            question.tell_warning(f"Unable to look up {servers.upper()} host {host} for {whose}: {trouble}")
-        for address in addresses:
+            question.tell_warning(
+                f"Unable to look up {servers.upper()} host {host} for {whose}: {found.trouble}"
+            )
+        for address in found.addresses:
             if (result := find(table, keys.of_network(ip_address(address)))) is not None:
                 return result
         return None
@@ -117,8 +118,9 @@ async def _hosts(question: Question, domain: str, servers: Servers, about: Subje
         if servers == "a" or (servers == "mx" and is_ip_address(domain)):
             return (domain,)
         if servers == "mx":
-            exchanges = (await question.dns.resolve(domain, RecordType.MX)).exchanges
-            return tuple(exchange.host for exchange in exchanges if exchange.host) if exchanges else (domain,)
+            records = (await question.dns.resolve(domain, RecordType.MX)).records
+            exchanges = [record.host for record in records if isinstance(record, Mx)]  # in the answer's order
+            return tuple(filter(None, exchanges)) if exchanges else (domain,)
         if is_ip_address(domain):
             return ()
         answer = await question.dns.resolve(domain, RecordType.NS)
@@ -132,20 +134,3 @@ async def _hosts(question: Question, domain: str, servers: Servers, about: Subje
         shown = looked_at(question, about)
         question.tell_warning(f"Unable to look up NS host for {shown}: {answer.outcome.value}")
     return answer.texts
-
-
-async def host_addresses(question: Question, host: str) -> tuple[tuple[str, ...], str]:
-    """The addresses of a host, and why there are none, in the words of getaddrinfo(3)."""
-    found: tuple[str, ...] = ()
-    trouble = "Name or service not known"
-    resolver = unfiltered(question.dns)  # Postfix asks the C library, which knows no filter
-    for kind in (RecordType.A, RecordType.AAAA):
-        try:
-            answer = await resolver.resolve(host, kind)
-        except DnsFault:
-            trouble = "Temporary failure in name resolution"
-            continue
-        found += answer.texts
-        if answer.outcome is Found.NO_DATA:
-            trouble = "No address associated with hostname"
-    return found, "" if found else trouble

@@ -37,6 +37,7 @@ from pillarbox.daemons.startup import (
 from pillarbox.net.client_names import UNKNOWN, ClientNames
 from pillarbox.net.connection import Connection
 from pillarbox.net.dns.host_files import ResolverOptions
+from pillarbox.net.dns.host_lookup import HostLookup
 from pillarbox.net.dns.records import Resolver as DnsResolver
 from pillarbox.net.dns.stub_resolver import StubResolver
 from pillarbox.net.listeners import Listener
@@ -85,6 +86,7 @@ class SmtpdRole:
         self._hints = QueueHints(f"{directories.root}/private/pillarbox-qmgr", self._queue)
         self._log = log
         self._dns = StubResolver(clock=clock, options=name_servers)
+        self._hosts = HostLookup(self._dns, clock=clock, methods=("native",))
         self._names = ClientNames(clock, resolver=self._dns if name_servers else None)
         self._rates = ClientRates(self._clock)
         self._connections = 0
@@ -243,6 +245,7 @@ class SmtpdRole:
             queue=self._queue,
             resolver=service.resolver,
             dns=self._resolver(service),
+            hosts=self._hosts,
             clock=self._clock,
             tell=log,
             queued=self._hints,

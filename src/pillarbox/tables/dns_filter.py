@@ -46,14 +46,14 @@ class FilteredResolver:
 
     def __init__(self, resolver: Resolver, tables: Sequence[LookupTable], *, parameter: str) -> None:
         """`tell` is to be set when there is a log."""
-        self.below = resolver
+        self._below = resolver
         self._tables = tables
         self._parameter = parameter
         self.tell: EventSink = lambda _: None
 
     async def resolve(self, name: str, kind: RecordType) -> Answer:
         """What is left of the answer.  DnsFault."""
-        answer = await self.below.resolve(name, kind)
+        answer = await self._below.resolve(name, kind)
         if not answer.records or answer.records == (Mx(0, ""),):
             return answer
         kept = tuple(record for record in answer.records if not self._is_ignored(answer, record))
@@ -75,11 +75,6 @@ class FilteredResolver:
             raise _unreadable(answer)
         self.tell(Noted(f"ignoring DNS RR: {line}"))
         return True
-
-
-def unfiltered(resolver: Resolver) -> Resolver:
-    """The resolver below the filter: what the C library's resolver would see."""
-    return resolver.below if isinstance(resolver, FilteredResolver) else resolver
 
 
 def _unreadable(answer: Answer) -> DnsFault:

@@ -20,6 +20,7 @@ from typing import Final
 from pillarbox.access.client import ClientFacts
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.net.connection import IdleTimeout
+from pillarbox.net.dns.host_lookup import HostLookup
 from pillarbox.net.dns.stub_resolver import StubResolver
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.net.tls_faults import TlsFault
@@ -88,7 +89,8 @@ async def _serve(snapshot: Snapshot, tell: EventSink) -> None:
         policy=policy,
         queue=None,
         resolver=resolver,
-        dns=StubResolver(clock=clock),
+        dns=(dns := StubResolver(clock=clock)),
+        hosts=HostLookup(dns, clock=clock, methods=("native",)),
         clock=clock,
         tell=tell,
         queued=lambda queue_id: None,

@@ -24,6 +24,7 @@ from typing import Any, Final
 from pillarbox.access.client import ClientFacts
 from pillarbox.access.client_rates import ClientRate
 from pillarbox.net.connection import IdleTimeout
+from pillarbox.net.dns.host_lookup import HostLookup
 from pillarbox.net.dns.records import Resolver as DnsResolver
 from pillarbox.net.tls_faults import TlsFault
 from pillarbox.observability import events
@@ -107,6 +108,7 @@ class SmtpSession:
         queue: IncomingQueue | None,
         resolver: Resolver,
         dns: DnsResolver,
+        hosts: HostLookup,
         clock: Clock,
         tell: events.EventSink,
         queued: Queued,
@@ -129,6 +131,7 @@ class SmtpSession:
             submission=submission or _into(queue),
             resolver=resolver,
             dns=dns,
+            hosts=hosts,
             clock=clock,
             tell=tell,
             queued=queued,

@@ -18,6 +18,7 @@ from pillarbox.access.client import ClientFacts
 from pillarbox.access.client_rates import ClientRate, Event
 from pillarbox.access.question import Actions, Listing, Question
 from pillarbox.access.session_values import session_values
+from pillarbox.net.dns.host_lookup import HostLookup
 from pillarbox.net.dns.records import Resolver as DnsResolver
 from pillarbox.observability import events
 from pillarbox.queue.incoming import QueueFileFault
@@ -113,6 +114,7 @@ class SessionState:
         "dns",
         "engine",
         "forwarded",
+        "hosts",
         "is_excused",
         "is_judged",
         "keywords_fault",
@@ -149,6 +151,7 @@ class SessionState:
         submission: NewSubmission,
         resolver: Resolver,
         dns: DnsResolver,
+        hosts: HostLookup,
         clock: Clock,
         tell: events.EventSink,
         queued: Queued,
@@ -165,6 +168,7 @@ class SessionState:
         self.stands_alone = False  # smtpd -S
         self.resolver = resolver
         self.dns = dns
+        self.hosts = hosts
         self.remarks: list[str] = []  # warnings that the log has behind the next refusal
         self.listings: dict[str, Listing] = {}  # what DNS lists have said
         self.objection = ""  # to the client's certificate: nothing is answered but that
@@ -341,6 +345,7 @@ class SessionState:
             client=self.client,
             resolver=self.resolver,
             dns=self.dns,
+            hosts=self.hosts,
             codes=self.policy.codes,
             tell=lambda verb, text: self.tell_verdict(verb, stage, text, recipient),
             tell_warning=self.tell_warning,
