@@ -284,6 +284,7 @@ class Played:
         log = self.log()
         owner = self._owners(replies, log)
         cannot_bounce = set(_CANNOT_BOUNCE.findall(log))
+        not_queued = set(re.findall(rf"cleanup\[\d+\]: ({_ID}): to=.* status=bounced ", log))
         refused = {owner.get(one, "") for one in re.findall(rf"\]: ({_ID}): reject: ", log)} & set(exits)
 
         tried_again = _ASKED_IN_VAIN.search(log) is not None  # each second, until its time is over
@@ -293,7 +294,9 @@ class Played:
             name = row_of(content)
             if name == "rest" and (found := re.search(rb'boundary="(\w+)\.', content)):
                 name = owner.get(found[1].decode(), name)
-            return name, normal_content(content, whole=name not in refused)
+            of_whom = re.search(rb'boundary="(\w+)\.', content)
+            is_whole = name not in refused and (of_whom is None or of_whom[1].decode() not in not_queued)
+            return name, normal_content(content, whole=is_whole)
 
         parts: dict[str, list[str]] = defaultdict(list)
         for name, said in replies.items():

@@ -269,19 +269,22 @@ def test_aliases_without_end_wait(mail: Mail) -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "reason"),
+    ("data", "reason", "returned"),
     [
-        (message(lines=[b"Received: x"] * 60), b"too many hops"),
-        (message(lines=[b"x" * 1000] * 6), b"message file too big"),
+        (message(lines=[b"Received: x"] * 60 + [b"", b"body"]), b"too many hops", True),
+        (message(lines=[b"To: x", b"", b"body"] + [b"x" * 1000] * 6), b"message file too big", False),
+        (message(lines=[b"X-Bad: x", b"", b"body"]), b"not this", False),
     ],
-    ids=["loop", "size"],
+    ids=["loop", "size", "content"],
 )
-def test_what_cannot_be_queued_goes_back(data: bytes, reason: bytes, mail: Mail) -> None:
-    """A notice to the sender, and nothing in maildrop."""
+def test_what_cannot_be_queued_goes_back(data: bytes, reason: bytes, returned: bool, mail: Mail) -> None:
+    """A notice to the sender, without a body that must not come in, and nothing in maildrop."""
+    mail.configure("header_checks = pcre:{ {/^X-Bad:/ REJECT not this} }\n")
     mail.drop(data)
     (notice,) = mail.pick_up()
     assert (notice.sender, [recipient.address for recipient in notice.recipients]) == (b"", [b"me@mx.test"])
     assert any(reason in line for line in mail.lines())
+    assert (b"body" in mail.lines()) is returned
     assert mail.names() == []
     (made,) = [event for event in mail.told if isinstance(event, events.AttemptMade)]
     assert (made.relay, made.status, made.text) == ("none", "bounced", reason.decode())
@@ -331,7 +334,7 @@ def test_a_notice_of_what_needed_tls(mail: Mail, settings: str, options: int) ->
     mail.drop(
         message(
             attributes=(b"rewrite_context=local", b"sendopts=32"),
-            lines=[b"TLS-Required: no", b"Subject: known", b"", b"secret", *[b"x" * 1000] * 6],
+            lines=[b"TLS-Required: no", b"Subject: known", *[b"Received: x"] * 60, b"", b"secret"],
         )
     )
     (notice,) = mail.pick_up()

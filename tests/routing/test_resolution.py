@@ -8,7 +8,7 @@ from pillarbox.routing.address_lookup import without_extension
 from pillarbox.routing.configured_routes import configured_routes, mailbox_routes
 from pillarbox.routing.resolution import NullTransport, Resolver
 from pillarbox.tables.table import LookupFault
-from pillarbox.vocabulary.address import Address
+from pillarbox.vocabulary.address import NULL_ADDRESS, Address
 from pillarbox.vocabulary.clock import ManualClock
 
 SETTINGS = {
@@ -207,6 +207,16 @@ def test_resolution(
     resolver = Resolver(configured_routes(snapshot, clock=ManualClock()))
     found = resolver.resolve(Address.from_internal(address.encode()), Address.from_internal(sender.encode()))
     assert (transport, nexthop) == (found.transport, found.nexthop)
+
+
+@pytest.mark.parametrize("settings", [SENDERS, SENDERS | {"empty_address_relayhost_maps_lookup_key": "bare"}])
+def test_mail_of_nobody_known_goes_as_the_null_senders(settings: dict[str, str]) -> None:
+    """What local(8) and smtpd(8) ask of an address alone."""
+    snapshot = Snapshot.of(SETTINGS | settings, facts=HostFacts(hostname="mx.here.test"))
+    resolver = Resolver(configured_routes(snapshot, clock=ManualClock()))
+    for address in (Address(b"x", b"world.test"), Address(b"x", b"relay.test")):
+        assert resolver.resolve(address) == resolver.resolve(address, NULL_ADDRESS)
+    assert resolver.resolve(Address(b"x", b"world.test")).transport == "slow"
 
 
 NULL_TRANSPORTS = [  # settings, address, parameter

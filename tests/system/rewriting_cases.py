@@ -237,7 +237,8 @@ REDIRECTED: Final = """\
 canonical_maps = inline:{ { old@here.test = new@here.test } }
 recipient_canonical_maps = inline:{ { rcpt@here.test = box@box.test } }
 virtual_alias_maps = inline:{ { one@alias.test = other@box.test } { two@alias.test = a@box.test b@out.test } { list@alias.test = c@box.test d@out.test } }
-header_checks = regexp:{ { /^X-To: (.*)$$/ REDIRECT $$1 } { /^X-No:/ REJECT no } }
+header_checks = regexp:{ { /^X-To: (.*)$$/ REDIRECT $$1 } { /^X-No:/ REJECT no }
+  { /^X-Filter:/ FILTER error:5.7.1 filtered } }
 transport_maps = inline:{ { err1.test = error:5.1.1 no such user here } }
 smtpd_recipient_restrictions = check_recipient_access inline:{
   { away@out.test = REDIRECT someone@out.test } { owner@out.test = REDIRECT old@here.test } { listed@out.test = REDIRECT two@alias.test }
@@ -286,6 +287,7 @@ CONFIGURATIONS: Final = {
             Row("same", "x@out.test", ("y@out.test",), "From: x@out.test\nX-To: y@out.test\n"),
             Row("both", "x@out.test", ("away@out.test",), "From: x@out.test\nX-To: y@out.test\n"),
             Row("twice", "x@out.test", ("away@out.test",), "From: x@out.test\nX-To: y@out.test\nX-To: z@out.test\n"),
+            Row("filtered", "x@out.test", ("y@out.test",), "From: x@out.test\nX-Filter: x\nX-To: z@out.test\n"),
             Row("rejected", "x@out.test", ("y@out.test",), "From: x@out.test\nX-To: z@out.test\nX-No: x\n"),
             Row("rejectedfirst", "x@out.test", ("y@out.test",), "From: x@out.test\nX-No: x\nX-To: z@out.test\n"),
             Row("sendmail", "old", ("y@out.test", "old@here.test"), "From: old\nX-To: someone@out.test\n", local=True),

@@ -85,7 +85,7 @@ def reject_unlisted_sender(question: Question, subject: Subject) -> Outcome:
     if sender is None or sender.is_null:
         return None
     try:
-        resolution = resolver.resolve(sender)
+        resolution = resolver.resolve(sender, question.recipient)  # as mail of the recipient's goes there
         if resolver.is_mapped(resolution.recipient, as_sender=True):
             return None
         return _unlisted(question, resolution, Subject.SENDER, "5.1.0")

@@ -2,12 +2,15 @@
 
 DESCRIPTION
     Its addresses are mapped already.  The log has an attempt of cleanup's for each recipient, and the notices.
+    Nobody gets a body back that a content check has refused, or that is too big, whatever RET= says.
 
 FAULTS
     QueueFileFault  a notice cannot be queued
 """
 
 from collections.abc import Sequence
+
+import msgspec
 
 from pillarbox.bounce.submission import Notifier
 from pillarbox.observability import events
@@ -18,6 +21,7 @@ from pillarbox.queue.records import Source
 from pillarbox.queue.submission import MessageTooBig, TooManyHops
 from pillarbox.queue.submission_protocol import CleanupStatus
 from pillarbox.vocabulary.address import Address
+from pillarbox.vocabulary.envelope import Ret
 from pillarbox.vocabulary.identifiers import QueueId
 
 HOPCOUNT_EXCEEDED = "message rejected: hopcount exceeded"
@@ -43,6 +47,9 @@ async def return_unqueued(
 ) -> list[QueueId]:
     """Report to whom it concerns; the ids of the notices.  `refusal` is status and text, `verp` as for reports."""
     dsn, reason = refusal
+    if reason != CleanupStatus.HOPS.text:
+        attributes = {**message.attributes, b"ret_flags": b"%d" % Ret.HEADERS}
+        message = msgspec.structs.replace(message, attributes=attributes)
     entries = [
         LogEntry(
             recipient=Address.from_internal(recipient.address).external,

@@ -222,7 +222,8 @@ class Dispatcher:
         address = Address.from_internal(recipient.address)
         resolver = self._probe_resolver if message.is_probe else self._resolver
         try:
-            if message.filter and not message.is_trace_only:
+            # A REDIRECT of cleanup(8) comes before its FILTER.
+            if message.filter and not message.redirect and not message.is_trace_only:
                 resolution = self._through(message.filter, address)
             else:
                 resolution = resolver.resolve(address, sender)

@@ -37,7 +37,7 @@ from pillarbox.routing.address_lookup import (
 from pillarbox.routing.address_syntax import AddressSyntax
 from pillarbox.routing.own_addresses import is_own_literal
 from pillarbox.tables.table import LookupFault, LookupTable, Warn, ignore_warning, is_fixed
-from pillarbox.vocabulary.address import NULL_ADDRESS, Address
+from pillarbox.vocabulary.address import Address, NULL_ADDRESS
 
 
 class AddressClass(Enum):
@@ -318,11 +318,11 @@ class Resolver:
             self.resolve(address, sender)
 
     def resolve(self, address: Address, sender: Address | None = None) -> Resolution:
-        """Class, transport and nexthop of an address; the sender's wishes count if it is given.  LookupFault."""
+        """Class, transport and nexthop of an address, as mail of a sender, or the null sender's, goes.  LookupFault."""
         known = self._resolutions.get(address)
         if known is None:
             try:
-                known = self._resolve(address, sender)
+                known = self._resolve(address, sender or NULL_ADDRESS)
             except LookupFault as fault:
                 fault.program = "trivial-rewrite"
                 raise
@@ -332,7 +332,7 @@ class Resolver:
                 self._resolutions[address] = known
         return known
 
-    def _resolve(self, address: Address, sender: Address | None) -> Resolution:
+    def _resolve(self, address: Address, sender: Address) -> Resolution:
         address = self.destination(address)
         domain = text_of(address.domain)
         address_class = self.classify(domain)
@@ -362,7 +362,7 @@ class Resolver:
             raise
 
     def _class_route(
-        self, address_class: AddressClass, domain: str, sender: Address | None
+        self, address_class: AddressClass, domain: str, sender: Address
     ) -> tuple[str, str]:
         """`transport[:nexthop]` of a class, and the nexthop if the route has none."""
         routes = self.routes
@@ -374,14 +374,12 @@ class Resolver:
             # Only aliases live there: what alias expansion left over has no mailbox.
             return f"error:{routes.unknown_alias}", domain
         route = routes.relay_transport if address_class is AddressClass.RELAY else routes.default_transport
-        relay = ""
-        if sender is not None:
-            if address_class is AddressClass.DEFAULT:
-                key = routes.null_sender_transport_key
-                parameter = "sender_dependent_default_transport_maps"
-                route = self._by_sender(parameter, routes.sender_transports, sender, key) or route
-            key = routes.null_sender_relayhost_key
-            relay = self._by_sender("sender_dependent_relayhost_maps", routes.sender_relayhosts, sender, key)
+        if address_class is AddressClass.DEFAULT:
+            key = routes.null_sender_transport_key
+            parameter = "sender_dependent_default_transport_maps"
+            route = self._by_sender(parameter, routes.sender_transports, sender, key) or route
+        key = routes.null_sender_relayhost_key
+        relay = self._by_sender("sender_dependent_relayhost_maps", routes.sender_relayhosts, sender, key)
         return route, relay or routes.relayhost or domain
 
     def _by_sender(
