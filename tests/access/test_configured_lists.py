@@ -1,7 +1,10 @@
 """Which lists are refused at start, because they would let everybody relay."""
 
+from pathlib import Path
+
 import pytest
 
+from fakes.smtp_conversation import converse
 from pillarbox.access.configured_lists import configured_access
 from pillarbox.config.computed_defaults import HostFacts
 from pillarbox.config.snapshot import Snapshot
@@ -42,3 +45,29 @@ def test_open_relays(relay: str, recipient: str, refused: bool) -> None:
         return
     with pytest.raises(ConfigurationFault, match="specify at least one working instance of"):
         configured_access(snapshot, clock=ManualClock())
+
+
+DEFERRALS = [  # restrictions, reply to RCPT TO:<none@box.test>
+    ("smtpd_recipient_restrictions", "check_recipient_access inline:{ {box.test = DEFER_IF_REJECT x} }", b"459 4.7.1 <none@box.test>: Recipient address rejected: x"),
+    ("smtpd_sender_restrictions", "check_sender_access inline:{ {x@box.test = DEFER_IF_REJECT y} }", b"459 4.7.1 <x@box.test>: Sender address rejected: y"),
+    ("smtpd_client_restrictions", "check_client_access inline:{ {192.0.2 = DEFER_IF_PERMIT z} }", b"459 4.7.1 <client.test[192.0.2.7]>: Client host rejected: z"),
+    ("smtpd_helo_restrictions", "check_helo_access inline:{ {client.test = DEFER_IF_REJECT x} }", b"550 5.1.0 <x@box.test>: Sender address rejected: User unknown in virtual mailbox table"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("parameter", "restriction", "reply"), DEFERRALS)
+def test_deferrals_by_tables(parameter: str, restriction: str, reply: bytes, tmp_path: Path) -> None:
+    """access_map_defer_code; DEFER_IF_REJECT counts for users who are not listed, but not in another list."""
+    settings = {
+        "access_map_defer_code": "459",
+        "smtpd_reject_unlisted_sender": "yes" if reply[:1] == b"5" or "sender" in parameter else "no",
+        parameter: restriction,
+    }
+    sent = [
+        b"EHLO client.test\r\n",
+        b"MAIL FROM:<x@box.test>\r\n",
+        b"RCPT TO:<none@box.test>\r\n",
+        b"QUIT\r\n",
+    ]
+    done = converse(tmp_path / "q", sent, settings=settings)
+    assert done.replies[-2].encode() == reply

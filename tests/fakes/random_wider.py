@@ -79,7 +79,7 @@ _SETTINGS: Final[tuple[tuple[float, str, tuple[str, ...]], ...]] = (
     (0.05, "unknown_relay_recipient_reject_code", ("450",)),
     (0.08, "show_user_unknown_table_name", ("no",)),
     (0.06, "smtpd_null_access_lookup_key", ("none@x.test",)),
-    (0.06, "smtpd_history_flush_threshold", ("0", "7", "30")),
+    (0.06, "smtpd_history_flush_threshold", ("1", "7", "30")),
     (0.12, "notify_classes", ("policy, protocol, data, software, resource", "policy, bounce", "protocol, 2bounce")),
     (0.06, "error_notice_recipient", ("bob", "refused@out.test")),
     (0.06, "delay_notice_recipient", ("bob@out.test",)),

@@ -418,7 +418,9 @@ def normal_log(line: str) -> str:
     line = re.sub(r"delay=[0-9.]+, delays=[0-9./]+", "delay=D, delays=D", line)
     line = re.sub(r"size=\d+", "size=N", line)
     # A nexthop is in lower case here.
-    line = re.sub(r"for name=\S+|relay=[\w.-]+\[|look up host \S+", lambda found: found[0].lower(), line)
+    line = re.sub(
+        r"for name=\S+|relay=[\w.-]+\[|look up (?:MX )?host \S+", lambda found: found[0].lower(), line
+    )
     # sendmail -t leaves it to cleanup(8) to find the recipients; ours has found them.
     line = re.sub(r"( from local; from=<.*?>) to=<[^>]*>", r"\1", line)
     # Without smtputf8_enable Postfix shows none of them.
@@ -445,6 +447,7 @@ def normal_content(content: bytes, *, whole: bool = True) -> str:
     text = re.sub(rf"(?<=[Ii]d: <){_ID}@", "LONGID@", text)
     text = re.sub(rf"(?m)^(\tby |.*\bid |Received: .*?){_ID}", r"\1ID", text)
     text = re.sub(rf"\b{_ID}\.\d+/", "ID.TIME/", text)
+    text = re.sub(rf"(?<=queued as ){_ID}", "ID", text)
     text = re.sub(r"(?m)^From (\S*) +\w{3} \w{3} .*", r"From \1 DATE", text)
     text = re.sub(r"userid \d+", "userid N", text)
     text = re.sub(r"(?:for\s+name=|look\s+up\s+host\s+)\S+", lambda found: found[0].lower(), text)

@@ -19,7 +19,7 @@ MADE = b"<20010909014640.ID@mx.here.test>"
 
 
 def submitted(
-    header: bytes, *, recipient: str = "b@here.test", options: int = 0, source: str = "sendmail", long_ids: bool = False, **settings: str
+    header: bytes, *, recipient: str = "b@here.test", before: str = "", options: int = 0, source: str = "sendmail", long_ids: bool = False, **settings: str
 ) -> Submission:  # fmt: skip
     files = CrashFileSystem()
     files.make_directories("/q/incoming")
@@ -43,7 +43,7 @@ def submitted(
         envelope = NewEnvelope(
             arrival_time=1_000_000_000.0,
             sender=b"a@here.test",
-            recipients=[NewRecipient(address, address)],
+            recipients=[NewRecipient(address, address, before_aliases=before.encode())],
             attributes=[],
         )
         submission.begin(envelope, trace=[], add_missing=True, send_options=options, source=source)
@@ -100,6 +100,16 @@ def test_what_needs_smtputf8(header: str, recipient: str, options: int, source: 
         header.encode(), recipient=recipient, options=options, source=source, smtputf8_enable="no"
     )
     assert off.send_options & 1 == options
+
+
+def test_who_was_named_counts_for_smtputf8_and_not_whom_aliases_name() -> None:
+    """Detection is before virtual_alias_maps, as in cleanup(8)."""
+    for before, after, found in (
+        ("a@here.test", "gr\u00fcn@x.test", 0),
+        ("gr\u00fcn@alias.test", "b@x.test", 1),
+    ):
+        submission = submitted(b"Subject: x\r\n", before=before, recipient=after)
+        assert submission.send_options == found
 
 
 def test_headers_of_parts_that_are_not_read() -> None:

@@ -28,10 +28,11 @@ class Other:
         return Done([self._outcome])
 
 
+@pytest.mark.parametrize("one_by_one", [False, True])  # as an agent may tell of them
 @pytest.mark.parametrize(
     ("wanted", "tells", "told"), [(True, True, True), (True, False, False), (False, True, False)]
 )
-def test_who_tells_of_success(wanted: bool, tells: bool, told: bool) -> None:
+def test_who_tells_of_success(wanted: bool, tells: bool, told: bool, one_by_one: bool) -> None:
     """Not we, if the next system does or nobody wants to hear of it (RFC 3461 §5.2.1); it may be relayed only."""
     address = Address.parse(b"a@x.test")
     recipient = QueueRecipient(
@@ -48,9 +49,14 @@ def test_who_tells_of_success(wanted: bool, tells: bool, told: bool) -> None:
         active_time=0.0,
     )
     attempt = Attempt(b"a@x.test", b"a@x.test", "passed", "2.0.0", "smtp:hub.test", tells_success=wanted)
-    other = Other(Outcome("sent", "2.0.0", "250 Ok", action="relayed", tells_success=tells))
+    made = Attempt(b"a@x.test", b"a@x.test", "sent", "2.0.0", "250 Ok", action="relayed", tells_success=tells)
+    attempts = [made] if one_by_one else None
+    other = Other(
+        Outcome("sent", "2.0.0", "250 Ok", action="relayed", tells_success=tells, attempts=attempts)
+    )
     (found,) = asyncio.run(pass_on(job, job.recipients[0], attempt, transports={"smtp": other}))
     assert (found.status, found.action, found.tells_success) == ("sent", "relayed", told)
     assert [(one.transport, one.nexthop, one.was_passed) for one in other.jobs] == [
         ("smtp", "hub.test", True)
     ]
+    assert other.jobs[0].recipients[0].recipient.notify == (Notify.SUCCESS if wanted else Notify.NEVER)

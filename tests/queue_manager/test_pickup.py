@@ -294,9 +294,9 @@ def test_what_cannot_be_queued_goes_back(data: bytes, reason: bytes, returned: b
 def test_what_goes_back_to_an_address_for_each_recipient(disabled: str, mail: Mail) -> None:
     """VERP, but for disable_verp_bounces."""
     mail.configure(f"disable_verp_bounces = {disabled}\n")
-    mail.drop(message([b"one@x.test", b"two@y.test"], lines=[b"Received: x"] * 60, verp=b"+="))
+    mail.drop(message([b"o..ne@x.test", b"two@y.test"], lines=[b"Received: x"] * 60, verp=b"+="))
     told = sorted(notice.recipients[0].address for notice in mail.pick_up())
-    each = [b"me+one=x.test@mx.test", b"me+two=y.test@mx.test"]
+    each = [b'me+"o..ne"=x.test@mx.test', b"me+two=y.test@mx.test"]
     assert told == (each if disabled == "no" else [b"me@mx.test"])
 
 

@@ -104,14 +104,36 @@ def test_recipients_and_copies() -> None:
     assert [one.address for one in bare] == [b"me@here.test", b"you@out.test"]
 
 
+@pytest.mark.parametrize(("sender", "copies"), [("me+x@", []), ("me+x@mx.test", ["sent@mail.test"])])
+def test_an_empty_domain_is_none_of_ours(sender: str, copies: list[str]) -> None:
+    """`user+extension@` is looked up as `user@`, and never as `user`."""
+    made = mappings(sender_bcc_maps="inline:{ {me=sent@mail.test} }", recipient_bcc_maps="", always_bcc="")
+    given = [NewRecipient(b"you@out.test", b"you@out.test")]
+    found = made.recipients(given, sender=Address.from_internal(sender.encode()), warn=pytest.fail)
+    assert [one.address.decode() for one in found if one.notify is Notify.NEVER] == copies
+
+
+def test_a_domain_for_several_is_one_address() -> None:
+    """`@site other@site`, of canonical_maps as of virtual_alias_maps: what is before the last @ is a local part."""
+    made = mappings(canonical_maps="inline:{ {a@out.test = @b.test c@d.test } }", recipient_canonical_maps="")
+    found = made.recipient(Address.parse(b"a@out.test"), warn=pytest.fail)
+    assert found == Address(b"a@b.test c", b"d.test")
+
+
 def test_duplicates() -> None:
     """Two ways to one mailbox are one recipient only if nobody wants to know which way it was."""
     given = [NewRecipient(b"old@mx.test", b"old@mx.test"), NewRecipient(b"NEW@mx.test", b"NEW@mx.test")] * 2
     sender = Address.parse(b"x@out.test")
     both = mappings(always_bcc="").recipients(given, sender=sender, warn=pytest.fail)
     assert [one.address for one in both] == [b"new@mx.test", b"NEW@mx.test"]
-    one = mappings(always_bcc="", enable_original_recipient="no")
-    assert len(one.recipients(given, sender=sender, warn=pytest.fail)) == 1
+    settings = {
+        "always_bcc": "",
+        "enable_original_recipient": "no",
+        "virtual_alias_maps": "static:{a@b.test}",
+    }
+    more = [*given, NewRecipient("gr\u00fcn@mx.test".encode(), b"new@mx.test"), *given]
+    (one,) = mappings(**settings).recipients(more, sender=sender, warn=pytest.fail)
+    assert one.before_aliases.decode() == "gr\u00fcn@mx.test"  # SMTPUTF8 is asked for by it
 
 
 def test_recipients_whom_no_table_may_change() -> None:

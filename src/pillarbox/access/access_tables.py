@@ -158,7 +158,15 @@ class AccessResults:
         if verb == "DEFER":
             return self._refuse(question, codes.access_map_defer_code, "4.7.1", text, name, about)
         if verb in ("DEFER_IF_REJECT", "DEFER_IF_PERMIT"):
-            deferral = self._refuse(question, 450, "4.7.1", text, name, about, default="Service unavailable")
+            deferral = self._refuse(
+                question,
+                codes.access_map_defer_code,
+                "4.7.1",
+                text,
+                name,
+                about,
+                default="Service unavailable",
+            )
             if verb == "DEFER_IF_PERMIT":
                 question.defer_if_permitted(deferral)
             else:

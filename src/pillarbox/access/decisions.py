@@ -62,7 +62,7 @@ class AccessLists(msgspec.Struct, frozen=True, kw_only=True):
         if question.if_permitted is None and is_asked:
             outcome = reject_unlisted_recipient(question, Subject.RECIPIENT)
             if isinstance(outcome, Reply):
-                return outcome
+                return question.softened(outcome)
         return question.if_permitted
 
     async def refuse_client(self, question: Question) -> Reply | None:
@@ -98,7 +98,7 @@ class AccessLists(msgspec.Struct, frozen=True, kw_only=True):
             return refused
         if self.reject_unlisted_sender and not question.actions.discard:
             outcome = reject_unlisted_sender(question, Subject.SENDER)
-            return outcome if isinstance(outcome, Reply) else None
+            return question.softened(outcome) if isinstance(outcome, Reply) else None
         return None
 
 

@@ -137,6 +137,10 @@ class Question(msgspec.Struct, kw_only=True):
         self.defer_if_permitted(reply)
         return None
 
+    def softened(self, refusal: Reply) -> Reply:
+        """What the client is told: a deferral instead of a refusal, if defer_if_reject has been asked for."""
+        return self.if_refused if self.if_refused is not None and refusal.code >= 500 else refusal
+
     def defer_if_refused(self, reply: Reply) -> None:
         """A refusal becomes a deferral."""
         if not self.only_warns and self.if_refused is None:

@@ -72,9 +72,7 @@ class RestrictionList(msgspec.Struct, frozen=True):
                     question.tell_warning(line)
                 return _MISCONFIGURED
             if outcome is not None:
-                if question.if_refused is not None and isinstance(outcome, Reply) and outcome.code >= 500:
-                    return question.if_refused
-                return outcome
+                return question.softened(outcome) if isinstance(outcome, Reply) else outcome
         return None
 
 

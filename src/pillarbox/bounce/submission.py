@@ -41,7 +41,7 @@ from pillarbox.queue.verp import verp_sender
 from pillarbox.routing.address_maps import ExpansionFault, MapFault
 from pillarbox.routing.mappings import Mappings
 from pillarbox.tables.table import LookupFault
-from pillarbox.vocabulary.address import NULL_ADDRESS, Address, internal_of
+from pillarbox.vocabulary.address import NULL_ADDRESS, Address
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.envelope import Notify, Ret
 from pillarbox.vocabulary.identifiers import QueueId
@@ -384,7 +384,8 @@ def _by_address(
     """Who hears of which entries."""
     if not verp:
         return [(sender, entries)]
-    return [(verp_sender(sender, verp, internal_of(_recipient(entry))), [entry]) for entry in entries]
+    # With the quotes that the recipient has in the log of bounces, as from bounce(8).
+    return [(verp_sender(sender, verp, _recipient(entry)), [entry]) for entry in entries]
 
 
 def _ascii(octets: bytes) -> bytes:

@@ -49,6 +49,7 @@ class NewRecipient(msgspec.Struct, frozen=True, gc=False):
     original: bytes
     notify: Notify = Notify.DEFAULT
     dsn_original: bytes = b""
+    before_aliases: bytes = b""  # if virtual_alias_maps have another address for it
     expanded: bool = False  # others get the message for it; the sender hears that, and nothing else of it
 
 

@@ -298,7 +298,9 @@ class Submission:
             return header | sender
         if not self._detects_utf8:
             return 0
-        is_ascii = not (header or sender) and all(one.address.isascii() for one in envelope.recipients)
+        is_ascii = not (header or sender) and all(
+            (one.before_aliases or one.address).isascii() for one in envelope.recipients
+        )
         return 0 if is_ascii else SEND_SMTPUTF8 | header | sender
 
     @property

@@ -21,6 +21,7 @@ from pillarbox.observability.events import EventSink, Warned
 from pillarbox.queue.queue_file import QueueMessage, QueueRecipient
 from pillarbox.routing.resolution import Resolution
 from pillarbox.vocabulary.address import Address
+from pillarbox.vocabulary.envelope import without_success
 from pillarbox.vocabulary.identifiers import QueueId
 
 
@@ -79,8 +80,11 @@ async def pass_on(
     transport, _, nexthop = attempt.text.partition(":")
     address = Address.parse(attempt.recipient)
     nexthop = nexthop or job.nexthop
+    notify = routed.recipient.notify
+    if not attempt.tells_success:  # an alias has told of it
+        notify = without_success(notify)
     passed = Routed(
-        msgspec.structs.replace(routed.recipient, address=address.internal),
+        msgspec.structs.replace(routed.recipient, address=address.internal, notify=notify),
         msgspec.structs.replace(routed.resolution, recipient=address, transport=transport, nexthop=nexthop),
     )
     other = msgspec.structs.replace(
@@ -90,7 +94,10 @@ async def pass_on(
     done = await agent.deliver(other)
     (outcome,) = done.outcomes
     if outcome.attempts is not None:
-        return outcome.attempts
+        return [
+            msgspec.structs.replace(one, tells_success=attempt.tells_success and one.tells_success)
+            for one in outcome.attempts
+        ]
     told = agent.tells_attempts if done.told is None else done.told
     return [
         msgspec.structs.replace(

@@ -89,9 +89,10 @@ def virtual_patterns(
     site = domain or None
     for key in written_forms(local_part, site, quoted_only=quoted_only):
         yield key, "", True
-    user, extension = without_extension(local_part, delimiters)
+    at = "@" if not domain and local_part.endswith("@") else ""  # `user+extension@`
+    user, extension = without_extension(local_part.removesuffix(at), delimiters)
     if extension:
-        for key in written_forms(user, site, quoted_only=quoted_only):
+        for key in written_forms(user + at, site, quoted_only=quoted_only):
             yield key, extension, False
     if not domain:
         return

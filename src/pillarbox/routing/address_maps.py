@@ -56,9 +56,6 @@ class AddressMaps(msgspec.Struct, frozen=True, kw_only=True):
     is_local: IsLocal
     rewriting: AddressRewriting
     propagate: bool = False  # the class is in propagate_unmatched_extensions
-    is_one_address: bool = (
-        False  # `@site other@site` is all domain: so virtual(5) takes it, and canonical(5) does not
-    )
 
     def __bool__(self) -> bool:
         """Whether there are tables."""
@@ -100,10 +97,9 @@ class AddressMaps(msgspec.Struct, frozen=True, kw_only=True):
         value, extension = found
         if value.startswith("@"):
             user = address.local_part.removesuffix(extension)
-            if self.is_one_address:
-                value = external_form(Address.from_internal(user + octets_of(value)))
-            else:
-                value = external_form(Address(user, b"")) + value
+            value = external_form(
+                Address.from_internal(user + octets_of(value))
+            )  # whatever follows, one address
         results = [address_of(self.rewriting.rewrite_text(text)) for text in listed(value)]
         if not results:
             raise LookupFault(self.title, f"lookup of {text_of(address.internal)} returns no address")

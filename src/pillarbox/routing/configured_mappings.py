@@ -114,7 +114,6 @@ def _address_maps(
         is_local=is_local,
         rewriting=rewriting,
         propagate=kind in propagating,
-        is_one_address=kind == "virtual",
     )
 
 

@@ -164,8 +164,11 @@ class Mappings(msgspec.Struct, frozen=True, kw_only=True):
         if notify and notify & Notify.SUCCESS and (len(results) > 1 or results[0].folded != address.folded):
             queue.add(NewRecipient(address.internal, given.original, notify, asked, expanded=True))
             notify = without_success(notify)
+        before = address.internal
         for result in results:
-            queue.add(NewRecipient(result.internal, given.original, notify, asked))
+            found = result.internal
+            changed = b"" if found == before else before
+            queue.add(NewRecipient(found, given.original, notify, asked, before_aliases=changed))
 
     # -- headers ---------------------------------------------------------------------------------------
 
@@ -220,7 +223,7 @@ class _Queued:
         self.utf8 = utf8
         self._by_original = by_original
         self._limit = limit
-        self._seen: set[tuple[object, ...]] = set()
+        self._seen: dict[tuple[object, ...], int] = {}  # and their places
         self.recipients: list[NewRecipient] = []
 
     def add(self, recipient: NewRecipient) -> None:
@@ -232,8 +235,11 @@ class _Queued:
         key: tuple[object, ...] = (address,)
         if self._by_original:
             key = (address, recipient.original.lower(), int(recipient.notify), recipient.dsn_original.lower())
-        if key in self._seen:
+        known = self._seen.get(key)
+        if known is not None:
+            if not recipient.before_aliases.isascii():  # as somebody has named it, which counts for SMTPUTF8
+                self.recipients[known] = recipient
             return
         if not self._limit or len(self._seen) < self._limit:
-            self._seen.add(key)
+            self._seen[key] = len(self.recipients)
         self.recipients.append(recipient)

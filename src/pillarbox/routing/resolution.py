@@ -37,7 +37,7 @@ from pillarbox.routing.address_lookup import (
 from pillarbox.routing.address_syntax import AddressSyntax
 from pillarbox.routing.own_addresses import is_own_literal
 from pillarbox.tables.table import LookupFault, LookupTable, Warn, ignore_warning, is_fixed
-from pillarbox.vocabulary.address import Address, NULL_ADDRESS
+from pillarbox.vocabulary.address import NULL_ADDRESS, Address
 
 
 class AddressClass(Enum):
@@ -318,7 +318,7 @@ class Resolver:
             self.resolve(address, sender)
 
     def resolve(self, address: Address, sender: Address | None = None) -> Resolution:
-        """Class, transport and nexthop of an address, as mail of a sender, or the null sender's, goes.  LookupFault."""
+        """Class, transport and nexthop of an address for mail of a sender, or of the null sender.  LookupFault."""
         known = self._resolutions.get(address)
         if known is None:
             try:
@@ -361,9 +361,7 @@ class Resolver:
             _add_line(fault, "relocated_maps")
             raise
 
-    def _class_route(
-        self, address_class: AddressClass, domain: str, sender: Address
-    ) -> tuple[str, str]:
+    def _class_route(self, address_class: AddressClass, domain: str, sender: Address) -> tuple[str, str]:
         """`transport[:nexthop]` of a class, and the nexthop if the route has none."""
         routes = self.routes
         if address_class is AddressClass.LOCAL:

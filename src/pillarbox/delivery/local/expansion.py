@@ -495,10 +495,9 @@ class LocalExpansion:
                 self._means.warn(str(fault))
                 self._attempts.tell(first, "deferred", "4.3.0", "unable to forward message")
                 return
-            is_told = any(Notify(state.notify) & Notify.SUCCESS for state in states)
-            notify = Notify(first.notify) if is_told else without_success(Notify(first.notify))
-            told = msgspec.structs.replace(first, notify=int(notify))
-            self._attempts.tell(told, "sent", "2.0.0", f"forwarded as {queue_id}", action="relayed")
+            # Of success an alias has told, or who delivers the new message will.
+            silent = msgspec.structs.replace(first, notify=int(without_success(Notify(first.notify))))
+            self._attempts.tell(silent, "sent", "2.0.0", f"forwarded as {queue_id}", action="relayed")
 
     def _is_repeated(self, what: bytes) -> bool:
         if what in self._seen:
