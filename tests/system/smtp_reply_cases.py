@@ -136,7 +136,7 @@ EXCHANGES: Final = [
     Exchange("characters in a footer", (HELLO, MAIL, STRANGER, b"FOO"), "expansion"),
     Exchange("old restrictions", (*(step for name in (b"naked", b"relay", b"rnaked", b"rrelay") for step in (b"EHLO 192.0.2.1", b"MAIL FROM:<" + name + b"@s.test>", RCPT, STRANGER, HELLO, b"MAIL FROM:<" + name + b"@s.test>", STRANGER)), b"RSET", b"MAIL FROM:<mx@s.test>", RCPT, b"RSET", b"MAIL FROM:<rmx@s.test>", RCPT), "old"),
     *(Exchange(f"old: HELO {name.decode()}", (b"HELO " + name, b"MAIL FROM:<naked@s.test>", RCPT, STRANGER), "old") for name in (b"192.0.2.321", b"1.2.3", b".1.2.3.4", b"1..2.3.4", b"::1", b"::", b"1:2", b"1.2.3.4.5.", b"fe80::1", b"12")),
-    Exchange("old: a client of ours", (b"XCLIENT NAME=h.parent.test ADDR=192.0.2.9", HELLO, b"MAIL FROM:<rrelay@s.test>", STRANGER, b"RSET", b"MAIL FROM:<relay@s.test>", STRANGER), "old"),
+    *(Exchange(f"old: a client named {name.decode()}", (b"XCLIENT NAME=%s ADDR=192.0.2.9" % name, HELLO, b"MAIL FROM:<rrelay@s.test>", STRANGER, b"RSET", b"MAIL FROM:<relay@s.test>", STRANGER, b"RCPT TO:<x@relaying.test>"), "old") for name in (b"relaying.test", b"h.parent.test")),
     Exchange("names that are addresses", tuple(b"HELO " + name for name in (b"192.0.2.1", b"::1", b"1.2.3", b"[::1]", b"[1.2.3]")), "unknown names"),
     Exchange("permits", (HELLO, *(step for name in (b"ok", b"dunno", b"permit", b"250", b"relay", b"text") for step in (b"MAIL FROM:<" + name + b"@s.test>", RCPT, STRANGER, b"RSET")), MAIL, RCPT, b"DATA", b"x\r\n."), "permits"),
     Exchange("words that nobody reads", (HELLO, MAIL, RCPT, STRANGER, *(step for name in (b"no", b"not") for step in (b"RSET", b"MAIL FROM:<" + name + b"@s.test>", RCPT))), "followed"),

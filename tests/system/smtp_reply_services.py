@@ -254,6 +254,7 @@ SERVICES: Final[dict[str, dict[str, str]]] = {
         "smtpd_recipient_restrictions": "check_sender_access inline:{ rnaked@s.test=permit_naked_ip_address, "
         "rmx@s.test=permit_mx_backup, rrelay@s.test=check_relay_domains }, reject_unauth_destination",
         "maps_rbl_domains": "rbl.test",
+        "relay_domains": "relaying.test",  # the clients' names, but not whose mail is relayed
         "smtpd_authorized_xclient_hosts": "127.0.0.1",
     },
     "unknown names": {"smtpd_delay_reject": "no", "smtpd_helo_restrictions": "reject_unknown_helo_hostname"},

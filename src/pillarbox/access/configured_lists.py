@@ -29,6 +29,7 @@ from pillarbox.config.parameters.smtp_server_tls import SmtpServerTls
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.config.value_types import items, unescaped
 from pillarbox.queue.receive_options import configured_receive_options
+from pillarbox.routing.configured_routes import relay_domains
 from pillarbox.routing.probe_sender import probe_senders
 from pillarbox.routing.rewriting import configured_rewriting
 from pillarbox.tables.networks import with_networks
@@ -109,7 +110,10 @@ def _compiler(snapshot: Snapshot, access: SmtpAccess, *, clock: Clock) -> Compil
                 * verification.address_verify_poll_delay,
             ),
         )
-        | old_restrictions([_rbl_check(snapshot, zone, replies) for zone in access.maps_rbl_domains])
+        | old_restrictions(
+            [_rbl_check(snapshot, zone, replies) for zone in access.maps_rbl_domains],
+            relay_domains(snapshot, clock=clock),
+        )
         | {"permit_mx_backup": MxBackup(identity.myhostname, access.permit_mx_backup_networks).check},
         permits=PermitLog(
             [word for word in access.smtpd_log_access_permit_actions if ":" not in word],

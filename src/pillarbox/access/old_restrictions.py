@@ -2,8 +2,9 @@
 
 DESCRIPTION
     check_relay_domains is reject_unauth_destination, and permits what that lets pass, and clients whose names are
-    in relay_domains; reject_maps_rbl asks the zones of maps_rbl_domains; permit_naked_ip_address permits clients
-    that say an IPv4 address without brackets with HELO, and refuses what looks like one and is none.
+    in the relay_domains of the server, whatever trivial-rewrite(8) has; reject_maps_rbl asks the zones of
+    maps_rbl_domains; permit_naked_ip_address permits clients that say an IPv4 address without brackets with HELO,
+    and refuses what looks like one and is none.
 
 STANDARDS
     postconf(5) of Postfix 2.x; RFC 5321 §4.1.3 (an address literal has brackets)
@@ -15,16 +16,18 @@ from typing import Final
 from pillarbox.access.address_checks import permit_auth_destination
 from pillarbox.access.client_checks import bad_address
 from pillarbox.access.question import PERMIT, Outcome, Question, Restriction, Subject, rejected
+from pillarbox.routing.resolution import DomainList
 from pillarbox.wire.smtp.paths import is_address
 
 _WILL_GO: Final = 'support for restriction "{}" will be removed from Postfix; use "{}" instead'
 
 
-def old_restrictions(rbl_checks: Sequence[Restriction]) -> dict[str, Restriction]:
+def old_restrictions(rbl_checks: Sequence[Restriction], relay_domains: DomainList) -> dict[str, Restriction]:
     """By name; `rbl_checks` are reject_rbl_client for each of maps_rbl_domains."""
     return {
         "check_relay_domains": _with_warning(
-            check_relay_domains, _WILL_GO.format("check_relay_domains", "reject_unauth_destination")
+            _check_relay_domains(relay_domains),
+            _WILL_GO.format("check_relay_domains", "reject_unauth_destination"),
         ),
         "permit_naked_ip_address": _with_warning(
             permit_naked_ip_address,
@@ -37,16 +40,20 @@ def old_restrictions(rbl_checks: Sequence[Restriction]) -> dict[str, Restriction
     }
 
 
-def check_relay_domains(question: Question, subject: Subject) -> Outcome:
+def _check_relay_domains(domains: DomainList) -> Restriction:
     """By the recipient's domain and the client's name; elsewhere than at RCPT nothing is known of them."""
-    if question.recipient is None:
-        return None
-    if question.resolver.routes.relay_domains.holds(question.client.name.lower()):
-        return PERMIT
-    if permit_auth_destination(question, subject) is PERMIT:
-        return PERMIT
-    code, name = question.codes.relay_domains_reject_code, question.name_of(Subject.RECIPIENT)
-    return rejected(code, "5.7.1", name, Subject.RECIPIENT, b"Relay access denied")
+
+    def check(question: Question, subject: Subject) -> Outcome:
+        if question.recipient is None:
+            return None
+        if domains.holds(question.client.name.lower()):
+            return PERMIT
+        if permit_auth_destination(question, subject) is PERMIT:
+            return PERMIT
+        code, name = question.codes.relay_domains_reject_code, question.name_of(Subject.RECIPIENT)
+        return rejected(code, "5.7.1", name, Subject.RECIPIENT, b"Relay access denied")
+
+    return check
 
 
 def permit_naked_ip_address(question: Question, subject: Subject) -> Outcome:

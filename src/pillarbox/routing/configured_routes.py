@@ -201,6 +201,12 @@ def own_domains(snapshot: Snapshot, *, clock: Clock) -> DomainList:
     return _domains(snapshot, "mydestination", snapshot.group(Identity).mydestination, clock=clock)
 
 
+def relay_domains(snapshot: Snapshot, *, clock: Clock) -> DomainList:
+    """relay_domains."""
+    listed = snapshot.group(LocalRecipients).relay_domains
+    return _domains(snapshot, "relay_domains", listed, clock=clock)
+
+
 def _domains(snapshot: Snapshot, parameter: str, listed: MatchList, *, clock: Clock) -> DomainList:
     where = snapshot.place_of(parameter)
     subdomains = parameter in snapshot.group(LocalRecipients).parent_domain_matches_subdomains
