@@ -102,8 +102,7 @@ SHARING = (
     ("paced", _pauses(600), "paced_destination_rate_delay"),
     (
         "narrow",
-        # A host hears of the end of one connection a moment after the next has begun.
-        lambda lab, name: lab.internet.host(name).most_open <= 2 * 2,
+        lambda lab, name: lab.internet.host(name).most_open <= 2,
         "narrow_destination_concurrency_limit",
     ),
     ("reuse", _connections(3), "ten messages need few connections (smtp_connection_cache_on_demand)"),

@@ -52,6 +52,10 @@ _POLITE: Final = {
 }
 
 
+_ESTABLISHED: Final = 1
+"""TCP_ESTABLISHED, the first octet of tcp(7)'s TCP_INFO."""
+
+
 class _Over(Exception):
     """The connection ends."""
 
@@ -68,7 +72,10 @@ class MailHost:
         self.received: list[Received] = []
         self.conversations: list[list[str]] = []
         self.open = 0  # connections now
-        self.most_open = 0
+        self.most_open = (
+            0  # at once, without those that the client has closed: we may not have heard of it yet
+        )
+        self._connections: set[Connection] = set()
         self.trapped: set[str] = set()  # clients that wrote to a trap
         self._clock = clock
         self._began = clock.now()
@@ -89,7 +96,8 @@ class MailHost:
 
     async def _serve(self, connection: Connection) -> None:
         self.open += 1
-        self.most_open = max(self.open, self.most_open)
+        self._connections.add(connection)
+        self.most_open = max(self.most_open, sum(map(_is_established, self._connections)))
         connection.idle_limit = _PATIENCE_SECONDS
         lines: list[str] = []
         self.conversations.append(lines)
@@ -98,6 +106,7 @@ class MailHost:
         except (_Over, IdleTimeout, TlsFault, OSError):
             pass
         finally:
+            self._connections.discard(connection)
             connection.close()
             self.open -= 1
 
@@ -144,6 +153,12 @@ class MailHost:
     def now(self) -> float:
         """The lab's time."""
         return self._clock.now()
+
+
+def _is_established(connection: Connection) -> bool:
+    """Whether the client has not closed it, whether or not we have read so far."""
+    info = connection.tcp_info()
+    return info[:1] == bytes((_ESTABLISHED,))
 
 
 class _Session:

@@ -121,6 +121,16 @@ class Connection(asyncio.Protocol):
             return None
         return peer_uid(sock)
 
+    def tcp_info(self) -> bytes:
+        """The kernel's TCP_INFO, of which the first octet is the state (tcp(7)); empty if there is none."""
+        sock = None if self._transport is None else self._transport.get_extra_info("socket")
+        if sock is None or sock.family == socket.AF_UNIX:
+            return b""
+        try:
+            return bytes(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 8))
+        except OSError:
+            return b""
+
     @property
     def tls(self) -> ssl.SSLObject | None:
         """The TLS session, once there is one."""
