@@ -47,6 +47,18 @@ def test_open_relays(relay: str, recipient: str, refused: bool) -> None:
         configured_access(snapshot, clock=ManualClock())
 
 
+@pytest.mark.parametrize(("soft", "told"), [("no", "554 5.7.1"), ("yes", "454 4.7.1")])
+def test_a_warning_says_what_would_have_been_told(soft: str, told: str, tmp_path: Path) -> None:
+    """soft_bounce."""
+    settings = {"soft_bounce": soft, "smtpd_recipient_restrictions": "warn_if_reject reject"}
+    sent = [b"EHLO x\r\n", b"MAIL FROM:<>\r\n", b"RCPT TO:<me@box.test>\r\n", b"QUIT\r\n"]
+    done = converse(tmp_path / "q", sent, settings=settings)
+    label = "client.test[192.0.2.7]"
+    assert any(f"reject_warning: RCPT from {label}: {told} <me@box.test>" in line for line in done.lines), (
+        done.lines
+    )
+
+
 DEFERRALS = [  # restrictions, reply to RCPT TO:<none@box.test>
     ("smtpd_recipient_restrictions", "check_recipient_access inline:{ {box.test = DEFER_IF_REJECT x} }", b"459 4.7.1 <none@box.test>: Recipient address rejected: x"),
     ("smtpd_sender_restrictions", "check_sender_access inline:{ {x@box.test = DEFER_IF_REJECT y} }", b"459 4.7.1 <x@box.test>: Sender address rejected: y"),

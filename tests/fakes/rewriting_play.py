@@ -61,11 +61,15 @@ ZONES: Final = {
 _FIRST: Final = re.compile(r", (?:texthash|fail):.*")
 """What is behind the first of several tables."""
 _TOO_BIG: Final = re.compile(
-    r"reject: END-OF-MESSAGE .* message file too big|message-id=|\w+: (?:header|body|content) "
+    r"reject: END-OF-MESSAGE .* (?:message file too big|too many hops)|message-id=|\w+: (?:header|body|content) "
 )
-"""What the log says of a message that is refused for its size: not the same."""
+"""What the log says of a message that is refused for its size, or its hops: not the same."""
+_REFUSED: Final = re.compile(
+    r"[45]52 [45]\.3\.4 |[45]54 [45]\.4\.0 Error: too many hops|4\.6\.0 Alias expansion error"
+)
+"""What a client hears of it, or of aliases without end, before anybody has looked at the content."""
 _CONSEQUENCES: Final = re.compile(
-    r"warning: (?:mail_stream_cleanup: |private/\S+ socket: malformed|process /|stdin: |\S+: bad command startup|"
+    r"warning: (?:mail_stream_cleanup: |defer_append: ignoring |midna_domain_to_ascii|Unable to look up MX host  for |private/\S+ socket: malformed|process /|stdin: |\S+: bad command startup|"
     r"queue file size limit exceeded|uid=\d+: File too large|/etc/postfix/tables/bounce\.cf[:,] .* ignoring this|"
     r"stripping too many comments)"
 )
@@ -335,7 +339,7 @@ class Played:
                 rest = sorted({text for text in rest if not _BY_ITSELF.search(text)})
             if any("forwarded as ID" in text for text in some):
                 rest = sorted(_BODY.sub("", text) for text in rest)
-            if any("552 5.3.4" in text for text in said):
+            if any(_REFUSED.search(text) for text in said):
                 rest = [text for text in rest if not _TOO_BIG.search(text)]
             if tried_again:
                 rest = sorted(set(rest))
@@ -415,6 +419,8 @@ def normal_log(line: str) -> str:
     # The zones have our name at the first host's address: for the other one this is another host.
     line = re.sub(r"relay=[\w.]+\[10\.53\.0\.2\]:25(?=, .* loops back to myself)", "relay=none", line)
     line = line.replace("(delivery temporarily suspended: ", "(")  # to a site that another message has tried
+    # With soft_bounce, what no server takes is deferred by smtp(8) with a code that the log warns of.
+    line = re.sub(r"dsn=4\.\d+\.\d+, status=SOFTBOUNCE", "dsn=4.0.0, status=deferred", line)
     line = re.sub(r"delay=[0-9.]+, delays=[0-9./]+", "delay=D, delays=D", line)
     line = re.sub(r"size=\d+", "size=N", line)
     # A nexthop is in lower case here.
@@ -448,6 +454,7 @@ def normal_content(content: bytes, *, whole: bool = True) -> str:
     text = re.sub(rf"(?m)^(\tby |.*\bid |Received: .*?){_ID}", r"\1ID", text)
     text = re.sub(rf"\b{_ID}\.\d+/", "ID.TIME/", text)
     text = re.sub(rf"(?<=queued as ){_ID}", "ID", text)
+    text = re.sub(r"/tmp/ID\.(?:M\d+)?P\d+\.[\w.]+", "/tmp/NAME", text)
     text = re.sub(r"(?m)^From (\S*) +\w{3} \w{3} .*", r"From \1 DATE", text)
     text = re.sub(r"userid \d+", "userid N", text)
     text = re.sub(r"(?:for\s+name=|look\s+up\s+host\s+)\S+", lambda found: found[0].lower(), text)

@@ -99,6 +99,10 @@ class Gone(Exception):
     """The client has closed the connection in the middle of a command."""
 
 
+_REFUSAL: Final = re.compile(rb"^5(\d\d) 5\.")
+"""How a refusal for good begins, with an enhanced status."""
+
+
 class SessionState:
     """One client's session, as its commands see it."""
 
@@ -438,6 +442,8 @@ class SessionState:
         client = self.client
         if verb == "reject" and self.trouble is not None:
             self.trouble.is_refusal = True
+        if verb == "reject_warning" and self.policy.soft_bounce:  # as it would have been told
+            text = _REFUSAL.sub(rb"4\1 4.", text)
         self.tell(
             events.CommandRefused(
                 self.queue_id,
