@@ -268,6 +268,7 @@ class RandomMessage(msgspec.Struct, frozen=True, kw_only=True):
     content: bytes
     as_it_is: bool = False  # by SMTP, without a change to its line ends
     chunk: int = 0  # octets of a BDAT chunk; 0: DATA
+    before: tuple[bytes, ...] = ()  # commands that its client says first
 
 
 class RandomConfiguration(msgspec.Struct, frozen=True, kw_only=True):

@@ -40,6 +40,10 @@ class Dialogue:
         self._say(b"RSET")
         return [one for one in said if one]
 
+    def commands(self, lines: tuple[bytes, ...]) -> list[bytes]:
+        """Some of no transaction, and what is replied."""
+        return [one for one in map(self._say, lines) if one]
+
     def quit(self) -> None:
         """The end."""
         self._say(b"QUIT")

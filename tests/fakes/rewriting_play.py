@@ -216,6 +216,10 @@ class Played:
         replies: dict[str, list[str]] = {}
         client = Dialogue(self._host)
         for message in messages:
+            if message.before:
+                said = client.commands(message.before)
+                replies[f"{message.name} before"] = [one.decode("utf-8", "backslashreplace") for one in said]
+                client = Dialogue(self._host) if client.is_over else client
             said = client.transaction(message)
             replies[message.name] = [one.decode("utf-8", "backslashreplace") for one in said]
             if client.is_over:
@@ -289,6 +293,8 @@ class Played:
         owner = self._owners(replies, log)
         cannot_bounce = set(_CANNOT_BOUNCE.findall(log))
         not_queued = set(re.findall(rf"cleanup\[\d+\]: ({_ID}): to=.* status=bounced ", log))
+        notices = re.findall(rf"\]: ({_ID}): .*notification: ({_ID})", log)
+        not_queued |= {notice for one, notice in notices if one in not_queued}
         refused = {owner.get(one, "") for one in re.findall(rf"\]: ({_ID}): reject: ", log)} & set(exits)
 
         tried_again = _ASKED_IN_VAIN.search(log) is not None  # each second, until its time is over
@@ -351,7 +357,7 @@ class Played:
         owner: dict[str, str] = {}
         begun = iter(re.findall(rf"smtpd\[\d+\]: ({_ID}): client=", log))
         for name, said in replies.items():
-            if any(reply.startswith("25") for reply in said[1:-1]):
+            if " " not in name and any(reply.startswith("25") for reply in said[1:-1]):
                 owner[next(begun, "")] = name
         owner.update(re.findall(rf"\]: ({_ID}): message-id=<(m\d+)@", log))
         for _ in range(4):

@@ -176,12 +176,12 @@ class Notifier:
             transcript = [_ascii(line) for line in transcript]
         text = [*introduction, *_wrapped(transcript), *closing]
         daemon = b"MAILER-DAEMON@" + style.host
+        template = b"From: %s (Mail Delivery System)\r\nTo: %s (Postmaster)\r\n"
+        if not style.names_in_comments:
+            template = b"From: Mail Delivery System <%s>\r\nTo: Postmaster <%s>\r\n"
         content = b"".join(
             (
-                b"From: %s (Mail Delivery System)\r\n" % daemon
-                if style.names_in_comments
-                else b"From: Mail Delivery System <%s>\r\n" % daemon,
-                b"To: Postmaster <%s>\r\n" % complete,
+                template % (daemon, complete),
                 b"Subject: %s\r\n\r\n" % subject.encode(),
                 *(line.encode("utf-8", "replace") + b"\r\n" for line in text),
             )

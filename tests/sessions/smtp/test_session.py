@@ -317,6 +317,28 @@ def test_an_address_that_is_none_is_warned_of(tmp_path: Path) -> None:
     ]
 
 
+WARNINGS = [  # command, what the log is warned of
+    (b"BDAT x", "NOQUEUE: malformed BDAT command syntax from {}: BDAT x"),
+    (b"BDAT 0", "NOQUEUE: null BDAT request from {}"),
+    (b"VRFY <a b@here.test>", "Illegal address syntax from {} in VRFY command: <a b@here.test>"),
+]
+
+
+@pytest.mark.parametrize(("command", "warning"), WARNINGS)
+def test_commands_that_are_warned_of(command: bytes, warning: str, tmp_path: Path) -> None:
+    """As smtpd(8) does."""
+    done = converse(tmp_path / "q", [b"EHLO x\r\n", command + b"\r\n", b"QUIT\r\n"])
+    assert "warning: " + warning.format("client.test[192.0.2.7]") in done.lines
+
+
+def test_helo_makes_no_less_of_ehlo(tmp_path: Path) -> None:
+    """The protocol of the log, of Received: and of filters stays what it was."""
+    lines = b"EHLO x\r\n", b"HELO x\r\n", b"MAIL FROM:<>\r\n", b"RCPT TO:<me@elsewhere.test>\r\n", b"QUIT\r\n"
+    for sent, protocol in ((lines, "ESMTP"), (lines[1:], "SMTP")):
+        done = converse(tmp_path / protocol, list(sent), address="198.51.100.1")
+        assert any(f" proto={protocol} helo=<x>" in line for line in done.lines), done.lines
+
+
 def test_mynetworks_and_users_may_relay(tmp_path: Path) -> None:
     """permit_mynetworks, permit_sasl_authenticated; the rest of the world may not."""
     rcpt = b"RCPT TO:<x@elsewhere.test>\r\n"

@@ -44,7 +44,8 @@ async def _hello(session: SessionState, domain: bytes, protocol: str) -> Reply |
         refused = await ask_early(session, "EHLO" if protocol == "ESMTP" else "HELO", lists.refuse_helo)
         if refused is not None:
             return refused
-    session.client.protocol = protocol
+    if session.client.protocol != "ESMTP":  # HELO does not make less of it, as with Postfix
+        session.client.protocol = protocol
     return None
 
 

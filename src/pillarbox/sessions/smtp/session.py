@@ -411,12 +411,26 @@ class SmtpSession:
         state.abort_transaction()
         return reply
 
+    def _tell_of_chunk(self, command: commands.Refused) -> None:
+        """BDAT without a size, or with none but nothing."""
+        state = self._state
+        message = state.queue_id or "NOQUEUE"
+        if command.path:
+            line = command.path[:100].decode("utf-8", "backslashreplace")
+            state.tell(
+                events.Warned(f"{message}: malformed BDAT command syntax from {state.client.label}: {line}")
+            )
+        elif command.reply.code == 551 and command.reply.text[0].endswith(b"Null BDAT request"):
+            state.tell(events.Warned(f"{message}: null BDAT request from {state.client.label}"))
+
     def _refused(self, command: commands.Refused) -> Reply:
         state = self._state
         if command.line and state.policy.is_forbidden(command.line):
             state.tell(events.NotSmtp(state.client.label, command.line))
             raise Goodbye(Reply(221, (b"2.7.0 Error: I can break rules, too. Goodbye.",)))
-        if command.path:
+        if command.verb == b"BDAT":
+            self._tell_of_chunk(command)
+        elif command.path:
             path = command.path.decode("utf-8", "backslashreplace")
             verb = command.verb.decode("ascii")
             state.tell(

@@ -135,7 +135,7 @@ class Refused(msgspec.Struct, frozen=True):
     verb: bytes
     reply: Reply
     line: bytes = b""  # of an unknown command, for the log
-    path: bytes = b""  # that is no address, for the log
+    path: bytes = b""  # that is no address, or BDAT's whole line if its size is none, for the log
     without: MailFrom | RcptTo | None = None  # what the command is without the parameter that is refused
 
 
@@ -406,7 +406,7 @@ def _bdat(argument: bytes, grammar: Grammar) -> Request | Refused:
         return Bdat(decimal(size, max_digits=15), bool(marker))
     except ValueError:
         # Nobody knows what follows: content or a command.  So this ends the session.
-        return refusal(b"BDAT", 521, b"5.5.4 Syntax: BDAT count [LAST]")
+        return refusal(b"BDAT", 521, b"5.5.4 Syntax: BDAT count [LAST]", b"BDAT " + argument)
 
 
 def _rset(argument: bytes, grammar: Grammar) -> Request | Refused:
@@ -428,7 +428,7 @@ def _vrfy(argument: bytes, grammar: Grammar) -> Request | Refused:
     try:
         address, _ = parse_path(text)
     except ValueError:
-        return refusal(b"VRFY", 501, b"5.1.3 Bad recipient address syntax")
+        return refusal(b"VRFY", 501, b"5.1.3 Bad recipient address syntax", text)
     if address.is_null:
         return refusal(b"VRFY", 501, b"5.1.3 Bad recipient address syntax")
     return Vrfy(address, text, smtputf8)
