@@ -88,7 +88,8 @@ def servers(
     """Both hosts, with some classes."""
     directory = tmp_path_factory.mktemp("internet")
     let_others_in(directory)
-    made = World(directory, (), f"{_MAIN_CF}notify_classes = {request.param}\n")
+    form = "obsolete" if request.param == "policy" else "standard"
+    made = World(directory, (), f"{_MAIN_CF}notify_classes = {request.param}\nheader_from_format = {form}\n")
     try:
         yield made, request.param
     finally:
