@@ -289,6 +289,8 @@ def test_who_is_unknown_is_not_relayed_to_itself() -> None:
     """A luser_relay that nobody knows either: the message is returned, not lost."""
     host = Host({}, {}, luser_relay="NoBody")
     assert results(host.deliver("xy@h.test")) == ['NoBody@h.test: 5.1.1 unknown user: "nobody"']
+    itself = Host({}, {}, luser_relay="$local").deliver("Mailer-Daemon@h.test")
+    assert results(itself) == ['Mailer-Daemon@h.test: 5.1.1 unknown user: "mailer-daemon"']
 
 
 SETTINGS = [

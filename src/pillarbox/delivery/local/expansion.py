@@ -377,16 +377,16 @@ class LocalExpansion:
         user = _shown(parts.user)
         if transport:
             self._pass_on(state, transport)
-        elif settings.luser_relay and await self._luser_relay(state, parts):
-            return
+        elif settings.luser_relay:
+            await self._luser_relay(state, parts)
         elif parts.user in (b"postmaster", b"mailer-daemon"):
             self._means.warn(f"required alias not found: {user}")
             self._attempts.tell(state, "sent", "2.0.0", "discarded")
         else:
             self._attempts.tell(state, "bounced", "5.1.1", f'unknown user: "{user}"')
 
-    async def _luser_relay(self, state: State, parts: Parts) -> bool:
-        """Whether it is somebody else than who is unknown."""
+    async def _luser_relay(self, state: State, parts: Parts) -> None:
+        """Who is to have it, unless that is who is unknown."""
         template = self._means.settings.luser_relay
         names = LocalNames.of(self._frame(state, parts, FileMail(b"")))
         try:
@@ -394,15 +394,15 @@ class LocalExpansion:
         except ExpansionError as error:
             self._means.warn(f"bad parameter value syntax for luser_relay: {error}")
             self._attempts.tell(state, "deferred", "4.3.5", _CONFIGURATION_ERROR)
-            return True
+            return
         relay = os.fsencode(address)
         if (
             self._means.resolver.complete(Address.from_internal(relay)).internal.lower()
             == state.address.lower()
         ):
-            return False
+            self._attempts.tell(state, "bounced", "5.1.1", f'unknown user: "{_shown(parts.user)}"')
+            return
         await self._address(msgspec.structs.replace(state, unmatched=None), relay)
-        return True
 
     def _look_up(self, tables: Sequence[LookupTable], user: bytes) -> str | None:
         return find_first(tables, user.decode("utf-8", "surrogateescape")) if tables else None
