@@ -48,6 +48,22 @@ FIRST_COMMANDS: list[bytes | tuple[bytes, bytes]] = [  # of somebody for whom no
     b"CREATE Subscribed",
     b'LSUB "" *',
 ]
+RENAMES: list[bytes | tuple[bytes, bytes]] = [  # onto mailboxes that nobody has used, or somebody has
+    b"CREATE A",
+    (b"APPEND A", b"Subject: a\r\n\r\n"),
+    b"RENAME A Made",
+    b"STATUS Made (MESSAGES)",
+    b'LIST "" A',
+    b"CREATE B/b/c",
+    b"RENAME B/b/c Made",
+    b"RENAME B a",
+    b"STATUS a/b/c (MESSAGES)",
+    b"RENAME Nope Subscribed",
+    b'LIST "" *',
+    (b"APPEND Subscribed", b"Subject: s\r\n\r\n"),
+    b"CREATE C",
+    b"RENAME C Subscribed",
+]
 MESSAGE = b"Subject: x\n\nbody\n"
 TO = ["me+Made", "me+Subscribed", "me+Not", "me+a/b/c", "me+Nope"]
 SCRIPT: list[bytes | tuple[bytes, bytes]] = [
@@ -83,8 +99,9 @@ def test_they_are_made_when_mail_comes() -> None:
         assert said[0] == said[1], differences(*said)
         texts = [(server.home() / "Maildir" / "subscriptions").read_text() for server in pair]
         assert texts[0] == texts[1]
-        said = [play(server, FIRST_COMMANDS, user="you") for server in pair]
-        assert said[0] == said[1], differences(*said)
+        for commands, user in ((FIRST_COMMANDS, "you"), (RENAMES, "they")):
+            said = [play(server, commands, user=user) for server in pair]
+            assert said[0] == said[1], differences(*said)
 
 
 def count(server: Server, name: str) -> int:

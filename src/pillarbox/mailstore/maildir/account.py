@@ -566,7 +566,7 @@ class MaildirAccount:
         )
 
     def _create(self, name: str) -> None:
-        if not (self._keeps_defaults and self._defaults.take(name)):
+        if not self._is_unused_default(name):
             self._tree.create(name)
 
     def _delete(self, name: str) -> bytes:
@@ -593,11 +593,15 @@ class MaildirAccount:
             self._attributes.forget(guid)
 
     def _rename(self, old: str, new: str) -> list[tuple[str, str]]:
-        renamed = self._tree.rename(old, new)
+        renamed = self._tree.rename(old, new, may_replace=self._is_unused_default)
         for names in renamed if self._cache.exists() else ():
             before, after = (self._places.place_of(self._tree.control_directory(name)) for name in names)
             self._cache.rename(before, after)
         return renamed
+
+    def _is_unused_default(self, name: str) -> bool:
+        """Whether a mailbox is there for the configuration only: to Dovecot it would not be there yet."""
+        return self._keeps_defaults and self._defaults.take(name)
 
     def _tell_quota(self) -> None:
         if self._quota is not None:

@@ -24,7 +24,7 @@ STANDARDS
 
 import itertools
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Final, Protocol
 
@@ -302,20 +302,30 @@ class MailboxTree:
                 continue
         _remove_if_empty(directory, self._files)
 
-    def rename(self, old: str, new: str) -> list[tuple[str, str]]:
-        """Rename a mailbox with those below; (old name, new name) of each."""
+    def rename(
+        self, old: str, new: str, *, may_replace: Callable[[str], bool] = lambda _: False
+    ) -> list[tuple[str, str]]:
+        """Rename a mailbox with those below; (old name, new name) of each.
+
+        `may_replace` says of a mailbox that has the new name whether it may go.
+        """
         target = self.directory(new)
         check_new(new)
         self.existing(old)
         names = [name for name in self.entries() if name == old or name.startswith(old + SEPARATOR)]
         if not names:
             raise NoSuchMailbox(old)
-        if new == INBOX or is_maildir(target, self._files):  # INBOX, even if nobody has opened it yet
+        if new == INBOX:  # even if nobody has opened it yet
             raise MailboxExists(new)
         moved = [(name, new + name[len(old) :]) for name in sorted(names)]
-        for _, after in moved:
-            if is_maildir(self.directory(after), self._files):
-                raise MailboxExists(after)
+        in_the_way = [after for _, after in moved if is_maildir(self.directory(after), self._files)]
+        if is_maildir(target, self._files) and new not in in_the_way:
+            in_the_way.append(new)
+        for name in in_the_way:
+            if not may_replace(name):
+                raise MailboxExists(name)
+        for name in in_the_way:
+            self.delete(name)
         if self._is_nested:
             moved_places = [(self.directory(old), target)]
             if self.control != self.root:
