@@ -128,13 +128,11 @@ class Scanner:
         if not self.take_close():
             raise BadSyntax(reason)
 
-    # Spaces.
+    # Spaces.  Quirk: between arguments more than one is taken as one, and none is needed behind `"`, `)` and a
+    # literal (`STATUS "INBOX"(MESSAGES)`), as Dovecot does.
 
     def space(self) -> None:
-        """`SP`: more arguments follow.
-
-        Quirk: between arguments more than one is taken as one, as Dovecot does.
-        """
+        """`SP`: more arguments follow."""
         if not self.take_space():
             raise BadSyntax("Missing arguments" if self.at_end else "Invalid arguments")
 
@@ -157,7 +155,16 @@ class Scanner:
         start = self._offset
         while self._line.startswith(b" ", self._offset):
             self._offset += 1
-        return self._offset > start
+        return self._offset > start or self._needs_no_space
+
+    @property
+    def _needs_no_space(self) -> bool:
+        """Whether another argument begins right behind one that says itself where it ends."""
+        if self.at_end or self._line[self._offset] == 0x29:  # `)`
+            return False
+        if self._offset == 0:
+            return self._next_part > 1
+        return self._line[self._offset - 1] in b'")'
 
     @property
     def at_end(self) -> bool:
@@ -171,8 +178,8 @@ class Scanner:
 
     @property
     def at_word_end(self) -> bool:
-        """Whether a space is next, or nothing."""
-        return self.at_end or self.at(b" ")
+        """Whether a space is next, or nothing; or another argument, where it may follow without one."""
+        return self.at_end or self.at(b" ") or self._needs_no_space
 
     def end(self) -> None:
         """`CRLF`: nothing follows but spaces (clients in the field send them)."""
