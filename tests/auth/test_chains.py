@@ -34,6 +34,10 @@ class Users:
         self._fields = fields or {}
         self._broken = broken
 
+    def lookup_text(self, request: LoginRequest) -> str:
+        """For auth_debug."""
+        return f"lookup: {request.user}"
+
     async def verify(self, request: LoginRequest, password: Secret) -> Verdict:
         """As it stands in the table."""
         stored = await self.stored(request)

@@ -1,9 +1,11 @@
 """Settings of dovecot.conf that say what log lines look like and where they go: the same lines as from Dovecot."""
 
 import contextlib
+import difflib
 import imaplib
 import poplib
 import re
+import shutil
 from typing import Final
 
 import pytest
@@ -60,6 +62,53 @@ protocol lmtp {
 }
 """,
 }
+DEBUGGED: Final = """
+auth_debug = yes
+mail_debug = yes
+auth_mechanisms = plain cram-md5
+mail_access_groups = games
+namespace inbox {
+  inbox = yes
+  separator = /
+}
+namespace pub {
+  type = public
+  prefix = Public/
+  separator = /
+  location = maildir:{base}/pub:LAYOUT=fs:INDEX=~/public
+  subscriptions = no
+}
+namespace {
+  type = shared
+  prefix = shared/%%u/
+  separator = /
+  location = maildir:%%h/Maildir
+  list = children
+}
+passdb {
+  driver = passwd-file
+  args = username_format=%n {base}/users
+  mechanisms = plain
+}
+passdb {
+  driver = passwd-file
+  args = {base}/users
+  username_filter = *@example.org
+}
+userdb {
+  driver = prefetch
+}
+userdb {
+  driver = passwd-file
+  args = {base}/users
+}
+"""
+TOLD: Final = re.compile(
+    r"(?:auth: |imap.*: Debug: (?:Effective|Namespace|fs|maildir..: |Home dir|User session)|Info: Disc).*"
+)
+UNTOLD: Final = re.compile(
+    "Loading modules|Module loaded|Wrote new auth token|:Read |auth client connected|Namespace[^:]*: (?!type)|:LAYOUT=none"
+)
 MESSAGE: Final = b"From: Me <a@b.c>\nSubject: =?utf-8?q?gr=C3=BC=C3=9Fe?=\nMessage-ID: <1@x>\n\nhello\n"
 
 
@@ -135,3 +184,61 @@ def test_lines(case: str) -> None:
         assert asked(pair[0]) == asked(pair[1])
         assert last_logins(pair[0]) == last_logins(pair[1])
         assert any("Login" in line for text in said[1].values() for line in text)
+
+
+def debugged(server: Server) -> list[str]:
+    """Logins that are right and wrong, by two mechanisms, and what the log tells of them."""
+    (server.base / "users").write_text(f"you:{{PLAIN}}mine:65534:65534::{server.base}/home/you::\n")
+    (server.base / "pub").mkdir()
+    shutil.chown(server.base / "pub", "root", "games")
+    (server.base / "pub").chmod(0o770)
+    for user, password, is_plain, is_right in (
+        ("me", "secret", True, True),
+        ("you", "mine", True, True),
+        ("you", "wrong", False, False),
+        ("he@example.org", "secret", False, True),
+        ("me", "wrong", True, False),
+    ):
+        begun = len(server.log())
+        client = imaplib.IMAP4("127.0.0.1", server.port, timeout=PATIENCE)
+        with contextlib.suppress(imaplib.IMAP4.error):
+            client.login(user, password) if is_plain else client.login_cram_md5(user, password)
+            if password == "mine":
+                assert client.create("Public/Ours")[0] == "OK", "by the right of a group"
+        client.logout()
+        ended = "User session is finished" if is_right else "(auth failed, "
+        until(lambda told=(begun, ended): told[1] in server.log()[told[0] :], what=ended)  # type: ignore[misc]
+    assert server.doveadm("user", "you").returncode == 0
+    found = [TOLD.search(line) for line in server.log().splitlines() if not UNTOLD.search(line)]
+    lines = [match[0].replace(str(server.base), "BASE") for match in found if match is not None]
+    lines = [
+        re.sub(r"<\d+>|[A-Za-z0-9+/]{16}(?=>)|(?<=in )\d+(?= secs)|out=\d+", "N", line) for line in lines
+    ]
+    return [_of_protocol(line) for line in lines]
+
+
+def _of_protocol(line: str) -> str:
+    """Without what differs between two logins, and fields that only one of the products has."""
+    line = re.sub(r"client in: AUTH\t\d+\t(\S+)\t.*?(\tresp=\S*)?$", r"client in: AUTH \1\2", line)
+    line = re.sub(r"client passdb out: CONT.*", "client passdb out: CONT", line)
+    line = re.sub(r"(client passdb out: \S+)\t\d+\t", r"\1 ", line)
+    line = re.sub(r"master in: REQUEST.*", "master in: REQUEST", line)
+    line = re.sub(r"(master in: USER)\t\d+\t(\S+).*", r"\1 \2", line)
+    return re.sub(r"(userdb out: \S+)\t\d+\t(\w+).*", r"\1 \2", line)
+
+
+def test_each_step_of_a_login_is_told() -> None:
+    """auth_debug and mail_debug: the same lines in the same order; no password among them."""
+    with dovecot_pair(SETTINGS + DEBUGGED) as pair:
+        ours, theirs = (debugged(server) for server in pair)
+        for service in ("auth", "imap"):
+            # Dovecot tells of passdbs that it would skip, too, when the login is over.
+            both = [
+                [line for line in lines if line.startswith(service) and "skipping" not in line]
+                for lines in (ours, theirs)
+            ]
+            assert both[0] == both[1], "\n".join(difflib.unified_diff(both[1], both[0], lineterm=""))
+        assert not any("secret" in line or "mine" in line for line in ours)
+        skipped = "auth: Debug: plain(me,127.0.0.1,<N>): skipping passdb: username filtered"
+        assert skipped in ours
+        assert skipped in theirs

@@ -22,6 +22,7 @@ from typing import Final
 import msgspec
 
 from pillarbox.auth import fields
+from pillarbox.auth.login_trace import SILENT, LoginTrace
 from pillarbox.auth.static_users import StaticUsers
 from pillarbox.auth.user_database import DatabaseFault, LoginRequest, UserAccount, UserDatabase
 from pillarbox.config.dovecot.declared.blocks import ROOT
@@ -71,6 +72,7 @@ class AccountChain:
         exists: Exists | None = None,
         report: Report | None = None,
         report_fault: Report | None = None,
+        trace: LoginTrace = SILENT,
     ) -> None:
         """`exists` tells whether a passdb knows the user: for static userdbs, which know everybody."""
         self._links = links
@@ -78,6 +80,7 @@ class AccountChain:
         self._exists = exists
         self._report = report
         self._report_fault = report_fault
+        self._trace = trace
         self._told: set[str] = set()
 
     async def account(
@@ -102,6 +105,7 @@ class AccountChain:
                 then = settings.result_failure if found is None else settings.result_success
                 if found is None and link.verbose and link.database is not None and self._report is not None:
                     self._report(settings.driver, request, "unknown user")
+            self._trace.ends("userdb", settings.driver, request)
             fields_so_far |= found or {}
             if then.endswith(("-ok", "-fail")):
                 is_known = then.endswith("-ok")
@@ -160,12 +164,18 @@ class AccountChain:
     async def _ask(
         self, link: UserLink, request: LoginRequest, prefetched: Mapping[str, str] | None
     ) -> Mapping[str, str] | None:
-        if link.database is None:
+        if link.database is not None:
+            self._trace.begins("userdb", link.database, request)
+        else:
+            self._trace.of("prefetch", request, "Performing userdb lookup")
             given = {
                 name.removeprefix("userdb_"): value
                 for name, value in (prefetched or {}).items()
                 if name.startswith("userdb_")
             }
+            if not given:
+                text = "passdb didn't return userdb entries, trying the next userdb"
+                self._trace.of("prefetch", request, text)
             return given or None
         if isinstance(link.database, StaticUsers) and not link.database.all_users and prefetched is None:
             if self._exists is not None and not await self._exists(request):

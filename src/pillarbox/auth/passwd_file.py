@@ -65,6 +65,10 @@ class PasswdFile:
         self._key = os.urandom(32)
         self._right: dict[tuple[str, str], tuple[bytes, bytes]] = {}
 
+    def lookup_text(self, request: LoginRequest) -> str:
+        """For auth_debug."""
+        return f"lookup: user={expand(self._format, request.values())} file={self._file_of(request)}"
+
     async def verify(self, request: LoginRequest, password: Secret) -> Verdict:
         """Whether the password is the user's."""
         entry = self._entry(request)

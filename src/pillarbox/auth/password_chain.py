@@ -16,6 +16,7 @@ import msgspec
 
 from pillarbox.auth import fields
 from pillarbox.auth.login_names import LoginName
+from pillarbox.auth.login_trace import SILENT, LoginTrace
 from pillarbox.auth.user_database import (
     DatabaseFault,
     LoginRequest,
@@ -65,9 +66,16 @@ class PasswordChain:
     """The passdbs."""
 
     def __init__(
-        self, links: Sequence[Link], *, report: Report, report_fault: Report, shown_passwords: str = "no"
+        self,
+        links: Sequence[Link],
+        *,
+        report: Report,
+        report_fault: Report,
+        shown_passwords: str = "no",
+        trace: LoginTrace = SILENT,
     ) -> None:
         """`shown_passwords`: auth_verbose_passwords."""
+        self._trace = trace
         self._shown_passwords = shown_passwords
         self._links = [link for link in links if not link.settings.master]
         self._masters = [link for link in links if link.settings.master]
@@ -116,7 +124,9 @@ class PasswordChain:
         for link in self._links:
             if self._is_left_out(link, request, authenticated=False):
                 continue
+            self._trace.begins("passdb", link.database, request)
             found = await link.database.stored(request)
+            self._trace.ends("passdb", link.database.driver, request)
             if found is not None and link.settings.deny:
                 return None
             if found is not None and found.password.reveal():
@@ -138,6 +148,7 @@ class PasswordChain:
             if self._is_left_out(link, request, authenticated=state.right):
                 continue
             try:
+                self._trace.begins("passdb", link.database, request)
                 verdict = await self._ask(link, request, password)
             except DatabaseFault as fault:
                 self._report_fault(link.database.driver, request, str(fault))
@@ -149,6 +160,7 @@ class PasswordChain:
                 then = link.settings.result_success if right else link.settings.result_failure
                 if right and link.settings.go_on:
                     then = "continue-ok"
+            self._trace.ends("passdb", link.database.driver, request)
             if link.settings.deny:
                 if right:
                     self._refused(link, request, "User found from deny passdb")
@@ -174,6 +186,10 @@ class PasswordChain:
             verdict = next(filter(None, refusals), verdict)
         if not isinstance(verdict, PasswordRight):
             self._refused(link, request, with_password(verdict.reason, password, self._shown_passwords))
+            if self._trace.shows_passwords and isinstance(verdict, PasswordWrong):
+                stored = await link.database.stored(request)
+                if stored is not None and stored.password.reveal():
+                    self._trace.mismatch(link.database.driver, request, password, stored.password)
         return verdict
 
     def _refused(self, link: Link, request: LoginRequest, reason: str) -> None:
@@ -195,16 +211,16 @@ class PasswordChain:
         found.pop("password", None)
         return msgspec.structs.replace(state, user=found.pop("user", state.user), fields=found)
 
-    @staticmethod
-    def _is_left_out(link: Link, request: LoginRequest, *, authenticated: bool) -> bool:
+    def _is_left_out(self, link: Link, request: LoginRequest, *, authenticated: bool) -> bool:
         settings = link.settings
-        if settings.skip == ("authenticated" if authenticated else "unauthenticated"):
+        mechanism = request.mechanism.lower()
+        if settings.mechanisms and mechanism not in {word.lower() for word in settings.mechanisms}:
+            self._trace.of(mechanism, request, "skipping passdb: mechanism filtered")
             return True
-        if settings.mechanisms and request.mechanism.lower() not in {
-            word.lower() for word in settings.mechanisms
-        }:
+        if settings.username_filter and not _passes(settings.username_filter, request.user):
+            self._trace.of(mechanism, request, "skipping passdb: username filtered")
             return True
-        return bool(settings.username_filter) and not _passes(settings.username_filter, request.user)
+        return settings.skip == ("authenticated" if authenticated else "unauthenticated")
 
 
 def _set_fields(link: Link, request: LoginRequest) -> tuple[dict[str, str], dict[str, str]]:

@@ -18,6 +18,7 @@ import msgspec
 
 from pillarbox.auth.account_chain import AccountChain, Owner, UserLink
 from pillarbox.auth.login_names import BadName, LoginNames
+from pillarbox.auth.login_trace import LoginTrace
 from pillarbox.auth.passwd_file import PasswdFile
 from pillarbox.auth.password_chain import Link, PasswordChain
 from pillarbox.auth.penalties import Penalties
@@ -68,6 +69,7 @@ class AuthServer:
         self.settings = settings
         self.clock = clock
         self.tell = tell
+        self.trace = LoginTrace(tell, debug=settings.auth_debug, passwords=settings.auth_debug_passwords)
         self.cookie = secrets.token_hex(16).encode()
         self.logins = Logins(clock)
         self.penalties = Penalties(clock)
@@ -86,6 +88,7 @@ class AuthServer:
             report=self._tell_refusal,
             report_fault=self._faulty,
             shown_passwords=settings.auth_verbose_passwords,
+            trace=self.trace,
         )
         self.accounts = AccountChain(
             [UserLink(one, self._user_database(one), self._is_verbose(one)) for one in settings.userdbs],
@@ -93,6 +96,7 @@ class AuthServer:
             exists=self.passwords.knows,
             report=self._tell_refusal,
             report_fault=self._faulty,
+            trace=self.trace,
         )
 
     def close(self) -> None:

@@ -35,6 +35,10 @@ class StaticPasswords:
     def __init__(self, args: str) -> None:
         self._args = args
 
+    def lookup_text(self, request: LoginRequest) -> str:
+        """For auth_debug."""
+        return "lookup"
+
     async def verify(self, request: LoginRequest, password: Secret) -> Verdict:
         """Whether it is the one password, if one is wanted."""
         given = fields.expanded(self._args, request.values())
@@ -65,6 +69,10 @@ class StaticUsers:
     def __init__(self, args: str) -> None:
         self._args = args
         self.all_users = fields.words(args).get("allow_all_users", "no") == "yes"
+
+    def lookup_text(self, request: LoginRequest) -> str:
+        """Nothing is looked up."""
+        return ""
 
     async def lookup(self, request: LoginRequest) -> Mapping[str, str] | None:
         """The template with the user's name in it."""

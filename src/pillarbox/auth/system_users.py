@@ -86,9 +86,16 @@ class Pam:
         self._service = args.split()[-1] if given else "dovecot"
         self._workers = workers
 
+    def lookup_text(self, request: LoginRequest) -> str:
+        """For auth_debug."""
+        return f"lookup service={self._service_of(request)}"
+
+    def _service_of(self, request: LoginRequest) -> str:
+        return expand(self._service.replace("%s", "%{service}"), request.values())
+
     async def verify(self, request: LoginRequest, password: Secret) -> Verdict:
         """PAM's answer."""
-        service = expand(self._service.replace("%s", "%{service}"), request.values())
+        service = self._service_of(request)
         question = CheckByPam(
             service, request.user, password.reveal(), request.remote, self._session, self._credentials
         )
@@ -107,6 +114,10 @@ class Shadow:
 
     def __init__(self, workers: Workers) -> None:
         self._workers = workers
+
+    def lookup_text(self, request: LoginRequest) -> str:
+        """For auth_debug."""
+        return "lookup"
 
     async def verify(self, request: LoginRequest, password: Secret) -> Verdict:
         """Whether it is the one that shadow(5) has."""
@@ -130,6 +141,10 @@ class Passwd:
         self._executor = executor
         self._first_uid = first_valid_uid
         self._last_uid = last_valid_uid
+
+    def lookup_text(self, request: LoginRequest) -> str:
+        """For auth_debug."""
+        return "lookup"
 
     async def verify(self, request: LoginRequest, password: Secret) -> Verdict:
         """Whether it is the one in passwd; on a host with shadow passwords there is none."""

@@ -98,6 +98,10 @@ class PasswordDatabase(Protocol):
 
     driver: str  # for log lines: passwd-file
 
+    def lookup_text(self, request: LoginRequest) -> str:
+        """`lookup: user=me file=/etc/dovecot/users`: what auth_debug tells of a question.  DatabaseFault."""
+        ...
+
     async def verify(self, request: LoginRequest, password: Secret) -> Verdict:
         """Whether the password is the user's.  DatabaseFault."""
         ...
@@ -112,6 +116,10 @@ class UserDatabase(Protocol):
     """userdb of one source."""
 
     driver: str
+
+    def lookup_text(self, request: LoginRequest) -> str:
+        """As that of passdbs."""
+        ...
 
     async def lookup(self, request: LoginRequest) -> Mapping[str, str] | None:
         """uid, gid, home and other fields of the user; None if there is no such user.  DatabaseFault."""

@@ -52,6 +52,10 @@ class MailboxDefinition(msgspec.Struct, frozen=True, kw_only=True):
 class Namespace(msgspec.Struct, frozen=True, kw_only=True):
     """A tree of mailboxes and what its names begin with; the first is that of the user's own mail."""
 
+    name: str | None = None
+    """As its block is called; None if the configuration has no such block."""
+    written_location: str = ""
+    """As the block has it; empty: mail_location."""
     kind: str = "private"
     """private, public or shared."""
     location: "Storage | None" = None
@@ -156,6 +160,8 @@ class MailboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     auth_username_chars: str = ""
     auth_username_format: str = "%Lu"
     auth_username_translation: str = ""
+    auth_debug: bool = False
+    auth_debug_passwords: bool = False
     auth_verbose: bool = False
     auth_verbose_passwords: str = "no"
     auth_worker_max_count: int = 30
@@ -257,6 +263,12 @@ class MailboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Octets of a message that IMAP APPEND takes (RFC 7889); 0: no limit."""
 
     mail_temp_dir: str = "/tmp"  # noqa: S108 - Dovecot's default; files in it have no name
+    mail_location: str = ""
+    """As it is written."""
+    mail_debug: tuple[str, ...] = ()
+    """The protocols whose sessions it is on for."""
+    mail_access_groups: tuple[int, ...] = ()
+    """Groups that processes of mail users have besides the user's own."""
     recipient_delimiter: str = "+"
     lmtp_save_to_detail_mailbox: bool = False
     lmtp_hdr_delivery_address: str = "final"

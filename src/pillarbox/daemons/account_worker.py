@@ -32,6 +32,7 @@ from pillarbox.daemons.account_namespaces import AccountNamespaces, SessionUser
 from pillarbox.daemons.account_quotas import AccountQuotas
 from pillarbox.daemons.last_logins import note_login
 from pillarbox.daemons.letter_box import LetterBox
+from pillarbox.daemons.session_facts import session_facts
 from pillarbox.daemons.session_parking import Arrival, Leaving, SessionParking, arrival_of
 from pillarbox.daemons.startup import give_back_memory, open_log
 from pillarbox.files.file_system import DISK
@@ -263,6 +264,9 @@ class AccountWorker:
             self._tell(MailboxNotice(session.mail_user, "Error", str(fault)))
             connection.close()
             return False
+        if peer.service in self._settings.mail_debug and arrival.parked is None:
+            for text in session_facts(self._settings, user=session.user, home=session.home, place=place):
+                self._tell(MailboxNotice(session.mail_user, "Debug", text))
         key = (session.user, place.path)
         if opened.end is not None:
             opened.end.cancel()
@@ -420,6 +424,8 @@ class AccountWorker:
             self._tell(
                 MailSessionEnded(peer.service, session.user, peer.session, ended.reason, figures, *where)
             )
+            if peer.service in self._settings.mail_debug:
+                self._tell(MailboxNotice(session.mail_user, "Debug", "User session is finished"))
 
     def _mail_log(self, session: Session) -> MailLog:
         who = session.mail_user

@@ -96,7 +96,10 @@ class AuthClientConnection:
         number = int(fields[1])
         if word == b"CPID":
             self._pid = number
-        elif word == b"AUTH" and len(fields) > 2:
+            self._server.trace.say(f"auth client connected (pid={number})")
+            return True
+        self._server.trace.client_said(fields)
+        if word == b"AUTH" and len(fields) > 2:
             return self._begin(number, fields)
         elif word == b"CONT" and number in self._exchanges:
             if self._exchanges[number].busy:
@@ -154,7 +157,7 @@ class AuthClientConnection:
         exchange = self._exchanges[number]
         match step:
             case steps.Challenge(data):
-                self._connection.send(encode_line(b"CONT", b"%d" % number, base64.b64encode(data)))
+                self._send(encode_line(b"CONT", b"%d" % number, base64.b64encode(data)))
                 return
             case steps.Credentials():
                 exchange.busy = True
@@ -211,7 +214,8 @@ class AuthClientConnection:
         if outcome.temporary:
             del self._exchanges[number]
             user = b"user=" + login.user.encode()
-            self._connection.send(encode_line(b"FAIL", b"%d" % number, user, b"temp", b"code=temp_fail"))
+            self._trace_end(request)
+            self._send(encode_line(b"FAIL", b"%d" % number, user, b"temp", b"code=temp_fail"))
             self._leave_if_idle()
         elif outcome.right:
             del self._exchanges[number]
@@ -318,6 +322,8 @@ class AuthClientConnection:
         *more: bytes,
         no_delay: bool = False,
     ) -> None:
+        if request is not None:
+            self._trace_end(request)
         if request is not None and self._counts_penalties(exchange):
             self._server.penalties.failed(request.remote, request.user, password)
         if b"nodelay" not in exchange.given and not no_delay:
@@ -334,10 +340,18 @@ class AuthClientConnection:
         self._server.penalties.succeeded(request.remote)
         if self._redeemable and b"nologin" not in exchange.given:
             self._server.logins.add(self._pid, number, request, outcome.fields)
-        self._connection.send(encode_line(b"OK", b"%d" % number, b"user=" + outcome.user.encode()))
+        self._trace_end(request)
+        self._send(encode_line(b"OK", b"%d" % number, b"user=" + outcome.user.encode()))
         self._leave_if_idle()
 
     def _fail(self, number: int, user: str, *more: bytes) -> None:
         fields = (b"user=" + user.encode(),) if user else ()
-        self._connection.send(encode_line(b"FAIL", b"%d" % number, *fields, *more))
+        self._send(encode_line(b"FAIL", b"%d" % number, *fields, *more))
         self._leave_if_idle()
+
+    def _send(self, line: bytes) -> None:
+        self._server.trace.client_hears(line)
+        self._connection.send(line)
+
+    def _trace_end(self, request: LoginRequest) -> None:
+        self._server.trace.of("auth", request, "Auth request finished")

@@ -78,6 +78,7 @@ class AuthMasterConnection:
             return False
         number = int(fields[1])
         given = parameters(fields[3:])
+        self._server.trace.master_said(fields)
         match word:
             case b"REQUEST" if self._may_redeem and len(fields) > 4:
                 if not (is_decimal(fields[2]) and is_decimal(fields[3])):
@@ -100,7 +101,7 @@ class AuthMasterConnection:
     async def _redeem(self, number: int, pid: int, request: int, cookie: bytes) -> None:
         login = self._server.logins.redeem(pid, request)
         if login is None or not hmac.compare_digest(cookie, self._server.cookie):
-            self._connection.send(encode_line(b"FAIL", b"%d" % number))
+            self._send(encode_line(b"FAIL", b"%d" % number), login=True)
             return
         more = [b"auth_mech=" + login.request.mechanism.encode()]
         if master := login.fields.get("master_user"):
@@ -110,7 +111,7 @@ class AuthMasterConnection:
     async def _look_up_name(self, number: int, name: bytes, given: Mapping[bytes, bytes]) -> None:
         request = self._server.user_request(name.decode("utf-8", "replace"), given)
         if request is None:
-            self._connection.send(encode_line(b"NOTFOUND", b"%d" % number))
+            self._send(encode_line(b"NOTFOUND", b"%d" % number), login=False)
             return
         await self._look_up(number, request, None, ())
 
@@ -121,26 +122,32 @@ class AuthMasterConnection:
         prefetched: Mapping[str, str] | None,
         more: Sequence[bytes],
     ) -> None:
+        login = prefetched is not None
         try:
             account = await self._server.account(request, prefetched)
         except DatabaseFault as fault:
             self._complain(f"userdb({request.user}): {fault}")
-            self._connection.send(encode_line(b"FAIL", b"%d" % number))
+            self._send(encode_line(b"FAIL", b"%d" % number), login=login)
             return
         if account is None:
-            self._connection.send(encode_line(b"NOTFOUND", b"%d" % number))
+            self._send(encode_line(b"NOTFOUND", b"%d" % number), login=login)
             return
         if self._only_uid is not None and account.uid != self._only_uid:
             self._complain(
                 f"userdb({request.user}): client (uid {self._only_uid}) has no lookup permission for this user"
             )
-            self._connection.send(encode_line(b"FAIL", b"%d" % number))
+            self._send(encode_line(b"FAIL", b"%d" % number), login=login)
             return
         fields = [b"uid=%d" % account.uid, b"gid=%d" % account.gid]
         if account.home:
             fields.append(b"home=" + account.home.encode("utf-8", "surrogateescape"))
         fields += [f"{name}={value}".encode("utf-8", "surrogateescape") for name, value in account.fields]
-        self._connection.send(encode_line(b"USER", b"%d" % number, account.user.encode(), *fields, *more))
+        line = encode_line(b"USER", b"%d" % number, account.user.encode(), *fields, *more)
+        self._send(line, login=login)
+
+    def _send(self, line: bytes, *, login: bool) -> None:
+        self._server.trace.master_hears(line, login=login)
+        self._connection.send(line)
 
     async def _password_fields(self, number: int, name: bytes, given: Mapping[bytes, bytes]) -> None:
         request = self._server.user_request(name.decode("utf-8", "replace"), given)

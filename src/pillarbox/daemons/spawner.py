@@ -304,7 +304,8 @@ class Spawner:
         if key in self._parked:
             self._wake(key, client)
         if key not in self._workers:
-            groups = tuple(os.getgrouplist(groups_of, gid)) if groups_of and not self._rootless else ()
+            own = os.getgrouplist(groups_of, gid) if groups_of and not self._rootless else ()
+            groups = tuple(dict.fromkeys((*own, *self._settings.mail_access_groups)))
             self._start_worker(key, User(uid, gid, groups), client)
         return self._workers[key]
 

@@ -35,7 +35,7 @@ import msgspec
 
 from pillarbox.config.dovecot.log_formats import TIMESTAMP, MailboxLines
 from pillarbox.observability.events import Event
-from pillarbox.observability.log_lines import DELAY_DIGITS, DOVECOT, printable, render
+from pillarbox.observability.log_lines import DELAY_DIGITS, DOVECOT, printable, printable_fields, render
 from pillarbox.observability.mailbox_lines import MailboxLine, mailbox_line
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.syslog_facilities import FACILITIES
@@ -167,7 +167,7 @@ class LogFile:
         self._by_severity = {"Info": self._outputs[form.info], "Debug": self._outputs[form.debug]}
 
     def _mailbox_line(self, line: MailboxLine, kind: str) -> str:
-        prefix, text = printable(line.prefix), printable(line.text)[:_MAX_LINE]
+        prefix, text = printable(line.prefix), printable_fields(line.text)[:_MAX_LINE]
         if kind == "syslog":
             shown = text if line.severity == "Info" else f"{line.severity}: {text}"
             severity = _SEVERITIES.get(line.severity.lower(), _INFORMATION)

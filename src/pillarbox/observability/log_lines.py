@@ -39,6 +39,11 @@ def printable(text: str | bytes) -> str:
     return text if text.isprintable() else text.translate(_UNPRINTABLE)
 
 
+def printable_fields(text: str) -> str:
+    """The same with tabs, which lines of Dovecot's have between fields of a protocol."""
+    return text if text.isprintable() else "\t".join(map(printable, text.split("\t")))
+
+
 DELAY_DIGITS: Final = 2
 """Digits behind the point of delays, unless delay_logging_resolution_limit says another number."""
 

@@ -237,6 +237,11 @@ REFUSED = [
         "line 5: static userdb: Invalid gid: nosuchgroup",
     ),
     (
+        "a group of all",
+        "mail_access_groups = 42 nosuchgroup",
+        "line 3: mail_access_groups: no such group: nosuchgroup",
+    ),
+    (
         "lookups over TCP",
         "service auth {\n inet_listener auth-master {\n  port = 99\n }\n}",
         "line 5: service auth: inet_listener auth-master is not served",
@@ -300,7 +305,7 @@ ALOUD = [
     ("its choices", "plugin {\n fts_languages = en\n}", "line 4: plugin/fts_languages is ignored: the index"),
     ("its block", "fts solr {\n url = x\n}", "line 4: fts solr/url is ignored: the index of texts is"),
     ("sieve", "protocols = lmtp sieve", "line 3: protocol sieve is not served yet"),
-    ("inside a filter", "protocol imap {\n mail_debug = yes\n}", "line 4: mail_debug is ignored"),
+    ("inside a filter", "protocol imap {\n imap_id_retain = yes\n}", "line 4: imap_id_retain is ignored"),
     (
         "served outside a filter",
         "protocol imap {\n recipient_delimiter = -\n}",

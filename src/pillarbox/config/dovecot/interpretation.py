@@ -8,6 +8,7 @@ FAULTS
     ConfigurationFault  a setting that must not be ignored: place, what it is, how to mend it
 """
 
+import grp
 from typing import Any, Final
 
 from pillarbox.config.dovecot import logout_format, variables
@@ -44,6 +45,7 @@ from pillarbox.config.mailbox_settings import (
     Database,
     MailboxSettings,
 )
+from pillarbox.vocabulary.digits import is_decimal_text
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 SERVED_PROTOCOLS: Final = ("imap", "pop3", "lmtp")
@@ -72,7 +74,7 @@ SERVED_WITHIN_PROTOCOL: Final = {
         "imap_capability imap_client_workarounds imap_hibernate_timeout imap_idle_notify_interval "
         "imap_id_log imap_id_send imap_literal_minus imap_logout_format imap_max_line_length imap_metadata "
         "imap_urlauth_host imap_urlauth_port login_log_format login_log_format_elements mail_log_prefix "
-        "mail_plugins".split()
+        "mail_debug mail_plugins".split()
     ),
     "lmtp": frozenset(
         "lmtp_save_to_detail_mailbox lmtp_hdr_delivery_address lmtp_add_received_header lmtp_rcpt_check_quota "
@@ -81,7 +83,7 @@ SERVED_WITHIN_PROTOCOL: Final = {
     ),
     "pop3": frozenset(
         "login_log_format login_log_format_elements mail_log_prefix "
-        "mail_plugins pop3_client_workarounds pop3_delete_type pop3_deleted_flag pop3_enable_last "
+        "mail_debug mail_plugins pop3_client_workarounds pop3_delete_type pop3_deleted_flag pop3_enable_last "
         "pop3_lock_session pop3_logout_format pop3_no_flag_updates pop3_reuse_xuidl pop3_save_uidl "
         "pop3_uidl_duplicates pop3_uidl_format".split()
     ),
@@ -162,6 +164,11 @@ def mailbox_settings(configuration: Configuration, *, hostname: str) -> MailboxS
             for path, entry in configuration.root.entries.items()
             if path[0] == "plugin" and len(path) == 2
         },
+        mail_location=value("mail_location"),
+        mail_debug=tuple(
+            name for name in ("imap", "pop3") if configuration.for_protocol(name).yes("mail_debug")
+        ),
+        mail_access_groups=_groups(configuration, "mail_access_groups"),
         mail_temp_dir=value("mail_temp_dir"),
         recipient_delimiter=value("recipient_delimiter"),
         **_lmtp_settings(configuration.for_protocol("lmtp")),
@@ -173,9 +180,21 @@ def mailbox_settings(configuration: Configuration, *, hostname: str) -> MailboxS
     return settings
 
 
+def _groups(configuration: Configuration, name: str) -> tuple[int, ...]:
+    """Numbers of the groups that a setting names."""
+    numbers = []
+    for word in configuration.value(name).replace(",", " ").split():
+        try:
+            numbers.append(int(word) if is_decimal_text(word, max_digits=9) else grp.getgrnam(word).gr_gid)
+        except KeyError:
+            raise ConfigurationFault(configuration.where(name), f"{name}: no such group: {word}") from None
+    return tuple(numbers)
+
+
 def _auth_settings(configuration: Configuration) -> dict[str, Any]:
     """Fields for the auth server: databases, mechanisms, names."""
     value = configuration.value
+    debug = configuration.yes("auth_debug") or configuration.yes("auth_debug_passwords")
     return {
         "passdbs": _databases(configuration, "passdb", PASSDB_DRIVERS),
         "userdbs": _databases(configuration, "userdb", USERDB_DRIVERS),
@@ -189,7 +208,9 @@ def _auth_settings(configuration: Configuration) -> dict[str, Any]:
         "auth_username_chars": value("auth_username_chars"),
         "auth_username_format": _template(configuration, "auth_username_format"),
         "auth_username_translation": value("auth_username_translation"),
-        "auth_verbose": configuration.yes("auth_verbose") or configuration.yes("auth_debug"),
+        "auth_debug": debug,
+        "auth_debug_passwords": configuration.yes("auth_debug_passwords"),
+        "auth_verbose": debug or configuration.yes("auth_verbose"),
         "auth_verbose_passwords": value("auth_verbose_passwords"),
         "auth_worker_max_count": max(1, configuration.number("auth_worker_max_count")),
     }

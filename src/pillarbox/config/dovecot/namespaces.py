@@ -103,6 +103,8 @@ def _namespace(configuration: Configuration, path: Path) -> Namespace:
     ):
         place = None
     return Namespace(
+        name="" if path[-1].isdigit() else path[-1],  # a number is ours, of a block without a name
+        written_location=configuration.value(*path, "location").replace("%%", "%"),
         kind=kind,
         location=place,
         prefix=prefix,

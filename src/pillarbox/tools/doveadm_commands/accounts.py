@@ -238,6 +238,7 @@ class Owner:
             raise MailFault(user, text, EX_TEMPFAIL)
         groups_of = fields.get("system_groups_user")
         groups = os.getgrouplist(groups_of, gid) if groups_of and os.getuid() == 0 else [gid]
+        groups = [*groups, *settings.mail_access_groups]
         return cls(name, place, attributes=attributes, uid=uid, gid=gid, groups=groups, fields=fields)
 
     @classmethod

@@ -12,6 +12,10 @@ PARTS: Final[tuple[Part, ...]] = (
         """
 auth_anonymous_username : str = anonymous
     Whose mail a client reads who logs in by SASL ANONYMOUS.
+auth_debug : bool = no
+    Log each step of a login and of a lookup: what clients say, which databases are asked. Means auth_verbose.
+auth_debug_passwords : bool = no
+    Log passwords, too, given and stored, and what clients send encoded. Means auth_debug.
 auth_default_realm : str =
     Domain of a user who gives none.
 auth_failure_delay : time = 2 secs

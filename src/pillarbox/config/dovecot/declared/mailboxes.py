@@ -23,6 +23,10 @@ lmtp_rcpt_check_quota : bool = no
     Refuse recipients who are over quota at RCPT, before the message comes.
 lmtp_save_to_detail_mailbox : bool = no
     Store user+mailbox@domain in the mailbox that the detail names.
+mail_access_groups : str =
+    Groups whose rights all mail processes have besides the user's own: of directories that users share.
+mail_debug : bool = no
+    Log what each mail session has been given: uid, gid, home, and where its mail is looked for.
 pop3_client_workarounds : str =
     `outlook-no-nuls` (an octet of zeros goes out as 0x80), `oe-ns-eoh` (an empty line behind a header without one).
 pop3_delete_type : default|expunge|flag = default
@@ -230,7 +234,6 @@ lmtp_proxy_rawlog_dir : str =
 lmtp_rawlog_dir : str =
 lmtp_user_concurrency_limit : number = 0
 lmtp_verbose_replies : bool = no
-mail_access_groups : str =
 mail_full_filesystem_access : bool = no
 mail_max_keyword_length : number = 50
 mail_shared_explicit_inbox : bool = no

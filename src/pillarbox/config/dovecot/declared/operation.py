@@ -87,10 +87,7 @@ old_stats_user_min_time : time = 1 hours
         Kind.LATER,
         "the log has one level of detail",
         """
-auth_debug : bool = no
-auth_debug_passwords : bool = no
 log_debug : str =
-mail_debug : bool = no
 verbose_ssl : bool = no
 """,
     ),
