@@ -355,6 +355,39 @@ def test_what_is_ignored_is_told(name: str, text: str, line: str) -> None:
     assert line in found
 
 
+VIRTUAL = """\
+namespace inbox {
+ inbox = yes
+ separator = /
+}
+namespace Virtual {
+ prefix = Virtual/
+ separator = /
+ location = virtual:~/Maildir/virtual
+}
+"""
+
+
+@pytest.mark.parametrize(
+    "where", ["mail_plugins = virtual\n", "protocol imap {\n mail_plugins = virtual\n}\n"]
+)
+def test_virtual_mailboxes_are_missing(where: str) -> None:
+    """All else is served: the messages that they show are in other mailboxes."""
+    configuration = parse_configuration(NEEDED + where + VIRTUAL)
+    assert [one.name for one in mailbox_settings(configuration, hostname="mx.example.org").namespaces] == [
+        "inbox"
+    ]
+    told = "\n".join(warnings(configuration))
+    assert "mail_plugins: virtual is not served: virtual mailboxes are missing" in told
+    assert "namespace Virtual is left out: virtual mailboxes are not served" in told
+
+
+def test_a_virtual_namespace_without_its_plugin_is_refused() -> None:
+    """As Dovecot refuses it."""
+    with pytest.raises(ConfigurationFault, match="Unknown mail storage driver virtual"):
+        read(VIRTUAL)
+
+
 STOP = [
     (
         "a certificate for some clients",

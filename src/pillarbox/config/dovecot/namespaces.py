@@ -22,7 +22,11 @@ from pillarbox.vocabulary.faults import ConfigurationFault
 
 def namespaces(configuration: Configuration) -> tuple[Namespace, ...]:
     """The namespace of the user's own mail, then the others."""
-    paths = [path for path in configuration.blocks("namespace") if not configuration.yes(*path, "disabled")]
+    paths = [
+        path
+        for path in configuration.blocks("namespace")
+        if not configuration.yes(*path, "disabled") and not is_virtual(configuration, path)
+    ]
     own = next((path for path in paths if configuration.yes(*path, "inbox")), None)
     if own is None:
         own = next((path for path in paths if configuration.value(*path, "type") == "private"), None)
@@ -53,6 +57,18 @@ def namespaces(configuration: Configuration) -> tuple[Namespace, ...]:
             )
         found.append(namespace)
     return tuple(found)
+
+
+def is_virtual(configuration: Configuration, path: Path) -> bool:
+    """Whether a namespace is one of the virtual plugin's, of mailboxes that show messages of others.
+
+    Nothing is delivered into it and no message is in it alone, so that it is left out where it is not served.
+    """
+    return (
+        configuration.value(*path, "location").startswith("virtual:")
+        and not configuration.yes(*path, "inbox")
+        and "virtual" in configuration.for_protocol("imap").words("mail_plugins")
+    )
 
 
 def _own_separator(configuration: Configuration) -> str:

@@ -23,6 +23,7 @@ from pillarbox.config.dovecot.interpretation import (
 )
 from pillarbox.config.dovecot.log_formats import complaints
 from pillarbox.config.dovecot.mail_location import without_effect
+from pillarbox.config.dovecot.namespaces import is_virtual
 from pillarbox.config.dovecot.plugins import NO_INDEX, trash_warnings
 from pillarbox.config.dovecot.reading import Configuration
 from pillarbox.config.dovecot.service_findings import limit_finding, service_findings
@@ -47,7 +48,6 @@ _REFUSED_PLUGINS: Final = {
     "mail_crypt": "mail would be stored unencrypted",
     "mail_crypt_acl": "mail would be stored unencrypted",
     "mail_filter": "mail would be stored without passing the filter",
-    "virtual": "virtual mailboxes would be missing",
 }
 _SIEVE: Final = "Sieve scripts are not run yet"
 _LATER_PLUGINS: Final = (
@@ -61,6 +61,7 @@ _LATER_PLUGINS: Final = (
         "fts_elastic fts_flatcurve fts_lucene fts_solr fts_squat fts_xapian".split(),
         "not used: the index of texts is Pillarbox's own",
     )
+    | {"virtual": "not served: virtual mailboxes are missing, the messages in them are where they belong"}
     | dict.fromkeys("sieve imap_sieve imap_filter_sieve".split(), f"not used: {_SIEVE}")
 )
 """Plugins without which mail is where it belongs.  Others do not exist: Dovecot shows nobody his mail then."""
@@ -99,6 +100,8 @@ def warnings(configuration: Configuration) -> list[str]:
         if path[:2] in scripts and path[2:] in (("executable",), ("user",)):
             continue
         found.append(_finding(path, entry))
+        if path[0] == "namespace" and path[-1] == "location" and is_virtual(configuration, path[:-1]):
+            found.append(f"{entry.where}: namespace {path[1]} is left out: virtual mailboxes are not served")
         if path == ("mail_location",) or (path[0] == "namespace" and path[-1] == "location"):
             found += [f"{entry.where}: {path[-1]}: {text}" for text in without_effect(entry.value)]
         if path[0] == "plugin" and is_quota_setting(path[-1]) and not has_quota:
