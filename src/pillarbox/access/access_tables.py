@@ -81,11 +81,11 @@ class AccessKeys:
                 yield self._dot + parent, False
 
     def of_network(self, address: IPv4Address | IPv6Address) -> Iterator[tuple[str, bool]]:
-        """Of an address: 1.2.3.4, 1.2.3, 1.2, 1; an IPv6 address by its groups."""
+        """Of an address: 1.2.3.4, 1.2.3, 1.2, 1; 2001:db8::1, `2001:db8:`, 2001:db8, 2001."""
         key, separator = str(address), "." if address.version == 4 else ":"
         yield key, True
         while separator in key:
-            key = key.rpartition(separator)[0].removesuffix(":")
+            key = key.rpartition(separator)[0]
             if key:
                 yield key, False
 

@@ -7,6 +7,7 @@ import msgspec
 
 from pillarbox.net.client_certificates import ClientCertificate
 from pillarbox.vocabulary.address import Address
+from pillarbox.vocabulary.ip_addresses import shown_address
 
 _NO_ADDRESS: Final = IPv4Address(0)
 
@@ -36,12 +37,12 @@ class ClientFacts(msgspec.Struct, kw_only=True):
     address_text: str = ""  # made once: several lines of each message have it
 
     def __post_init__(self) -> None:
-        self.address_text = self.address_text or str(self.address)
+        self.address_text = self.address_text or shown_address(str(self.address))
 
     def move_to(self, address: IPv4Address | IPv6Address | None) -> None:
         """Another client speaks: what a proxy has told us.  None: the proxy does not know its address."""
         self.address = address or _NO_ADDRESS
-        self.address_text = str(address or "unknown")
+        self.address_text = shown_address(str(address)) if address else "unknown"
 
     @property
     def label(self) -> str:

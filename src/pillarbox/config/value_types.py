@@ -342,7 +342,10 @@ def _is_table(item: str) -> bool:
 def _network(pattern: Pattern) -> Network:
     from ipaddress import ip_address, ip_network
 
-    address, slash, length = pattern.text.partition("/")
+    text = pattern.text
+    if text[:1] == "[" and text[-1:] == "]" and "/" in text:  # [address/length] is [address]/length
+        text = f"{text[:-1].replace('/', ']/', 1)}"
+    address, slash, length = text.partition("/")
     bare = address[1:-1] if address[:1] == "[" and address[-1:] == "]" else address
     if ":" in address and bare == address:
         raise ValueError(f'"{pattern.text}": write an IPv6 address in brackets, [{address}]')

@@ -154,7 +154,7 @@ class SmtpdRole:
                 await self._refuse_proxy(connection, service, trouble)
                 return
         text = peer[0]
-        client = await self._client_facts(policy, peer, local)
+        client = await self._client_facts(service, peer, local)
         rate = self._rates.of(client.address, policy.rates)
         warning = self._too_many(text, client, service, rate)
         if warning:
@@ -176,13 +176,16 @@ class SmtpdRole:
                 del self._per_client[text]
 
     async def _client_facts(
-        self, policy: SmtpPolicy, peer: tuple[str, int], local: tuple[str, int]
+        self, service: Service, peer: tuple[str, int], local: tuple[str, int]
     ) -> ClientFacts:
         """Who is at `peer`, an address and a port, and has connected to `local`."""
+        policy = service.policy
         address, text = _client_address(peer[0])
         name = reverse = UNKNOWN
         if policy.server.smtpd_peername_lookup:
-            name, reverse = await self._names.lookup(peer[0])
+            name, reverse, warning = await self._names.lookup(peer[0])
+            if warning:
+                self._log.named(service.syslog_name)(Warned(warning))
         client = ClientFacts(
             address=address,
             port=peer[1],
@@ -200,7 +203,7 @@ class SmtpdRole:
         """Nobody is known to speak with: without that a stranger would have the proxy's rights."""
         tell = self._log.named(service.syslog_name)
         tell(Warned(as_postfix(trouble)))
-        proxy = await self._client_facts(service.policy, connection.peer_address, connection.local_address)
+        proxy = await self._client_facts(service, connection.peer_address, connection.local_address)
         tell(ClientConnected(proxy.label))
         tell(ClientDisconnected(proxy.label, ()))
         connection.send(Reply(421, (b"4.3.0 %s Server local error" % service.policy.host,)).encode())

@@ -16,6 +16,7 @@ from ipaddress import IPv6Address, ip_address
 from typing import Final
 
 from pillarbox.vocabulary.digits import decimal
+from pillarbox.vocabulary.ip_addresses import shown_address
 from pillarbox.wire.smtp.dsn_parameters import decode_xtext
 from pillarbox.wire.smtp.paths import is_host_name
 
@@ -133,10 +134,10 @@ def _address(name: bytes, value: bytes) -> bytes:
     prefix, text = (text[:5], text[5:]) if text[:5].upper() == "IPV6:" else ("", text)
     try:
         address = ip_address(text)
-        if isinstance(address, IPv6Address) != bool(prefix):
+        if isinstance(address, IPv6Address) != bool(prefix) or "%" in text:
             raise ValueError
     except ValueError:
         raise BadAttribute(b"Bad %s syntax: %s" % (name, value)) from None
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
         address = address.ipv4_mapped
-    return str(address).encode()
+    return shown_address(str(address)).encode()
