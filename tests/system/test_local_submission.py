@@ -272,7 +272,7 @@ def test_an_ordinary_user(tmp_path: Path) -> None:
         until(lambda: not list(maildrop.iterdir()), what="an empty maildrop")
         done = command(system, *send, stdin=b"Subject: refused\n\n", prefix=AS_NOBODY)
         assert (done.returncode, b"User nobody(65534) is not allowed to submit mail" in done.stderr) == (
-            77,
+            75,
             True,
         )
         daemon = ("setpriv", "--reuid=1", "--regid=1", "--clear-groups")
