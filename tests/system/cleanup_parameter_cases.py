@@ -125,8 +125,46 @@ ALIASES: Final = (
 )
 WASHED: Final = message("Subject: \x01one Q", "X-Q: Q", "From: Qx@out.test", body="a\x01b Q\nQ\n\x02\n")
 
+ODD: Final = tuple(
+    text.replace(b"\n", b"\r\n")
+    for text in (
+        b"From me Mon\nSubject: x\n\nb\n", b">From me\nSubject: x\n\nb\n", b"Subject : x\nTo\t: a\n\nb\n", b"Subject: x\nno field\nTo: a\n\nb\n",
+        b" leading\nSubject: x\n\nb\n", b"Subject: x\n \n\t\nTo: a\n\nb\n", b"Subject:\n\nb\n", b": x\n\nb\n", b"X\xe9: y\n\nb\n", b"X: a\n\nb\0c\n",
+        b"Subject: " + b"s" * 3000 + b"\n\n" + b"b" * 5000 + b"\n", b"Subject: x\n\n" + b"b" * 2048 + b"\n" + b"c" * 2049 + b"\n",
+        b"Subject: x\n\n.\n..\n.x\n", b"Subject: x\n\n\n\n", b"Message-Id: <a@b>\nMessage-Id: <c@d>\n\n",
+        b"Message-Id:\n <a@b> (c)\n\n", b"Resent-Message-Id: <r@b>\nResent-Date: d\nResent-From: f\nResent-To: t\n\n", b"From:\nTo:\nDate:\nMessage-Id:\n\nb\n",
+        b"To: a@b.test,\n c@d.test,,\n\t<e@f.test>;\nCc: g:h@i.test;\n\n", b'From: "A, B" <a@b.test> c@d.test (x (y) z)\nTo: <@r1,@r2:u@x.test>\n\n',
+        b"From: a b c@d.test\nTo: open <a@b.test\nCc: a@b@c.test\nReply-To: <<a@b.test>>\n\n", b"To: =?utf-8?q?a?= <a@b>, b%c@d, e!f@g, h@[1.2.3.4]\nFrom: h@i.test.\n\n",
+        b"Content-Type: multipart/mixed; boundary=b\nContent-Type: text/plain\n\n--b\nX: y\n\nz\n--b--\n", b"TLS-Required: no\nSubject: x\n\nb\n",
+        b"Sender: root\nErrors-To: a\nReturn-Receipt-To: b\nDisposition-Notification-To: c\nMail-Followup-To: d\nMail-Reply-To: e\nApparently-To: f\n\n",
+    )
+)  # fmt: skip
+
 CASES: Final = (
     Case("plain", {}, (Letter(), Letter(sender=""), Letter(message=b"\r\n"), Letter(message=b""), Letter(message=b"no header\r\n"))),
+    Case("odd-local", {}, tuple(Letter(message=text) for text in ODD), LOCAL),
+    Case("odd-remote", {}, tuple(Letter(message=text) for text in ODD), REMOTE),
+    Case(
+        "access",
+        {"header_checks": "regexp:{{/^X-Access/ WARN seen}}"},
+        tuple(Letter(sender=f"{word}@out.test", recipients=("y@out.test", "z@out.test")) for word in ("redirect", "filter", "prepend", "hold", "ok", "warn")),
+        {
+            "smtpd_sender_restrictions": "check_sender_access inline:{ { redirect@out.test = REDIRECT r@s.test }, "
+            "{ filter@out.test = FILTER smtp:other }, { prepend@out.test = PREPEND X-Access: yes }, { hold@out.test = HOLD }, "
+            "{ ok@out.test = OK }, { warn@out.test = WARN careful } }",
+        },
+    ),
+    Case("verp", {}, tuple(Letter(options=options) for options in ("XVERP", "XVERP=-=", "XVERP=+= RET=HDRS ENVID=a+2Bb")), {"smtpd_authorized_verp_clients": "127.0.0.1"}),
+    Case(
+        "dsn",
+        {"virtual_alias_maps": ALIASES},
+        tuple(
+            Letter(recipients=(f"{name}> {options}",), options="RET=FULL ENVID=q")
+            for name in ("y@out.test", "fits@alias.test")
+            for options in ("NOTIFY=NEVER", "NOTIFY=SUCCESS,FAILURE", "NOTIFY=DELAY ORCPT=rfc822;a+2Bb@x.test", "ORCPT=utf-8;a@x.test", "ORCPT=x400;a")
+        ),
+    ),
+    Case("no-rewriting", {"virtual_alias_maps": ALIASES}, (Letter(sender="a", recipients=("b", "c@host", "d%e@f", "g!h", '"i j"@k.test', "l@[127.0.0.1]", "m@n.test.")),)),
     # copies
     Case("always-bcc", {"always_bcc": "copy@here.test"}, (Letter(), Letter(sender=""), Letter(recipients=("copy@here.test",)))),
     Case("always-bcc-bare", {"always_bcc": "copy"}),

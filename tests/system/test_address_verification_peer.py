@@ -52,6 +52,15 @@ _SETTINGS: Final = {
     "{{error.test=error:5.7.9 not served}}, {{retry.test=retry:4.7.9 not yet}}, "
     "{{discard.test=discard:thrown away}} }}",
     "address_verify_transport_maps": "inline:{{ routed.test=smtp:[127.0.0.1]:2404 }}, $transport_maps",
+    "default_transport": "smtp",
+    "relay_domains": "relay.test, routed.relay.test",
+    "relay_transport": "smtp:[127.0.0.1]:2401",
+    "address_verify_relay_transport": "smtp:[127.0.0.1]:2404",
+    "relayhost": "[127.0.0.1]:2401",
+    "address_verify_relayhost": "[127.0.0.1]:2404",
+    "sender_dependent_relayhost_maps": "inline:{{ sender@ok.test=[127.0.0.1]:2499 }}",
+    "address_verify_sender_dependent_relayhost_maps": "inline:{{ sender@ok.test=[127.0.0.1]:2401 }}",
+    "address_verify_virtual_transport": "error:5.7.8 no probes",
     "smtpd_relay_restrictions": "permit_mynetworks, reject",
     "smtpd_recipient_restrictions": "reject_unverified_recipient",
     "smtpd_sender_restrictions": "reject_unverified_sender",
@@ -74,7 +83,7 @@ class Asked(msgspec.Struct, frozen=True):
 _TO: Final = tuple(
     "user@local.test USER@local.test user+ext@local.test user unknown@local.test alias@local.test nested@local.test "
     "forwards@local.test dir@virtual.test no@virtual.test x@ok.test x@hard.test x@soft.test x@refused.test "
-    "x@error.test x@retry.test x@discard.test x@routed.test both@alias.test one@alias.test no@alias.test "
+    "x@error.test x@retry.test x@discard.test x@routed.test x@relay.test x@else.test both@alias.test one@alias.test no@alias.test "
     'double-bounce@mail.local.test double-bounce@local.test "a:b"@ok.test postmaster@local.test '
     "postmaster".split()
 )

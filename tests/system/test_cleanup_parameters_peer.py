@@ -34,7 +34,7 @@ def _play(holder: Holder, server: Server) -> dict[str, str]:
 def test_the_same_as_postfix(subtests: pytest.Subtests) -> None:
     """What the client hears, what the log says and what is in the queue."""
     services = {case.name: case.service for case in CASES}
-    further = "".join(case.cleanup for case in CASES)
+    further = "".join(["trace unix - - n - 0 bounce\n", *(case.cleanup for case in CASES)])
     with both_servers(SETTINGS, services, further=further) as (theirs, ours):
         holders = [Holder(server.queue / "hold", server.log) for server in (theirs, ours)]
         with ThreadPoolExecutor(2) as at_once:
