@@ -47,6 +47,16 @@ ENCODINGS = [
     ("something behind it", MIXED + f"--b\n{ENCODED} 8bit (yes)\n\nx\n--b--\n", False),
     ("a body", MIXED + f"--b\n\n{ENCODED} 8bit\n--x\n{ENCODED} 8bit\n\n--b--\n", False),
     ("a body of dashes", MIXED + f"--b\n\n-\n--\n---\n-\n--b\n{ENCODED} 8bit\n\nx\n--b--\n", True),
+    (
+        "nested parts",
+        MIXED + f"--b\nContent-Type: multipart/x; boundary=bc\n\n--b\n--bc\n\n--bd\n--bc\n{ENCODED} 8bit\n\n",
+        True,
+    ),
+    (
+        "parts of other names",
+        MIXED + f"--b\nContent-Type: multipart/x; boundary=c\n\n-\n--d\n--c\n{ENCODED} 8bit\n\n",
+        True,
+    ),
     ("behind long lines", MIXED + f"--b\n\n{'x' * 9_000}\n{'y--b' * 9_000}\n--b\n{ENCODED} 8bit\n\n", True),
 ]
 

@@ -94,6 +94,16 @@ class MimeLines:
         return self.place is Place.BODY
 
     @property
+    def start_of_boundaries(self) -> bytes:
+        """What every line that separates parts begins with, at this place."""
+        texts = [boundary.text for boundary in self._boundaries]
+        first, last = min(texts, default=b""), max(texts, default=b"")
+        same = next(
+            (at for at, pair in enumerate(zip(first, last, strict=False)) if pair[0] != pair[1]), len(first)
+        )
+        return b"--" + first[:same]
+
+    @property
     def is_rest_body(self) -> bool:
         """Whether no header can come any more."""
         return self.place is Place.BODY and not self._boundaries

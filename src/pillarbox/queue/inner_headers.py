@@ -16,7 +16,6 @@ from typing import Final
 from pillarbox.message.mime_lines import MIME_HEADERS, MimeLines, Place
 
 _FIELD: Final = re.compile(rb"([!-9;-~]+)[ \t]*:(.*)", re.DOTALL)
-_DASHES: Final = b"--"
 _EIGHT_BIT: Final = frozenset((b"8bit", b"binary"))
 _LONGEST: Final = 102_400
 """Octets of a field that are looked at, and of an unfinished line that are kept: header_size_limit's default."""
@@ -46,12 +45,14 @@ class InnerHeaders:
         """More of it, in pieces of any size."""
         text, at = self._rest + content, 0
         while not self._mime.is_rest_body:
-            if self._within or (self._mime.in_body and not text.startswith(_DASHES[: len(text) - at], at)):
-                end = text.find(b"\r\n--", at)
-                if end < 0:
-                    self._within, self._rest = True, text[max(at, len(text) - 3) :]
-                    return
-                self._within, at = False, end + 2
+            if self._mime.in_body:
+                start = self._mime.start_of_boundaries
+                if self._within or not text.startswith(start[: len(text) - at], at):
+                    end = text.find(b"\r\n" + start, at)
+                    if end < 0:
+                        self._within, self._rest = True, text[max(at, len(text) - len(start) - 1) :]
+                        return
+                    self._within, at = False, end + 2
             end = text.find(b"\r\n", at)
             if end < 0:
                 self._rest = text[at : at + _LONGEST]
