@@ -7,8 +7,8 @@ from typing import Final
 
 import pytest
 
-from pillarbox.auth.client import Accepted, Refused
 from pillarbox.auth.cyrus import CyrusLogins, CyrusSettings, cyrus_settings
+from pillarbox.auth.logins import Accepted, Refused
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 BARE: Final = CyrusSettings(host="mx.test")

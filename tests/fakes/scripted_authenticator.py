@@ -1,6 +1,7 @@
 """An authentication server that knows one password."""
 
-from pillarbox.sessions.login import Exchange, Failure, Ticket
+from pillarbox.auth.logins import Exchange
+from pillarbox.sessions.login import Failure, Ticket
 
 
 class ScriptedAuthenticator:

@@ -12,36 +12,13 @@ import asyncio
 import base64
 import itertools
 import os
-from collections.abc import Awaitable, Callable
 
-import msgspec
-
+from pillarbox.auth.logins import Accepted, Exchange, Refused
 from pillarbox.net.connection import Connection
 from pillarbox.wire.auth_protocol import LineReader, LineTooLong, encode_line, parameters, split_line
 
-
-class Accepted(msgspec.Struct, frozen=True):
-    """The login is right.  The numbers redeem it on the master socket."""
-
-    user: str
-    request_id: int
-    client_pid: int
-    cookie: bytes
-
-
-class Refused(msgspec.Struct, frozen=True):
-    """It is not; `temporary` if nobody knows, `expired` if it was right once."""
-
-    user: str = ""
-    reason: str = ""
-    temporary: bool = False
-    expired: bool = False
-
-
 _UNAVAILABLE = Refused(reason="Connection lost to authentication server", temporary=True)
 _ANSWER_SECONDS = 60.0
-
-Exchange = Callable[[bytes], Awaitable[bytes]]
 
 
 class AuthClient:

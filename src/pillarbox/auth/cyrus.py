@@ -1,7 +1,7 @@
 """Logins as Postfix has them checked by Cyrus SASL: by saslauthd(8), or by the passwords in sasldb2.
 
 DESCRIPTION
-    `CyrusLogins` stands where `client.AuthClient` stands with an authentication server.  What it does says
+    `CyrusLogins` is a `LoginChecker`, as `client.AuthClient` is with an authentication server.  What it does says
     smtpd.conf, in cyrus_sasl_config_path or where Debian has it:
 
         pwcheck_method: saslauthd     PLAIN and LOGIN, by saslauthd's socket (saslauthd_path)
@@ -27,7 +27,7 @@ from typing import Final
 
 import msgspec
 
-from pillarbox.auth.client import Accepted, Exchange, Refused
+from pillarbox.auth.logins import Accepted, Exchange, Refused
 from pillarbox.tables.berkeley_hash import HashFile
 from pillarbox.tables.page_reading import DamagedDatabase, FileInMemory
 from pillarbox.vocabulary.faults import ConfigurationFault

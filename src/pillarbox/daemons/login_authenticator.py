@@ -2,12 +2,12 @@
 
 from typing import Final
 
-from pillarbox.auth.client import Accepted, AuthClient
+from pillarbox.auth.logins import Accepted, Exchange, LoginChecker
 from pillarbox.daemons.login_facts import LoginFacts
 from pillarbox.daemons.login_tls import ClientCertificate
 from pillarbox.net.handover import Peer
 from pillarbox.observability.events import EventSink, LoginTrouble
-from pillarbox.sessions.login import Exchange, Failure, Ticket
+from pillarbox.sessions.login import Failure, Ticket
 from pillarbox.wire.sasl.mechanisms import USUAL_MECHANISMS
 
 _NAMELESS: Final = "Unable to validate certificate"
@@ -18,7 +18,7 @@ class LoginAuthenticator:
 
     def __init__(
         self,
-        client: AuthClient,
+        client: LoginChecker,
         peer: Peer,
         certificate: ClientCertificate,
         tell: EventSink,

@@ -20,6 +20,7 @@ from pillarbox.access.client import ClientFacts
 from pillarbox.access.client_rates import ClientRate, ClientRates, Event
 from pillarbox.auth.client import AuthClient
 from pillarbox.auth.cyrus import CyrusLogins, CyrusSettings
+from pillarbox.auth.logins import LoginChecker
 from pillarbox.bounce.submission import Notifier
 from pillarbox.config.parameters.queue_manager import QueueManager
 from pillarbox.config.snapshot import Snapshot
@@ -91,7 +92,7 @@ class SmtpdRole:
         self._rates = ClientRates(self._clock)
         self._connections = 0
         self._per_client: Counter[str] = Counter()
-        self._auth: dict[str | CyrusSettings, AuthClient | CyrusLogins] = {}
+        self._auth: dict[str | CyrusSettings, LoginChecker] = {}
         self._resolvers: dict[str, FilteredResolver] = {}
         self._reporters: dict[str, SessionReports] = {}
 

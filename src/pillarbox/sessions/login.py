@@ -11,10 +11,11 @@ STANDARDS
     RFC 4422 (SASL)
 """
 
-from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 import msgspec
+
+from pillarbox.auth.logins import Exchange
 
 
 class Ticket(msgspec.Struct, frozen=True):
@@ -38,9 +39,6 @@ class Failure(msgspec.Struct, frozen=True):
 
 class ExchangeAborted(Exception):
     """The client gave up (`*`) or sent no base64; raised by `exchange`."""
-
-
-Exchange = Callable[[bytes], Awaitable[bytes]]
 
 
 class Authenticator(Protocol):

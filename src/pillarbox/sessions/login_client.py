@@ -16,10 +16,11 @@ import ssl
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
+from pillarbox.auth.logins import Exchange
 from pillarbox.net.connection import IdleTimeout
 from pillarbox.net.tls_faults import TlsFault
 from pillarbox.sessions.client_wait import ClientWait
-from pillarbox.sessions.login import Authenticator, Exchange, ExchangeAborted, Failure, Ticket
+from pillarbox.sessions.login import Authenticator, ExchangeAborted, Failure, Ticket
 from pillarbox.sessions.mailbox_login import (
     Attempts,
     HandOver,

@@ -1,14 +1,13 @@
 """SMTP AUTH by way of whoever checks the logins."""
 
-from pillarbox.auth.client import Accepted, AuthClient
-from pillarbox.auth.cyrus import CyrusLogins
-from pillarbox.sessions.login import Exchange, Failure, Ticket
+from pillarbox.auth.logins import Accepted, Exchange, LoginChecker
+from pillarbox.sessions.login import Failure, Ticket
 
 
 class SmtpAuthenticator:
     """`sessions.login.Authenticator` for one client of smtpd."""
 
-    def __init__(self, client: AuthClient | CyrusLogins, *, service: str, local: str, remote: str) -> None:
+    def __init__(self, client: LoginChecker, *, service: str, local: str, remote: str) -> None:
         """`service` is smtpd_sasl_service."""
         self._client = client
         self._service = service.encode()
