@@ -12,7 +12,7 @@ from fakes.certificates import issue
 from pillarbox.config.mailbox_settings import MailboxSettings
 from pillarbox.config.parameters.tls_library import TlsLibrary
 from pillarbox.config.snapshot import Snapshot
-from pillarbox.daemons.login_tls import tls_contexts
+from pillarbox.daemons.login_tls import context_of, tls_contexts
 from pillarbox.net.self_signed import make_self_signed
 from pillarbox.net.tls_contexts import BadChain, bare_context, load_chains, smtp_server_context
 from pillarbox.net.tls_options import apply_options
@@ -44,8 +44,7 @@ def login_context(pair: tuple[str, str], *, ciphers: str, prefers_own_order: boo
         ssl_cipher_list=ciphers,
         ssl_prefer_server_ciphers=prefers_own_order,
     )
-    [made] = tls_contexts(settings, []).values()
-    return made
+    return context_of(pair, settings, [])
 
 
 @pytest.mark.parametrize(
@@ -191,8 +190,7 @@ def of_dovecot(pair: tuple[str, str], **settings: object) -> ssl.SSLContext:
     """The login processes' context."""
     certificate, key = pair
     fields = {"ssl_cert": certificate, "ssl_key": key, **settings}
-    made = tls_contexts(msgspec.convert(fields, MailboxSettings), [])
-    return made[pair]
+    return context_of(pair, msgspec.convert(fields, MailboxSettings), [])
 
 
 def client_of(**limits: str) -> ssl.SSLContext:
@@ -293,6 +291,20 @@ def test_parameters_that_cannot_be_used(tmp_path: Path, pair: tuple[str, str]) -
         certificate, key = pair
         warnings: list[str] = []
         settings = MailboxSettings(ssl_cert=certificate, ssl_key=key, ssl_dh=str(path))
-        assert tls_contexts(settings, warnings)
+        assert tls_contexts(settings, warnings, {})
         told = f"ssl_dh: Can't load DH parameters from {path}: {reason}: OpenSSL's own are used"
         assert warnings == [told]
+
+
+def test_a_certificate_that_cannot_be_used(tmp_path: Path, pair: tuple[str, str]) -> None:
+    """There is no TLS with it; the log, and whoever asks what the role lacks, hear why."""
+    certificate, key = pair
+    for settings in (
+        MailboxSettings(ssl_cert=str(tmp_path / "none.pem"), ssl_key=key),
+        MailboxSettings(ssl_cert=certificate, ssl_key=key, ssl_cipher_list="BOGUS"),
+    ):
+        warnings: list[str] = []
+        lacks: dict[str, str] = {}
+        assert tls_contexts(settings, warnings, lacks) == {}
+        assert list(lacks) == [settings.ssl_cert]
+        assert warnings == [f"{lacks[settings.ssl_cert]}: TLS is not offered"]

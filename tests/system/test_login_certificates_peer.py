@@ -6,7 +6,7 @@ import re
 import socket
 import ssl
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Final
 
@@ -162,3 +162,26 @@ def test_who_comes_in(
             if any("method=EXTERNAL" in line and "Login: user=<known>" in line for line in mine):
                 came_in.add(client)
     assert came_in == (set() if "no name" in request.node.name else {"known"})
+
+
+def test_a_certificate_that_is_none(tmp_path: Path) -> None:
+    """Both start, and who needs no TLS has his mail; ours does not offer what cannot be had, and says so."""
+    path = tmp_path / "garbage.pem"
+    path.write_text("no certificate\n")
+    settings = f"""\
+protocols = imap
+mail_location = maildir:~/Maildir
+ssl = yes
+ssl_cert = <{path}
+ssl_key = <{path}
+service imap-login {{
+  inet_listener imaps {{
+    port = 0
+  }}
+}}
+"""
+    with dovecot_pair(settings) as (ours, theirs):
+        for server in (ours, theirs):
+            with closing(server.imap()) as talk:
+                assert talk.say(b"SELECT INBOX")[-1].startswith(b"x OK ")
+        assert re.search(r"Warning: .*garbage\.pem.*: TLS is not offered", ours.log())

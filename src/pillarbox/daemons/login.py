@@ -15,7 +15,8 @@ import os
 import secrets
 import socket
 import ssl
-from ipaddress import ip_address, ip_network
+from collections.abc import Iterable
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Final
 
 import msgspec
@@ -40,6 +41,7 @@ from pillarbox.observability.events import ClientIdentified, EventSink, LoggedIn
 from pillarbox.sessions.imap.login_session import ImapLoginSession
 from pillarbox.sessions.mailbox_login import Attempts, HandOver, LoginPolicy, NotLoggedIn
 from pillarbox.sessions.pop3_login_session import Pop3LoginSession
+from pillarbox.vocabulary.faults import ConfigurationFault
 from pillarbox.wire.proxy_protocol import ProxyHeader
 
 _TOO_MANY: Final = "Maximum number of connections from user+IP exceeded (mail_max_userip_connections={})"
@@ -106,8 +108,8 @@ class LoginRole:
         self._clock = SystemClock()
         self._auth = AuthClient(f"{settings.base_dir}/auth-login", tasks=tasks)
         self._spawner = SpawnerClient(f"{settings.base_dir}/spawner", tasks)
-        self._trusted = [ip_network(text, strict=False) for text in settings.login_trusted_networks]
-        self._proxies = [ip_network(text, strict=False) for text in settings.haproxy_trusted_networks]
+        self._trusted = _networks("login_trusted_networks", settings.login_trusted_networks)
+        self._proxies = _networks("haproxy_trusted_networks", settings.haproxy_trusted_networks)
         self._waiting: dict[ImapLoginSession | Pop3LoginSession, None] = {}  # the oldest first
         self._logging_in = 0
         self._closing = False
@@ -334,6 +336,17 @@ class LoginRole:
         worker.close()
 
 
+def _networks(name: str, texts: Iterable[str]) -> list[IPv4Network | IPv6Network]:
+    """The networks of a setting.  ConfigurationFault."""
+    found: list[IPv4Network | IPv6Network] = []
+    for text in texts:
+        try:
+            found.append(ip_network(text, strict=False))
+        except ValueError:
+            raise ConfigurationFault(name, f"Invalid network '{text}'", mend="write 192.0.2.0/24") from None
+    return found
+
+
 def _security(connection: Connection, *, is_secured: bool) -> str:
     """As the log tells it."""
     return "TLS" if connection.tls else "secured" if is_secured else ""
@@ -353,7 +366,10 @@ def open_role(startup: Startup) -> Serve:
     """The certificates and the sockets."""
     settings = MailboxSettings.decode(startup.settings)
     warnings: list[str] = []
-    contexts = tls_contexts(settings, warnings)
+    for name in ("login_trusted_networks", "haproxy_trusted_networks"):
+        _networks(name, getattr(settings, name))
+    lacks: dict[str, str] = {}
+    contexts = tls_contexts(settings, warnings, lacks)
     sockets = {name: socket.socket(fileno=descriptor) for name, descriptor in startup.listeners.items()}
 
     async def serve(control: Control, tell: EventSink) -> None:
@@ -367,7 +383,7 @@ def open_role(startup: Startup) -> Serve:
                 listener = Listener(functools.partial(role.serve, name=name), tasks=tasks, tell=tell)
                 await listener.start(sock)
                 listeners.append(listener)
-            await serve_until_ordered(control, listeners, draining=role.close_soon)
+            await serve_until_ordered(control, listeners, lacks=lacks, draining=role.close_soon)
             role.close()
 
     return serve

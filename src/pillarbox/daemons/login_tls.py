@@ -1,7 +1,8 @@
 """TLS of the login role: its certificates, and those of its clients.
 
 FAULTS
-    ConfigurationFault  a certificate, key, CA file, group or name that OpenSSL cannot take
+    A certificate, key, CA file, group or name that OpenSSL cannot take: there is no TLS where it is to be used,
+    and the log says why
 
 STANDARDS
     RFC 6066 §3 (SNI); RFC 8446 §4.3.2 (CertificateRequest)
@@ -64,38 +65,50 @@ class ClientCertificate:
         return "" if shown.is_trusted else "client sent an invalid cert"
 
 
-def tls_contexts(settings: MailboxSettings, warnings: list[str]) -> dict[tuple[str, str], ssl.SSLContext]:
+def tls_contexts(
+    settings: MailboxSettings, warnings: list[str], lacks: dict[str, str]
+) -> dict[tuple[str, str], ssl.SSLContext]:
     """A context for each pair of certificate and key; the host that a client names chooses among them.
 
-    What the log is to be told is added to `warnings`.
+    What the log is to be told is added to `warnings`, and why a pair has no context to `lacks`, by its certificate.
     """
     rules = settings.connection_rules()
-    contexts = {
-        pair: server_context(
-            *pair,
-            where="ssl_cert",
-            ciphers=settings.ssl_cipher_list,
-            prefers_own_order=settings.ssl_prefer_server_ciphers,
-        )
-        for pair in rules.certificates()
-    }
+    contexts: dict[tuple[str, str], ssl.SSLContext] = {}
 
     def choose(tls: ssl.SSLObject, host: str | None, _context: ssl.SSLContext) -> None:
         pair = rules.certificate_for(host) if host else None
         if pair is not None and pair in contexts:
             tls.context = contexts[pair]
 
-    for pair, context in contexts.items():
-        limit_versions(context, f">={settings.ssl_min_protocol}")
-        if settings.ssl_alt_cert and pair == (settings.ssl_cert, settings.ssl_key):
-            load_second(context, settings.ssl_alt_cert, settings.ssl_alt_key, where="ssl_alt_cert")
-        _choose_algorithms(context, settings, warnings)
-        context.sni_callback = choose
-        if settings.ssl_verify_client_cert:
-            ask_for_certificates(
-                context, ca_file=settings.ssl_ca, needs_revocations=settings.ssl_require_crl, where="ssl_ca"
-            )
+    for pair in rules.certificates():
+        try:
+            contexts[pair] = context_of(pair, settings, warnings)
+        except ConfigurationFault as fault:
+            # As in Dovecot: who can do without TLS has his mail, and the rest when it is mended.
+            lacks[pair[0]] = str(fault)
+            warnings.append(f"{fault}: TLS is not offered")
+            continue
+        contexts[pair].sni_callback = choose
     return contexts
+
+
+def context_of(pair: tuple[str, str], settings: MailboxSettings, warnings: list[str]) -> ssl.SSLContext:
+    """The context of one certificate and its key.  ConfigurationFault."""
+    context = server_context(
+        *pair,
+        where="ssl_cert",
+        ciphers=settings.ssl_cipher_list,
+        prefers_own_order=settings.ssl_prefer_server_ciphers,
+    )
+    limit_versions(context, f">={settings.ssl_min_protocol}")
+    if settings.ssl_alt_cert and pair == (settings.ssl_cert, settings.ssl_key):
+        load_second(context, settings.ssl_alt_cert, settings.ssl_alt_key, where="ssl_alt_cert")
+    _choose_algorithms(context, settings, warnings)
+    if settings.ssl_verify_client_cert:
+        ask_for_certificates(
+            context, ca_file=settings.ssl_ca, needs_revocations=settings.ssl_require_crl, where="ssl_ca"
+        )
+    return context
 
 
 def _choose_algorithms(context: ssl.SSLContext, settings: MailboxSettings, warnings: list[str]) -> None:
