@@ -23,7 +23,7 @@ namespace inbox {
 """
 OURS: Final = (sys.executable, "-m", "pillarbox.tools.dovecot")
 THEIRS: Final = ("/usr/sbin/dovecot",)
-KEYWORDS: Final = (*(b"keyword-%d" % number for number in range(100)), b"-u")
+KEYWORDS: Final = (*(b"keyword-%d" % number for number in range(66)), b"-u")
 
 
 @pytest.fixture
