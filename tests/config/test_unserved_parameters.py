@@ -64,13 +64,10 @@ def test_treatment(name: str, kind: Kind) -> None:
 
 
 def test_findings() -> None:
-    """What is set to something else than its default is told, refusals first, with file and line.
-
-    biff = no is what happens anyway.
-    """
+    """What is set to something else than its default is told, refusals first, with file and line."""
     snapshot = Snapshot.of(
         {
-            "biff": "no",
+            "biff": "no",  # is served
             "my_own_name": "x",
             "smtp_tls_enable_rpk": "yes",
             "queue_run_delay": "1s",
@@ -152,7 +149,6 @@ def test_a_start_is_refused_for_tables_that_cannot_be_asked(
     ("name", "text"),
     [
         ("content_filter", ""),
-        ("biff", "Yes"),
         ("smtpd_tls_req_ccert", "no"),
         ("smtpd_proxy_ehlo", "$myhostname"),
         ("canonical_classes", "envelope_sender envelope_recipient,header_sender  header_recipient"),

@@ -49,9 +49,20 @@ os.write(told, b"x")
 time.sleep(300)
 """
 """Hold a lock of the kernel on a file; it returns when it has it."""
+_COMSAT: Final = """\
+import os, socket
+receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+receiver.bind(("127.0.0.1", 512))
+if os.fork():
+    os._exit(0)
+while True:
+    open(f"/var/out/comsat.{receiver.recv(1000)!r}", "w").close()
+"""
+"""Leave a file named after each datagram."""
 
 FILES: Final = {
     "/etc/postfix/hold.py": _HOLD,
+    "/etc/postfix/comsat.py": _COMSAT,
     "/etc/postfix/transport": "elsewhere.test discard:there\n"
     + "".join(f"{one.name}.test {one.service}:\n" for one in CASES),
     "/etc/postfix/mailboxes": "".join(
@@ -87,6 +98,7 @@ chmod 755 /home/bob
 rm -r /home/homeless
 echo 'carol@elsewhere.test' >/home/bob/.other
 chown bob /home/bob/.other
+/usr/bin/python3 /etc/postfix/comsat.py
 mkdir -m 1777 /var/out /var/stale /var/locked /var/foreign
 mkdir -m 1777 /var/boxes
 touch /var/stale/bob.lock /var/locked/bob.lock

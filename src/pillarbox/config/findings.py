@@ -12,8 +12,6 @@ FAULTS
     ConfigurationFault  a value cannot be expanded; in `start_warnings()` also a parameter that is refused.
 """
 
-from typing import Final
-
 import msgspec
 
 from pillarbox.config.postfix_parameters import SERVED
@@ -23,9 +21,6 @@ from pillarbox.config.treatment import Kind
 from pillarbox.config.unserved_parameters import treatment
 from pillarbox.config.unserved_tables import UNSERVED_TABLES, unserved_table
 from pillarbox.vocabulary.faults import ConfigurationFault
-
-_AS_IT_IS: Final = {"biff": "no"}
-"""Values, other than the defaults, that say what happens anyway."""
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -88,8 +83,6 @@ def findings(snapshot: Snapshot) -> list[Finding]:
     for name, value in (snapshot.values | snapshot.overrides).items():
         treated = treatment(name)
         if name in SET_BY_READING or treated.kind in (Kind.SERVED, Kind.UNKNOWN):
-            continue
-        if _AS_IT_IS.get(name) == snapshot.value(name):
             continue
         default = snapshot.default(name)
         if default is not None and _same(snapshot.value(name), snapshot.expand(default)):

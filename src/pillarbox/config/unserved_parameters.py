@@ -18,7 +18,6 @@ from pillarbox.config.unread_parameters import unread
 from pillarbox.config.unserved import (
     addresses,
     filters,
-    local_delivery,
     postscreen,
     processes,
     queue,
@@ -31,7 +30,6 @@ _SECTIONS: Final[tuple[Section, ...]] = (
     *filters.SECTIONS,
     *addresses.SECTIONS,
     *smtp_client.SECTIONS,
-    *local_delivery.SECTIONS,
     *queue.SECTIONS,
     *postscreen.SECTIONS,
     *processes.SECTIONS,

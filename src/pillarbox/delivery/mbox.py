@@ -110,8 +110,8 @@ def append(
     written: Callable[[], None] = lambda: None,
     undone: Callable[[], None] = lambda: None,
     files: FileSystem = DISK,
-) -> None:
-    """Append one message.
+) -> int:
+    """Append one message; where it begins in the file, in octets.
 
     `check` looks at the opened file and may raise MboxFault; `default_dsn` is the code of a fault that has no code
     of its own.  `written` is called when the whole message is in the file, before the disk is waited for; `undone`
@@ -119,10 +119,9 @@ def append(
     """
     work = _Append(path, chunks, locks, size_limit, check, default_dsn, files, written, undone)
     if "dotlock" not in locks.styles or work.is_no_file():
-        work.do()
-        return
+        return work.do()
     with _LockFile(path + b".lock", locks, default_dsn, may_fail=lock_file_may_fail, warn=warn):
-        work.do()
+        return work.do()
 
 
 @contextmanager
@@ -159,8 +158,8 @@ class _Append(msgspec.Struct, frozen=True):
         except OSError:
             return False
 
-    def do(self) -> None:
-        """Open, lock, write, sync."""
+    def do(self) -> int:
+        """Open, lock, write, sync; where the message begins."""
         files = self.files
         descriptor, made = self._open()
         try:
@@ -169,11 +168,12 @@ class _Append(msgspec.Struct, frozen=True):
             if not stat.S_ISREG(status.st_mode):
                 for some in _gathered(self.chunks):
                     files.write_all(descriptor, some)
-                return
+                return 0
             _lock(descriptor, self.locks)
-            self._write(descriptor)
+            before = self._write(descriptor)
             if made:
                 self._sync_directory()
+            return before
         except OSError as error:
             fault = self._fault(error, "error writing message")
             fault.diagnostic = WRITE_DIAGNOSTIC
@@ -215,7 +215,7 @@ class _Append(msgspec.Struct, frozen=True):
             raise MboxFault(self.default_dsn, "file is a symbolic link")
         return self.files.open(self.path, _OPEN)
 
-    def _write(self, descriptor: int) -> None:
+    def _write(self, descriptor: int) -> int:
         before = self.files.fstat(descriptor).st_size
         size = before
         try:
@@ -230,6 +230,7 @@ class _Append(msgspec.Struct, frozen=True):
             self.undone()
             self.files.truncate(descriptor, before)
             raise
+        return before
 
     def _sync_directory(self) -> None:
         try:

@@ -24,6 +24,11 @@ class LocalDelivery:
         "/var/mail",
         doc="Directory with one mbox file per user, or, with a / at the end, with one Maildir per user.",
     )
+    biff: bool = parameter(
+        "yes",
+        doc="Tell the comsat service of this host, by a datagram to port 512, of each message in a mailbox "
+        "file, so that it can show new mail to users who are logged in.",
+    )
     mailbox_command: str = parameter(
         "",
         doc="Command that takes a user's mail instead of a mailbox, such as procmail or dovecot-lda. It runs "

@@ -31,6 +31,7 @@ from itertools import chain
 from pillarbox.config.expansion_syntax import ExpansionError
 from pillarbox.config.name_expansion import expand_names
 from pillarbox.delivery.local.agent_settings import AgentSettings
+from pillarbox.delivery.local.biff import notify
 from pillarbox.delivery.local.command import SYSEXITS, CommandResult, CommandRun, censored, outcome_of
 from pillarbox.delivery.local.destinations import destinations
 from pillarbox.delivery.local.forward_paths import forward_paths
@@ -291,7 +292,7 @@ class AgentWork:
             return
         shown = os.fsdecode(path)
         try:
-            self._append(
+            offset = self._append(
                 path,
                 check=lambda status: self._check_mailbox(shown, status),
                 lock_file_may_fail=lock_file_may_fail,
@@ -304,6 +305,8 @@ class AgentWork:
         except Unreadable as fault:
             self._unreadable(fault)
         else:
+            if self._settings.local.biff and offset is not None:
+                notify(self._recipient.user, offset)
             self._tell(Piece("sent", "2.0.0", "delivered to mailbox"))
 
     def _check_mailbox(self, shown: str, status: os.stat_result) -> None:
@@ -315,15 +318,16 @@ class AgentWork:
 
     def _append(
         self, path: bytes, *, check: Check, lock_file_may_fail: bool, warn: Callable[[str], None]
-    ) -> None:
+    ) -> int | None:
+        """Where the message begins; None if it has been there before."""
         head = self._headers("file")
         key = self._key(b"file", path, head)
         if self._notes.has(key):
             if (fault := sync_earlier(os.path.dirname(os.fsdecode(path)), files=self._files)) is not None:
                 raise MboxFault("4.2.0", str(fault))
-            return
+            return None
         head = from_line(self._recipient.sender, now=self._clock.now()) + head
-        append(
+        return append(
             path,
             chain((head,), as_mbox(self._text.blocks())),
             locks=self._settings.locks,
