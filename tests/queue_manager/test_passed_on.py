@@ -1,6 +1,8 @@
 """Recipients that one transport leaves to another: fallback_transport, mailbox_transport, best_mx_transport."""
 
 import asyncio
+import itertools
+from collections.abc import Iterator
 from typing import cast
 
 import pytest
@@ -28,26 +30,61 @@ class Other:
         return Done([self._outcome])
 
 
+class Self:
+    """A transport that leaves everything to itself, each time for the next address."""
+
+    tells_attempts = True
+
+    def __init__(self, addresses: Iterator[bytes]) -> None:
+        self._addresses = addresses
+        self.count = 0
+
+    async def deliver(self, job: Job) -> Done:
+        self.count += 1
+        attempt = Attempt(next(self._addresses), b"a@x.test", "passed", "2.0.0", "self:")
+        attempts = await pass_on(job, job.recipients[0], attempt, transports={"self": self})
+        return Done([Outcome("deferred", "4.3.0", "", attempts=attempts)])
+
+
+@pytest.mark.parametrize(
+    ("addresses", "count"),
+    [(itertools.repeat(b"a@x.test"), 2), ((b"a%d@x.test" % number for number in itertools.count()), 21)],
+    ids=["the same address", "another each time"],
+)
+def test_mail_that_is_passed_in_a_circle_waits(addresses: Iterator[bytes], count: int) -> None:
+    """mailbox_transport = local: and the like; the queue manager goes on."""
+    transport = Self(addresses)
+    (outcome,) = asyncio.run(transport.deliver(_job())).outcomes
+    assert outcome.attempts is not None
+    (found,) = outcome.attempts
+    assert (found.status, found.dsn) == ("deferred", "4.3.5")
+    assert found.text == "mail system configuration error: transport self has its mail passed to itself"
+    assert transport.count == count
+
+
+def _job() -> Job:
+    address = Address.parse(b"a@x.test")
+    recipient = QueueRecipient(
+        address.internal, address.internal, done=False, notify=Notify.SUCCESS, dsn_original=b"", offset=100
+    )
+    return Job(
+        transport="local",
+        nexthop="x.test",
+        queue_id=QueueId("0123456789"),
+        message=cast(QueueMessage, None),
+        recipients=[Routed(recipient, Resolution(address, AddressClass.LOCAL, "local", "x.test"))],
+        descriptor=-1,
+        active_time=0.0,
+    )
+
+
 @pytest.mark.parametrize("one_by_one", [False, True])  # as an agent may tell of them
 @pytest.mark.parametrize(
     ("wanted", "tells", "told"), [(True, True, True), (True, False, False), (False, True, False)]
 )
 def test_who_tells_of_success(wanted: bool, tells: bool, told: bool, one_by_one: bool) -> None:
     """Not we, if the next system does or nobody wants to hear of it (RFC 3461 §5.2.1); it may be relayed only."""
-    address = Address.parse(b"a@x.test")
-    recipient = QueueRecipient(
-        address.internal, address.internal, done=False, notify=Notify.SUCCESS, dsn_original=b"", offset=100
-    )
-    resolution = Resolution(address, AddressClass.LOCAL, "local", "x.test")
-    job = Job(
-        transport="local",
-        nexthop="x.test",
-        queue_id=QueueId("0123456789"),
-        message=cast(QueueMessage, None),
-        recipients=[Routed(recipient, resolution)],
-        descriptor=-1,
-        active_time=0.0,
-    )
+    job = _job()
     attempt = Attempt(b"a@x.test", b"a@x.test", "passed", "2.0.0", "smtp:hub.test", tells_success=wanted)
     made = Attempt(b"a@x.test", b"a@x.test", "sent", "2.0.0", "250 Ok", action="relayed", tells_success=tells)
     attempts = [made] if one_by_one else None

@@ -43,11 +43,17 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     recipients: list[Routed]
     active_time: float = 0.0  # when the queue manager took the message
     more_follows: bool = False  # other mail for the same destination waits, or is to be expected
-    was_passed: bool = False  # by another transport
+    passed_to: tuple[tuple[str, bytes], ...] = ()
+    """The transports, and the addresses, by which others have left the recipient to this one."""
     traced: frozenset[int] = frozenset()
     """Offsets of recipients whose delivery is written down before it is marked in the queue file."""
     heard: Callable[[Sequence[tuple[int, Outcome]]], None] | None = None
     """Wants to know outcomes before the others of the job are there, by the recipients' places."""
+
+    @property
+    def was_passed(self) -> bool:
+        """Whether it comes from another transport."""
+        return bool(self.passed_to)
 
 
 class Done(msgspec.Struct, frozen=True):
@@ -73,12 +79,23 @@ class Transport(Protocol):
         ...
 
 
+MAX_PASSES: Final = 20
+"""How often one transport may leave a recipient to another; more is taken for a loop."""
+
+
 async def pass_on(
     job: Job, routed: Routed, attempt: Attempt, *, transports: "Mapping[str, Transport]"
 ) -> list[Attempt]:
-    """Have another transport deliver to an address that a recipient stands for, as an attempt says (`passed`)."""
+    """Have another transport deliver to an address that a recipient stands for, as an attempt says (`passed`).
+
+    Mail that goes in a circle waits; in Postfix agents wait for each other then.
+    """
     transport, _, nexthop = attempt.text.partition(":")
     address = Address.parse(attempt.recipient)
+    step = transport, address.internal
+    if step in job.passed_to or len(job.passed_to) == MAX_PASSES:
+        text = f"mail system configuration error: transport {transport} has its mail passed to itself"
+        return [msgspec.structs.replace(attempt, status="deferred", dsn="4.3.5", text=text, agent="error")]
     nexthop = nexthop or job.nexthop
     notify = routed.recipient.notify
     if not attempt.tells_success:  # an alias has told of it
@@ -88,7 +105,12 @@ async def pass_on(
         msgspec.structs.replace(routed.resolution, recipient=address, transport=transport, nexthop=nexthop),
     )
     other = msgspec.structs.replace(
-        job, transport=transport, nexthop=nexthop, recipients=[passed], was_passed=True, heard=None
+        job,
+        transport=transport,
+        nexthop=nexthop,
+        recipients=[passed],
+        passed_to=(*job.passed_to, step),
+        heard=None,
     )
     agent = transports.get(transport, _MISSING)
     done = await agent.deliver(other)
