@@ -74,7 +74,10 @@ def test_who_is_served_beside_others_waits_for_the_end_of_the_turn() -> None:
         async def serve(connection: Connection) -> None:
             connection.send(b"hello\n")
             quiet.append(connection.is_quiet)
-            await connection.receive()
+            try:
+                await connection.receive()
+            finally:
+                connection.abort()
 
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(45), asyncio.TaskGroup() as tasks:
@@ -88,10 +91,10 @@ def test_who_is_served_beside_others_waits_for_the_end_of_the_turn() -> None:
                     assert await loop.sock_recv(client, 100) == b"hello\n"
                     clients.append(client)
                 listener.stop()
-                listener.cancel()
+                for client in clients:
+                    client.close()
+                await listener.finished()
         return quiet
 
     clients: list[socket.socket] = []
     assert asyncio.run(scene()) == [True, False]
-    for client in clients:
-        client.close()

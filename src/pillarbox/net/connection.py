@@ -215,9 +215,8 @@ class Connection(asyncio.Protocol):
             self._unsent += data
             if len(self._unsent) > LONGEST:
                 self.send_waiting()
-        elif len(data) <= LONGEST and (outbox := self._outbox) is not None and outbox.is_shared:
+        elif self._outbox is not None and len(data) <= LONGEST and self._outbox.takes(self):
             self._unsent = data
-            outbox.add(self)
         else:
             self._transport.write(data)
 

@@ -36,16 +36,15 @@ class Outbox:
         self._sessions = sessions
         self._senders: list[Sender] = []
 
-    @property
-    def is_shared(self) -> bool:
-        """Whether there is anybody to wait for."""
-        return len(self._sessions) > 1
-
-    def add(self, sender: Sender) -> None:
-        """It has something that waits."""
-        self._senders.append(sender)
-        if len(self._senders) == 1:
+    def takes(self, sender: Sender) -> bool:
+        """Whether there is anybody to wait for; then `send_waiting()` is called when the turn is over."""
+        if len(self._sessions) < 2:
+            return False
+        senders = self._senders
+        if not senders:
             self._loop.call_soon(self._flush)
+        senders.append(sender)
+        return True
 
     def _flush(self) -> None:
         senders, self._senders = self._senders, []
