@@ -35,8 +35,14 @@ import msgspec
 
 from pillarbox.config.dovecot.log_formats import TIMESTAMP, MailboxLines
 from pillarbox.observability.events import Event
-from pillarbox.observability.log_lines import DELAY_DIGITS, DOVECOT, printable, printable_fields, render
-from pillarbox.observability.mailbox_lines import MailboxLine, mailbox_line
+from pillarbox.observability.log_lines import (
+    DELAY_DIGITS,
+    DOVECOT,
+    printable,
+    printable_fields,
+    render_of_mail,
+)
+from pillarbox.observability.mailbox_lines import MAILBOX_EVENTS, MailboxLine, mailbox_line
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.syslog_facilities import FACILITIES
 
@@ -118,17 +124,18 @@ class LogFile:
     def log(self, event: Event, syslog_name: str, service_program: str = "", *, of_cleanup: str = "") -> None:
         """Log an event under a name."""
         form = self._form
-        line = mailbox_line(event, form.lines)
-        if line is not None:
+        if type(event) in MAILBOX_EVENTS:
+            line = mailbox_line(event, form.lines)
+            assert line is not None, "each of them has one"
             output = self._by_severity.get(line.severity, self._main)
             output.lines.append(self._mailbox_line(line, output.kind))
         else:
-            rendered = render(event, internal=form.internal_addresses, digits=form.delay_digits)
+            rendered = render_of_mail(event, internal=form.internal_addresses, digits=form.delay_digits)
             if rendered is None:
                 return
             program, text = rendered
             program = program or service_program or self._program
-            if program == "cleanup" and of_cleanup:
+            if of_cleanup and program == "cleanup":
                 syslog_name = of_cleanup
             self._main.lines.append(self._line(syslog_name, program, text[:_MAX_LINE]))
         if self._schedule is None:

@@ -55,13 +55,21 @@ def render(event: e.Event, *, internal: bool = False, digits: int = DELAY_DIGITS
     """
     if (line := mailbox_line(event)) is not None:
         return DOVECOT, printable(str(line))
-    renderer = _RENDERERS.get(type(event))
+    return render_of_mail(event, internal=internal, digits=digits)
+
+
+def render_of_mail(
+    event: e.Event, *, internal: bool = False, digits: int = DELAY_DIGITS
+) -> tuple[str, str] | None:
+    """The same for an event that is none of the mailbox half's."""
+    kind = type(event)
+    renderer = _RENDERERS.get(kind)
     if renderer is None:
         return None
     if internal:
         event = _without_quotes(event)
-    program, text = _attempt(event, digits) if type(event) is e.AttemptMade else renderer(event)
-    return program, printable(text)
+    program, text = _attempt(event, digits) if kind is e.AttemptMade else renderer(event)  # type: ignore[arg-type]
+    return program, text if text.isprintable() else printable(text)
 
 
 def delay_text(seconds: float, digits: int = DELAY_DIGITS) -> str:

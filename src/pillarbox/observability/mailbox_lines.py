@@ -142,3 +142,5 @@ _RENDERERS: Final[dict[type, Callable[[Any, MailboxLines], MailboxLine]]] = {
     e.PasswordRefused: _password_refused,
     e.MailSessionEnded: _mail_session_ended,
 }
+MAILBOX_EVENTS: Final = frozenset(_RENDERERS)
+"""Those that `mailbox_line()` has lines for."""

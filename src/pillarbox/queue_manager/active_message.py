@@ -10,7 +10,6 @@ from pillarbox.queue.active_files import Opened
 from pillarbox.queue.queue_file import QueueMessage, QueueRecipient
 from pillarbox.queue_manager.transport import Routed
 from pillarbox.queue_manager.writers import Writer
-from pillarbox.vocabulary.identifiers import QueueId
 
 _NOTHING: Final[frozenset[int]] = frozenset()
 """The interpreter makes another, of 216 octets, each time it is asked for one."""
@@ -47,9 +46,11 @@ class ActiveMessage:
     __slots__ = (
         "active_time",
         "delayed",
+        "message",
         "opened",
         "outcomes",
         "parts",
+        "queue_id",
         "routed",
         "started",
         "to_do",
@@ -60,6 +61,8 @@ class ActiveMessage:
     def __init__(self, opened: Opened, *, active_time: float, writer: Writer | None) -> None:
         """`writer` has just written the message, which nobody has read before."""
         self.opened = opened
+        self.queue_id = opened.queue_id
+        self.message = opened.message  # what its file says
         self.active_time = active_time
         self.writer = writer
         self.to_do = _to_do(opened.message)
@@ -69,16 +72,6 @@ class ActiveMessage:
         self.delayed = _NOTHING  # offsets of those that stand in the defer log
         self.parts: ReadInParts | None = None
         self.started = active_time  # when the first delivery began
-
-    @property
-    def queue_id(self) -> QueueId:
-        """Its name."""
-        return self.opened.queue_id
-
-    @property
-    def message(self) -> QueueMessage:
-        """What its file says."""
-        return self.opened.message
 
     def resolved(self, recipient: QueueRecipient) -> QueueRecipient:
         """A recipient as mail was sent to it: reports name the address that it leads to, not the route to it."""

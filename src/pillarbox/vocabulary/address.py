@@ -133,6 +133,7 @@ def internal_of(external: bytes) -> bytes:
         return external
 
 
+@lru_cache(maxsize=1024)
 def external_form(internal: bytes) -> bytes:
     """The external form of an address in internal form; agents, log lines and reports of a message ask for it."""
     return Address.from_internal(internal).external
