@@ -184,10 +184,12 @@ class HeaderCleaner:
                 field = field[:start] + rewrite.field(name, field[start:])
             if len(field) > limit:
                 field = _cut(field, limit)
-            if not field.isascii():
-                self.has_utf8 = True
             kept.append(field)
-        return b"\r\n".join([*kept, b""]), stray
+        kept.append(b"")
+        text = b"\r\n".join(kept)
+        if not text.isascii():
+            self.has_utf8 = True
+        return text, stray
 
     def _note(self, name: bytes, value: bytes) -> None:
         """What a field says that others than its reader have to know."""
@@ -214,7 +216,7 @@ class HeaderCleaner:
         self.in_body = True
         self._held = b""
         if self._missing is not None:
-            resent = any(name.startswith(b"resent-") for name in self._names)
+            resent = b"\nresent-" in b"\n".join([b"", *self._names])
             header += self._missing(b"Resent-" if resent else b"", frozenset(self._names))
             self._missing = None  # it knows whose header this is: no cycle is left for the collector
         return header + b"\r\n" + body

@@ -176,7 +176,7 @@ class Submission:
             rewrite=rewrite,
         )
         trace = list(trace)
-        self._cleaner.hops = sum(map(_is_received, trace))
+        self._cleaner.hops = sum([line[:9].lower() == b"received:" for line in trace])
         text = b"".join([line + b"\r\n" for line in trace])
         if len(text) > self._rules.header_size_limit:
             text = cut_fields(text, self._rules.header_size_limit)
@@ -385,10 +385,6 @@ class Submission:
         if self._rules.names_in_comments:
             return b"%s (%s)" % (shown, _comment(name))
         return b"%s <%s>" % (_phrase(name), shown)
-
-
-def _is_received(line: bytes) -> bool:
-    return line[:9].lower() == b"received:"
 
 
 def _expansion(recipient: NewRecipient) -> LogEntry:

@@ -300,8 +300,10 @@ class Resolver:
         """
         routes = self.routes
         senders = routes.sender_canonical if as_sender else ()
-        mappings = (routes.recipient_canonical, senders, routes.canonical, routes.virtual_aliases)
-        return any(self._listed(tables, address) for tables in mappings)  # one that has it may hide a fault
+        for tables in (routes.recipient_canonical, senders, routes.canonical, routes.virtual_aliases):
+            if tables and self._listed(tables, address):  # one that has it may hide a fault
+                return True
+        return False
 
     def leads_somewhere(self, address: Address, *, ascii_only: bool) -> bool:
         """Whether mail can be sent there, or where it is a route to; `ascii_only` is for domains.  LookupFault."""

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+from functools import lru_cache
 from typing import Final
 
 from pillarbox.access.client_rates import Event
@@ -167,6 +168,12 @@ def _hides_smtputf8(session: SessionState, address: Address) -> bool:
 def _disk_is_full(session: SessionState, size: int) -> bool:
     """queue_minfree: room for one and a half messages of the largest size, at least."""
     policy = session.policy
-    room = os.statvfs(policy.queue_directory)
     needed = max(policy.server.queue_minfree, policy.server.message_size_limit * 3 // 2, size)
-    return room.f_bavail * room.f_frsize < needed
+    return _room(policy.queue_directory, int(session.clock.monotonic())) < needed
+
+
+@lru_cache(maxsize=4)
+def _room(directory: str, second: int) -> int:
+    """Octets that are free on the disk of a directory; it is asked once a second, by which it is told apart."""
+    room = os.statvfs(directory)
+    return room.f_bavail * room.f_frsize
