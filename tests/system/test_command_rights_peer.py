@@ -89,7 +89,8 @@ def _say(host: Host, user: str, line: str) -> str:
     stdin = "" if "</dev" in line else "printf 'Subject: x\\n\\nbody\\n' | "
     inside = shlex.quote(f"PATH={host.path}; {stdin}{line}")
     done = host.run(f"cd /; setpriv --reuid={user} --regid={user} --clear-groups sh -c {inside}")
-    return re.sub(r"\(\d+\)", "(UID)", f"{user}: {line}: {done.returncode} {done.stdout}{done.stderr}")
+    said = "" if line in _LISTING and not done.returncode else done.stdout  # other mail is on its way
+    return re.sub(r"\(\d+\)", "(UID)", f"{user}: {line}: {done.returncode} {said}{done.stderr}")
 
 
 def test_the_same_as_postfix(world: RewritingWorld) -> None:
