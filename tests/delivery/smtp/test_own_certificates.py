@@ -7,11 +7,16 @@ import pytest
 
 from fakes.certificates import NOW, issue
 from pillarbox.config.parameters.smtp_client_tls import SmtpClientTls
+from pillarbox.config.parameters.smtp_server_tls import SmtpServerTls
 from pillarbox.config.snapshot import Snapshot
+from pillarbox.delivery.smtp.destination import Destination
 from pillarbox.delivery.smtp.tls_policy import TlsPolicies
 from pillarbox.net.client_certificates import ask_for_certificates, certificate_of
 from pillarbox.net.self_signed import make_self_signed
 from pillarbox.net.tls_contexts import server_context
+from pillarbox.net.tls_options import cipher_lists
+from pillarbox.tables.opening import open_tables
+from pillarbox.vocabulary.clock import ManualClock
 
 
 @pytest.mark.parametrize("parameter", ["smtp_tls_cert_file", "smtp_tls_eccert_file", "smtp_tls_chain_files"])
@@ -35,6 +40,23 @@ def test_the_certificate_of_main_cf(tmp_path: Path, parameter: str) -> None:
     shown = certificate_of(server, digest="sha256")
     assert shown is not None
     assert shown.subject == "me.test"
+
+
+@pytest.mark.parametrize("level", ["none", "may", "encrypt"])
+def test_any_level_when_nothing_can_be_read_any_more(tmp_path: Path, level: str) -> None:
+    """Rights are dropped by then, and the key may be root's alone."""
+    own = issue(tmp_path, "me.test")
+    snapshot = Snapshot.of({"smtp_tls_security_level": level, "smtp_tls_cert_file": str(own)})
+    tables = open_tables(
+        ["inline:{a.test=may, b.test=encrypt, c.test=secure}"], where="x", clock=ManualClock()
+    )
+    grades = cipher_lists(snapshot.group(SmtpServerTls))
+    policies = TlsPolicies(snapshot.group(SmtpClientTls), tables, grades=grades)
+    policies.load()
+    own.unlink()
+    for domain in ("a.test", "b.test", "c.test"):
+        policy = policies.policy(Destination(domain, domain, 25, mx=True))
+        assert isinstance(policies.context(policy), ssl.SSLContext)
 
 
 def _is_done(one: ssl.SSLObject) -> bool:

@@ -30,6 +30,7 @@ import hashlib
 import hmac
 import ssl
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -90,7 +91,11 @@ class TlsPolicies:
             version_range(getattr(settings, parameter))
 
     def load(self) -> None:
-        """Read certificates and authorities, while that is allowed; without them there is a `fault`."""
+        """Read certificates and authorities, while that is allowed; without them there is a `fault`.
+
+        A table may ask for any level, and a key that only root may read cannot be read later: with a certificate of
+        ours there is a context for each level from the start, with main.cf's protocols and ciphers.
+        """
         policy = self.default
         if policy.level == "none" or policy.is_by_dns:
             policy = self.at_level(policy, "encrypt")
@@ -98,6 +103,12 @@ class TlsPolicies:
             self.context(policy)
         except ConfigurationFault as fault:
             self.fault = fault.what
+            return
+        settings = self._settings
+        if settings.smtp_tls_chain_files or settings.smtp_tls_cert_file or settings.smtp_tls_eccert_file:
+            for level in ("may", "encrypt", "secure"):
+                with suppress(ConfigurationFault):  # whoever needs it meets it again
+                    self.context(self._complete(TlsPolicy(level)))
 
     def policy(self, destination: Destination) -> TlsPolicy:
         """What a destination has to have.  BadPolicy, LookupFault."""
