@@ -134,6 +134,7 @@ def test_duplicates() -> None:
     more = [*given, NewRecipient("gr\u00fcn@mx.test".encode(), b"new@mx.test"), *given]
     (one,) = mappings(**settings).recipients(more, sender=sender, warn=pytest.fail)
     assert one.before_aliases.decode() == "gr\u00fcn@mx.test"  # SMTPUTF8 is asked for by it
+    assert one.original == b"old@mx.test"  # but the first is the one who gets it
 
 
 def test_recipients_whom_no_table_may_change() -> None:

@@ -238,7 +238,9 @@ class _Queued:
         known = self._seen.get(key)
         if known is not None:
             if not recipient.before_aliases.isascii():  # as somebody has named it, which counts for SMTPUTF8
-                self.recipients[known] = recipient
+                self.recipients[known] = msgspec.structs.replace(
+                    self.recipients[known], before_aliases=recipient.before_aliases
+                )
             return
         if not self._limit or len(self._seen) < self._limit:
             self._seen[key] = len(self.recipients)
