@@ -327,6 +327,16 @@ def test_roots_agent_runs_nothing(tmp_path: Path) -> None:
     assert done.pieces == []
 
 
+def test_a_list_s_owner_hears_of_its_files(tmp_path: Path) -> None:
+    """Of one that cannot be written, as of a command; of a Maildir it is the sender who does."""
+    bench = Bench(tmp_path)
+    (tmp_path / "file").touch()
+    home = os.fsencode(tmp_path)
+    for place, to_owner in ((b"/file/x", True), (b"/file/x/", False)):
+        (piece,) = bench.run(FileMail(home + place)).pieces
+        assert (piece.status, piece.to_owner) == ("bounced", to_owner), piece
+
+
 def test_maildir_limit(tmp_path: Path) -> None:
     """mailbox_size_limit is a message's largest size."""
     bench = Bench(tmp_path, mailbox_size_limit="100")

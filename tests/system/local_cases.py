@@ -96,6 +96,9 @@ MAILDIR: Final[dict[str, Case]] = {
     "owner": Case(to="{a}", aliases=("{a} {u}, someone@example.org", "owner-{a} {v}")),
     "owner of a bounce": Case(to="{a}", aliases=("{a} {a}x", "owner-{a} {v}")),
     "owner of a command": Case(to="{a}", aliases=('{a} "|exit 77"', "owner-{a} {v}")),
+    "owner of a file": Case(to="{a}", aliases=("{a} /no/such/file", "owner-{a} {v}")),
+    "owner of a file for now": Case(to="{a}", aliases=("{a} /dev/null/x", "owner-{a} {v}")),
+    "owner of a directory": Case(to="{a}", aliases=("{a} /dev/null/", "owner-{a} {v}")),
     "mail to an owner": Case(to="owner-{a}", aliases=("{a} {u}", "owner-{a} {v}")),
     "owner and inner alias": Case(to="{a}", aliases=("{a} {a}2", "{a}2 {u}", "owner-{a} {v}")),
     # -- commands

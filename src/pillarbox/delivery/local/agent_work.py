@@ -269,7 +269,7 @@ class AgentWork:
         if self._is_repeated(b"file %d %s" % (self._account.uid, path)):
             return
         if where and not self._settings.may("files", where):
-            self._tell(Piece("bounced", "5.7.1", "mail to file is restricted"))
+            self._tell(Piece("bounced", "5.7.1", "mail to file is restricted", to_owner=True))
             return
         shown = os.fsdecode(path)
         if self._only_traces(f"file: {shown}"):
@@ -281,7 +281,7 @@ class AgentWork:
             self._append(path, check=_check_not_executable, lock_file_may_fail=True, warn=self._warn)
         except MboxFault as fault:
             text = f"cannot append message to file {shown}: {fault.text}"
-            self._tell(_failed(fault.dsn, text, fault.diagnostic))
+            self._tell(_failed(fault.dsn, text, fault.diagnostic, to_owner=True))
         except Unreadable as fault:
             self._unreadable(fault)
         else:
@@ -520,5 +520,6 @@ def _check_not_executable(status: os.stat_result) -> None:
         raise MboxFault("5.7.1", "file is executable")
 
 
-def _failed(dsn: str, text: str, diagnostic: str = "") -> Piece:
-    return Piece("deferred" if dsn.startswith("4") else "bounced", dsn, text, diagnostic=diagnostic)
+def _failed(dsn: str, text: str, diagnostic: str = "", *, to_owner: bool = False) -> Piece:
+    status = "deferred" if dsn.startswith("4") else "bounced"
+    return Piece(status, dsn, text, to_owner=to_owner, diagnostic=diagnostic)

@@ -219,7 +219,7 @@ class LocalExpansion:
     async def _destination(self, state: State, parts: Parts, text: bytes) -> None:
         if text.startswith(b"/"):
             if state.source not in self._means.settings.allow_mail_to_files:
-                self._attempts.tell(state, "bounced", "5.7.1", "mail to file is restricted")
+                self._attempts.tell(state, "bounced", "5.7.1", "mail to file is restricted", to_owner=True)
                 return
             await self._ask(state, parts, FileMail(text))
         elif text.startswith(b"~"):
