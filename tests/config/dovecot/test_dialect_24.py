@@ -15,8 +15,8 @@ auth_default_realm = example.org
 ssl = no
 mail_home = /srv/mail/%Lu
 mail_location = maildir:~/Maildir
-mail_uid = vmail
-mail_gid = vmail
+mail_uid = mail
+mail_gid = mail
 passdb {
   driver = passwd-file
   args = scheme=SHA512-CRYPT username_format=%{user} /etc/dovecot/users
@@ -31,7 +31,7 @@ userdb {
 }
 userdb {
   driver = static
-  args = uid=vmail home=/srv/mail/%{user}
+  args = uid=mail home=/srv/mail/%{user}
 }
 namespace inbox {
   inbox = yes
@@ -75,8 +75,8 @@ ssl = no
 mail_home = /srv/mail/%{user | lower}
 mail_driver = maildir
 mail_path = ~/Maildir
-mail_uid = vmail
-mail_gid = vmail
+mail_uid = mail
+mail_gid = mail
 passdb passwd-file {
   default_password_scheme = SHA512-CRYPT
   auth_username_format = %{user}
@@ -91,7 +91,7 @@ userdb passwd-file {
 }
 userdb static {
   fields {
-    uid = vmail
+    uid = mail
     home = /srv/mail/%{user}
   }
 }
