@@ -2,12 +2,12 @@
 
 import itertools
 import os
-from functools import lru_cache
 from typing import Final
 
 from pillarbox.access.client_rates import Event
 from pillarbox.observability import events
 from pillarbox.queue.incoming import QueueFileFault
+from pillarbox.sessions.smtp.disk_room import has_room
 from pillarbox.sessions.smtp.filter_commands import begin_filtering, filter_recipient
 from pillarbox.sessions.smtp.session_state import SessionState, ask_early
 from pillarbox.sessions.smtp.transaction import Transaction
@@ -169,11 +169,4 @@ def _disk_is_full(session: SessionState, size: int) -> bool:
     """queue_minfree: room for one and a half messages of the largest size, at least."""
     policy = session.policy
     needed = max(policy.server.queue_minfree, policy.server.message_size_limit * 3 // 2, size)
-    return _room(policy.queue_directory, int(session.clock.monotonic())) < needed
-
-
-@lru_cache(maxsize=4)
-def _room(directory: str, second: int) -> int:
-    """Octets that are free on the disk of a directory; it is asked once a second, by which it is told apart."""
-    room = os.statvfs(directory)
-    return room.f_bavail * room.f_frsize
+    return not has_room(policy.queue_directory, needed, session.clock)

@@ -27,6 +27,7 @@ from pillarbox.sessions.login import Authenticator
 from pillarbox.sessions.smtp.before_queue_filter import FilterSettings
 from pillarbox.sessions.smtp.client_records import ClientRecords
 from pillarbox.sessions.smtp.command_counts import CommandCounts
+from pillarbox.sessions.smtp.disk_room import forget_room
 from pillarbox.sessions.smtp.policy import SmtpPolicy
 from pillarbox.sessions.smtp.transaction import NewSubmission, Transaction
 from pillarbox.sessions.smtp.trouble import Trouble
@@ -420,6 +421,7 @@ class SessionState:
         """A queue file that cannot be written."""
         self.tell(events.Warned(str(fault)))
         if fault.full:
+            forget_room()
             return Reply(452, (b"4.3.1 Insufficient system storage",))
         return Reply(451, (b"4.3.0 Error: queue file write error",))
 
