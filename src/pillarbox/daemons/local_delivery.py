@@ -197,7 +197,9 @@ class _Services:
         self._users = SystemUsers(self._clock)
         self._local = {name: self._means(service) for name, service in opened.local.items()}
         self._pipes = {
-            name: PipeDelivery(pipe, agents=agents, clock=self._clock, refuse=self._refuse(name))
+            name: PipeDelivery(
+                pipe, agents=agents, clock=self._clock, refuse=self._refuse(name), warn=self._warn(name)
+            )
             for name, pipe in opened.pipes.items()
         }
 
@@ -250,6 +252,10 @@ class _Services:
     def _refuse(self, service: str) -> Callable[[str], None]:
         tell = self._tell.named(self._opened.names[service], "pipe")
         return lambda reason: tell(Refused(reason))
+
+    def _warn(self, service: str) -> Callable[[str], None]:
+        tell = self._tell.named(self._opened.names[service], "pipe")
+        return lambda reason: tell(Warned(reason))
 
     def _means(self, service: OpenedService) -> Means:
         snapshot = service.snapshot

@@ -6,6 +6,7 @@ FAULTS
 
 from collections.abc import Callable, Sequence
 
+from pillarbox.delivery.local.command import TIME_IS_OVER
 from pillarbox.delivery.local.frames import Account, DeliverLocally, Piece, PipeMail, Recipient
 from pillarbox.delivery.local.means import Agents
 from pillarbox.delivery.pipe import PipeService
@@ -18,13 +19,19 @@ class PipeDelivery:
     """One service of pipe(8)."""
 
     def __init__(
-        self, service: PipeService, *, agents: Agents, clock: Clock, refuse: Callable[[str], None]
+        self,
+        service: PipeService,
+        *,
+        agents: Agents,
+        clock: Clock,
+        refuse: Callable[[str], None],
+        warn: Callable[[str], None],
     ) -> None:
-        """`refuse` tells of what keeps the command from being started."""
+        """`refuse` tells of what keeps the command from being started, `warn` of one that was ended."""
         self._service = service
         self._agents = agents
         self._clock = clock
-        self._refuse = refuse
+        self._refuse, self._warn = refuse, warn
 
     async def deliver(
         self, request: DeliverRecipients, descriptor: int, earlier: frozenset[bytes]
@@ -80,7 +87,7 @@ class PipeDelivery:
             descriptor,
         )
         for warning in done.warnings:
-            self._refuse(warning)
+            (self._warn if warning == TIME_IS_OVER else self._refuse)(warning)
         piece = done.pieces[0]
         action = "delivered" if "X" in service.flags else "relayed"
         return [_outcome(each, piece, action=action) for each in recipients]

@@ -32,7 +32,14 @@ from pillarbox.config.expansion_syntax import ExpansionError
 from pillarbox.config.name_expansion import expand_names
 from pillarbox.delivery.local.agent_settings import AgentSettings
 from pillarbox.delivery.local.biff import notify
-from pillarbox.delivery.local.command import SYSEXITS, CommandResult, CommandRun, censored, outcome_of
+from pillarbox.delivery.local.command import (
+    SYSEXITS,
+    TIME_IS_OVER,
+    CommandResult,
+    CommandRun,
+    censored,
+    outcome_of,
+)
 from pillarbox.delivery.local.destinations import destinations
 from pillarbox.delivery.local.forward_paths import forward_paths
 from pillarbox.delivery.local.frames import (
@@ -475,7 +482,7 @@ class AgentWork:
             return None
         assert isinstance(result, CommandResult)
         if result.timed_out:
-            self._warn("pipe_command_read: read time limit exceeded")
+            self._warn(TIME_IS_OVER)
         if not result.status and not result.timed_out:
             self._notes.make(key)
         return result

@@ -33,6 +33,8 @@ import msgspec
 from pillarbox.delivery.local.frames import Piece
 
 OUTPUT_LIMIT: Final = 4096
+TIME_IS_OVER: Final = "pipe_command_read: read time limit exceeded"
+"""The log's warning of a command that was ended."""
 _PIPE: Final = 65536
 """As much as a pipe holds."""
 
