@@ -79,7 +79,6 @@ class Trial:
         self.scenarios = {scenario.name: scenario for scenario in scenarios}
         self._directory = directory
         self.network = Network(directory, None)
-        _ip("-6 address add fd53::1/64 dev internet nodad")
         # All of the lab's IPv4 addresses are this machine's own.
         _ip("route add local 10.53.1.0/24 dev internet")
         for number in self._six():
@@ -130,7 +129,6 @@ class Trial:
             "mail.pillarbox.test", number, path=PACKAGED if product == "postfix" else INSTALLED
         )
         self.hosts[product] = host
-        host.output(f"ip -6 address add fd53::{number}/64 dev eth0 nodad")
         host.output("useradd --create-home alice; useradd --create-home postmaster")
         if product == "postfix":
             host.output("cp /usr/share/postfix/main.cf.dist /etc/postfix/main.cf")

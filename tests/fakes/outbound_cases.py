@@ -124,7 +124,9 @@ def play_all(world: World, host: Host, cases: Sequence[Case]) -> dict[str, Told]
         if found and not _AT_ITS_START.search(line):
             lines[ids.get(found[1], found[1])].append(normal_line(line))
     for known in lines.values():  # those of other processes have an order of their own
-        known.sort(key=lambda line: line.startswith(("bounce: ", "error: ", "discard: ")))
+        known.sort(
+            key=lambda line: (line.startswith(("bounce: ", "error: ", "discard: ")), line.partition(":")[0])
+        )
     notices: dict[str, list[str]] = defaultdict(list)
     for path in set(maildir.glob("new/*")) - old:
         text = path.read_text(errors="surrogateescape")

@@ -117,7 +117,7 @@ def test_a_mistake_fails_the_start(host: Host, half: str) -> None:
     good = host.file(path).read_text()
     host.write(
         path,
-        good + {"mta": "mynetworks = 300.0.0.0/8\n", "mailbox": "auth_failure_delay = 5 parsecs\n"}[half],
+        good + {"mta": "message_size_limit = large\n", "mailbox": "auth_failure_delay = 5 parsecs\n"}[half],
     )
     try:
         done = host.run(f"systemctl start pillarbox-{half}")
