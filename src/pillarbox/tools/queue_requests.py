@@ -174,7 +174,7 @@ def _gain_rights(snapshot: Snapshot, *arguments: str) -> None:
     if os.access(f"{paths.queue_directory}/public", os.X_OK) or not has_postdrop(paths, _PROGRAM):
         return
     sys.stdout.flush()
-    os.execv(f"{paths.command_directory}/{_PROGRAM}", [_PROGRAM, *arguments])  # noqa: S606 - as above
+    os.execv(f"{paths.command_directory}/{_PROGRAM}", [_PROGRAM, *arguments])  # noqa: S606 - no shell is wanted
 
 
 def _check(snapshot: Snapshot, parameter: str, what: str) -> None:
