@@ -8,16 +8,15 @@ DESCRIPTION
     `DIFFERENCES` lists what is meant to differ, by the case's name.
 """
 
-import io
 import os
 import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
+from fakes.command_here import run_here
 from fakes.directories import let_others_in
 from pillarbox.tools import postalias, postmap
 from system.postmap_cases import CASES, DIFFERENCES, INDEXED, Result, words
@@ -41,17 +40,10 @@ class Side:
             os.utime(base / name, (LONG_AGO, LONG_AGO))
 
 
-def ours(side: Side, line: list[str], stdin: str, patch: pytest.MonkeyPatch) -> tuple[int, str, str]:
-    (side.base / ".stdin").write_text(stdin)
-    out, errors = SimpleNamespace(buffer=io.BytesIO(), flush=lambda: None), io.StringIO()
-    with patch.context() as context, open(side.base / ".stdin") as standard_input:
-        context.chdir(side.base)
-        context.setenv("MAIL_CONFIG", str(side.base))
-        context.setattr("sys.stdin", standard_input)
-        context.setattr("sys.stdout", out)
-        context.setattr("sys.stderr", errors)
-        status = PROGRAMS[line[0]](line[1:])
-    return status, out.buffer.getvalue().decode(errors="replace"), errors.getvalue()
+def ours(side: Side, line: list[str], stdin: str) -> tuple[int, str, str]:
+    main = PROGRAMS[line[0]]
+    done = run_here(main, line[1:], directory=side.base, stdin=stdin, MAIL_CONFIG=str(side.base))
+    return done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
 
 
 def theirs(side: Side, line: list[str], stdin: str) -> tuple[int, str, str]:
@@ -91,12 +83,11 @@ def test_the_same_commands_end_the_same(
     commands: str,
     stdin: str,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     their_results: dict[str, list[Result]],
 ) -> None:
     """Output, messages and exit status of each command."""
     side = Side(tmp_path / "ours", files)
-    our_results = [(line, *ours(side, line, stdin, monkeypatch)) for line in words(commands)]
+    our_results = [(line, *ours(side, line, stdin)) for line in words(commands)]
     if name in DIFFERENCES:
         assert their_results[name] != our_results, f"{name} does not differ any more"
     else:
@@ -104,22 +95,21 @@ def test_the_same_commands_end_the_same(
 
 
 @pytest.mark.parametrize("kind", INDEXED)
-def test_each_reads_what_the_other_wrote(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_reads_what_the_other_wrote(kind: str, tmp_path: Path) -> None:
     """Ten thousand entries with long ones among them, written by one, changed and read by the other."""
     text = "".join(f"user{number}@example.com value {'x' * (number % 300)}\n" for number in range(10000))
     text += f"long {'y' * 20000}\n"
     listings = []
     for writer in ("ours", "theirs"):
         side = Side(tmp_path / writer, {"a": text})
-        run = ours if writer == "ours" else lambda side, line, stdin, _patch: theirs(side, line, stdin)
-        other = ours if writer == "theirs" else lambda side, line, stdin, _patch: theirs(side, line, stdin)
-        assert run(side, ["postmap", f"{kind}:a"], "", monkeypatch) == (0, "", "")
-        assert other(side, ["postmap", "-d", "user17@example.com", f"{kind}:a"], "", monkeypatch)[0] == 0
-        assert other(side, ["postmap", "-ir", f"{kind}:a"], "new entry\nlong short\n", monkeypatch)[0] == 0
-        assert run(side, ["postmap", "-q", "long", f"{kind}:a"], "", monkeypatch) == (0, "short\n", "")
+        run = ours if writer == "ours" else theirs
+        other = ours if writer == "theirs" else theirs
+        assert run(side, ["postmap", f"{kind}:a"], "") == (0, "", "")
+        assert other(side, ["postmap", "-d", "user17@example.com", f"{kind}:a"], "")[0] == 0
+        assert other(side, ["postmap", "-ir", f"{kind}:a"], "new entry\nlong short\n")[0] == 0
+        assert run(side, ["postmap", "-q", "long", f"{kind}:a"], "") == (0, "short\n", "")
         listings += [
-            sorted(reader(side, ["postmap", "-s", f"{kind}:a"], "", monkeypatch)[1].split("\n"))
-            for reader in (run, other)
+            sorted(reader(side, ["postmap", "-s", f"{kind}:a"], "")[1].split("\n")) for reader in (run, other)
         ]
     assert [len(listing) for listing in listings] == [10002] * 4
     assert all(listing == listings[0] for listing in listings)
@@ -139,9 +129,7 @@ def test_each_reads_what_the_other_wrote(kind: str, tmp_path: Path, monkeypatch:
     ],
 )
 @pytest.mark.root
-def test_owner_and_mode(
-    kind: str, mode: int, owner: int, options: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_owner_and_mode(kind: str, mode: int, owner: int, options: str, tmp_path: Path) -> None:
     """A database has its source's owner and permissions; one that is there keeps its own."""
     suffix = ".lmdb" if kind == "lmdb" else ".db"
     found = []
@@ -156,7 +144,7 @@ def test_owner_and_mode(
         for change in (None, 0o604):
             if change is not None:
                 database.chmod(change)
-            status = ours(side, line, "", monkeypatch) if side_name == "ours" else theirs(side, line, "")
+            status = ours(side, line, "") if side_name == "ours" else theirs(side, line, "")
             assert status == (0, "", "")
             seen = database.stat()
             found.append((change, oct(seen.st_mode), seen.st_uid, seen.st_gid))

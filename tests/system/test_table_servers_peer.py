@@ -1,10 +1,10 @@
 """sqlite:, tcp: and socketmap: tables beside Debian's Postfix: what postmap(1) says, and what becomes of mail."""
 
+import gc
 import re
 import socket
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,14 +12,21 @@ from typing import Final
 
 import pytest
 
+from fakes.command_here import run_here
 from fakes.directories import let_others_in
 from fakes.network import address
 from fakes.random_rewriting import RandomConfiguration, RandomMessage
 from fakes.rewriting_play import MAIN_CF, USERS, ZONES, Played, load, prepare
 from fakes.rewriting_world import RewritingWorld
 from fakes.table_server import TableServer, of_lines, of_netstrings
+from pillarbox.tools import postmap
 
-pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.peer("postfix", "named", "unshare", "ip")]
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.root,
+    pytest.mark.peer("postfix", "named", "unshare", "ip"),
+    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),  # a command's end closes them
+]
 
 _ROWS: Final = (
     ("bob", "bob@x.test"),
@@ -79,23 +86,28 @@ _NETSTRINGS: Final[dict[bytes, bytes]] = {
     b"n most": b"OK " + b"x" * 99997,
     b"n a b": b"OK two words",
 }
-OURS: Final = (sys.executable, "-I", "-m", "pillarbox.tools.postmap")
-THEIRS: Final = ("/usr/sbin/postmap",)
 
 
-def _said(program: tuple[str, ...], config: Path, arguments: tuple[str, ...]) -> tuple[int, bytes, str]:
+def _said(done: "subprocess.CompletedProcess[bytes]") -> tuple[int, bytes, str]:
     """Status, output and messages, without the error number that the original happens to have left."""
-    done = subprocess.run(
-        [*program, "-c", str(config), *arguments], capture_output=True, check=False, cwd=config
-    )
     errors = re.sub(r"(?m)(query error)(?::.*)?$", r"\1", done.stderr.decode())
     return done.returncode, done.stdout, errors
 
 
+def _theirs(config: Path, arguments: tuple[str, ...]) -> tuple[int, bytes, str]:
+    command = ["/usr/sbin/postmap", "-c", str(config), *arguments]
+    return _said(subprocess.run(command, capture_output=True, check=False, cwd=config))
+
+
+def _ours(config: Path, arguments: tuple[str, ...]) -> tuple[int, bytes, str]:
+    return _said(run_here(postmap.main, ["-c", str(config), *arguments], directory=config))
+
+
 def _compared(config: Path, questions: list[tuple[str, ...]]) -> None:
     with ThreadPoolExecutor(24) as pool:  # each of the original's fatal errors waits for a second
-        theirs = list(pool.map(lambda question: _said(THEIRS, config, question), questions))
-    ours = [_said(OURS, config, question) for question in questions]
+        theirs = list(pool.map(lambda question: _theirs(config, question), questions))
+    ours = [_ours(config, question) for question in questions]
+    gc.collect()
     assert dict(zip(questions, theirs, strict=True)) == dict(zip(questions, ours, strict=True))
 
 
