@@ -28,6 +28,7 @@ BAD = [
     (b"/%FF/;UID=1", "Invalid IMAP URL"),
     (b"/INBOX/;UID=1/;SECTION=FOO", "Invalid IMAP URL"),
     (b"", "Invalid IMAP URL: not the URL of a message"),
+    (b"//mail.test/INBOX/;UID=1", "Invalid IMAP URL: Relative URL required"),
 ]
 
 
@@ -40,6 +41,25 @@ def test_urls(
     assert (mailbox, validity, uid) == (url.mailbox, url.uid_validity, url.uid)
     assert (label, partial) == (url.section.label, url.section.partial)
     assert isinstance(url.section.part, SectionPart)
+
+
+RELATIVE = [
+    (b";UID=1", "a;b/c", "a;b/c"),
+    (b";UID=1", "", ""),
+    (b"/;UID=1", "a", ""),
+    (b"./;UID=1", "a", "a"),
+    (b"b/;UID=1", "a", "a/b"),
+    (b"../b/./c;UIDVALIDITY=1/;UID=1", "a", "b/c"),
+    (b"../../../b/;UID=1", "a", "b"),
+    (b"/x/../b/;UID=1", "a", "b"),
+]
+"""A URL, the mailbox that is selected, and whose message it names."""
+
+
+@pytest.mark.parametrize(("text", "selected", "mailbox"), RELATIVE)
+def test_relative_urls(text: bytes, selected: str, mailbox: str) -> None:
+    """What does not begin with a slash begins at the selected mailbox."""
+    assert parse_message_url(text, selected).mailbox == mailbox
 
 
 @pytest.mark.parametrize(("text", "reason"), BAD)

@@ -60,11 +60,11 @@ async def catenate(
 
 async def _fetch(conversation: Conversation, text: bytes) -> bytes | Span:
     try:
-        url = parse_message_url(text)
-        if not url.mailbox and conversation.view is None:
+        view = conversation.view
+        url = parse_message_url(text, "" if view is None else conversation.account.name_of(view.mailbox))
+        if not url.mailbox:
             raise BadUrl("Mailbox-relative IMAP URL, but no mailbox selected")
-        name = url.mailbox or conversation.account.name_of(conversation.selected.mailbox)
-        async with named_mailbox(conversation.account, url, name) as mailbox:
+        async with named_mailbox(conversation.account, url, url.mailbox) as mailbox:
             content = await named_message(mailbox, url)
         return await named_part(content, url.section)
     except BadUrl as problem:

@@ -1,8 +1,8 @@
 """IMAP URLs that name a message or a part of one.
 
 DESCRIPTION
-    CATENATE takes them relative to the server: `/INBOX/;UID=7/;SECTION=1.2`.  URLAUTH takes them absolute, with
-    whom they let in, and, in full, with a token that shows that we have made them:
+    CATENATE takes them relative to the server or to a mailbox: `/INBOX/;UID=7/;SECTION=1.2`.  URLAUTH takes them
+    absolute, with whom they let in, and, in full, with a token that shows that we have made them:
     `imap://joe@example.com/INBOX/;UID=20/;SECTION=1.2;EXPIRE=2030-01-01T00:00:00Z;URLAUTH=user+fred:INTERNAL:01…`.
     What stands before the mechanism is the rump; the token is of its octets as they came.
 
@@ -16,7 +16,7 @@ STANDARDS
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Final
-from urllib.parse import unquote_to_bytes
+from urllib.parse import quote, unquote_to_bytes
 
 import msgspec
 
@@ -53,7 +53,7 @@ class BadUrl(Exception):
 
 
 class MessageUrl(msgspec.Struct, frozen=True):
-    """What such a URL names; an empty mailbox is the selected one."""
+    """What such a URL names; the mailbox may be empty."""
 
     mailbox: str
     uid_validity: int | None
@@ -90,16 +90,33 @@ class AuthorizedUrl(msgspec.Struct, frozen=True):
         return self.application if self.access_user is None else f"{self.application}+{self.access_user}"
 
 
-def parse_message_url(text: bytes) -> MessageUrl:
+def parse_message_url(text: bytes, selected: str = "") -> MessageUrl:
     """`[mailbox [";UIDVALIDITY=" nz-number] "/"] ";UID=" nz-number ["/;SECTION=" enc-section] ["/;PARTIAL=" range]`
 
-    Without a mailbox it is of the selected one: RFC 5092's `irelative-path`, and the same behind a slash.
+    What does not begin with a slash is relative to `selected/`, the mailbox that is selected (RFC 4469 §3, RFC 3986
+    §5.2).  The mailbox is empty if none is named so.
     A slash before `;UIDVALIDITY`, which some clients write, is no part of the mailbox's name.
     """
-    if _SCHEME.match(text) is not None:
-        known = text[:5].lower() == b"imap:"
-        raise BadUrl(f"Invalid IMAP URL: {'Relative URL required' if known else 'Not an IMAP URL'}")
-    return _message(text)
+    scheme = _SCHEME.match(text)
+    if scheme is not None and scheme[1].lower() != b"imap":
+        raise BadUrl("Invalid IMAP URL: Not an IMAP URL")
+    if scheme is not None or text.startswith(b"//"):
+        raise BadUrl("Invalid IMAP URL: Relative URL required")
+    if not text.startswith(b"/"):
+        text = b"/%b%b" % (quote(f"{selected}/").encode("ascii") if selected else b"", text)
+    return _message(_without_dots(text))
+
+
+def _without_dots(path: bytes) -> bytes:
+    """RFC 3986 §5.2.4, for the mailbox's name."""
+    name, semicolon, rest = path.partition(b";")
+    kept: list[bytes] = []
+    for segment in name.split(b"/")[1:]:
+        if segment == b"..":
+            del kept[-1:]
+        elif segment != b".":
+            kept.append(segment)
+    return b"/" + b"/".join(kept) + semicolon + rest
 
 
 def _message(text: bytes) -> MessageUrl:
