@@ -141,7 +141,7 @@ async def _change(
 
 async def copy(conversation: Conversation, command: Copy) -> None:
     """COPY and UID COPY."""
-    chosen = _choose(conversation, command)
+    chosen = await _choose_to_copy(conversation, command)
     if not chosen:
         return
     target = await _target(conversation, command)
@@ -165,7 +165,7 @@ async def copy(conversation: Conversation, command: Copy) -> None:
 
 async def move(conversation: Conversation, command: Move) -> None:
     """MOVE and UID MOVE: COPYUID is told before the EXPUNGEs (RFC 6851 §4.3)."""
-    chosen = _choose(conversation, command)
+    chosen = await _choose_to_copy(conversation, command)
     if not chosen:
         return
     view = conversation.selected
@@ -229,7 +229,7 @@ async def check(conversation: Conversation, command: Check) -> None:
 
 
 def _choose(conversation: Conversation, command: Store | Copy | Move) -> list[Uid] | None:
-    """The messages, or None after BAD; none to copy or to move is the answer, wherever they were to go."""
+    """The messages, or None after BAD."""
     name = type(command).__name__.upper().encode("ascii")
     try:
         chosen = conversation.choose(command.messages, by_uid=command.by_uid)
@@ -238,9 +238,17 @@ def _choose(conversation: Conversation, command: Store | Copy | Move) -> list[Ui
             name = b"UID " + name
         conversation.bad(command.tag, b"Error in IMAP command %s: Invalid messageset" % name)
         return None
-    if not chosen.uids and not isinstance(command, Store):
-        conversation.ok(command.tag, b"No messages found")
     return [Uid(uid) for uid in chosen.uids]
+
+
+async def _choose_to_copy(conversation: Conversation, command: Copy | Move) -> list[Uid] | None:
+    """The messages; none after an answer, which tells what is new and does not depend on where they were to go."""
+    chosen = _choose(conversation, command)
+    if chosen is not None and not chosen:
+        await conversation.refresh()
+        await conversation.tell_changes(asked=True)
+        conversation.ok(command.tag, b"No messages found")
+    return chosen
 
 
 async def _target(conversation: Conversation, command: Copy | Move) -> Mailbox | None:
