@@ -48,6 +48,7 @@ SECONDS: Final = {
     "test_parking.py": 60,
     "test_rewriting_peer.py": 60,
     "test_ipv6_client_peer.py": 40,
+    "test_ipv6_server_peer.py": 30,
     "test_imap_replies_peer.py": 55,
     "test_in_place.py": 55,
     "test_lab_notices_peer.py": 75,

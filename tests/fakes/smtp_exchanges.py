@@ -35,13 +35,14 @@ class Exchange(NamedTuple):
     steps: tuple[Step, ...]
     service: str = "smtp"
     tls: bool = False  # from the first octet after STARTTLS
+    host: str = "127.0.0.1"
 
 
 class _Client:
     """A connection whose replies are noted."""
 
-    def __init__(self, port: int) -> None:
-        self._sock: socket.socket = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+    def __init__(self, host: str, port: int) -> None:
+        self._sock: socket.socket = socket.create_connection((host, port), timeout=PATIENCE)
         self._input = b""
 
     def close(self) -> None:
@@ -85,7 +86,7 @@ class _Client:
 
 def have(exchange: Exchange, port: int) -> list[list[str]]:
     """The replies to each step, and to QUIT; lines of one reply are joined by what stands on the wire."""
-    client = _Client(port)
+    client = _Client(exchange.host, port)
     try:
         said = [client.reply()]
         if exchange.tls:

@@ -61,12 +61,22 @@ class Server:
     """One of the two: its ports by service, and what it says of its decisions."""
 
     def __init__(
-        self, names: Iterable[str], first: int, default: int, log: Callable[[], str], queue: Path
+        self,
+        names: Iterable[str],
+        first: int,
+        default: int,
+        log: Callable[[], str],
+        queue: Path,
+        *,
+        lines: re.Pattern[str],
     ) -> None:
         self._ports = {name: first + at for at, name in enumerate(names)} | {"smtp": default}
         self.log = log
         self.queue = queue
         self.sessions = 0
+        self._lines = lines
+        self._decisions: list[str] = []
+        self._read = 0  # of the log, so many characters
 
     def port(self, service: str) -> int:
         """Where a service is."""
@@ -75,8 +85,13 @@ class Server:
     def decisions(self) -> list[str]:
         """`NOQUEUE: reject: RCPT from …` and the like, without queue ids and ports, once the last session has ended."""
         self.until_idle()
-        lines = (re.sub(r"^[0-9A-Z]+(?=: )", "ID", match[1]) for match in _DECISION.finditer(self.log()))
-        return [re.sub(r"(?<=\]:)\d+", "PORT", line) for line in lines]
+        log = self.log()
+        end = log.rfind("\n") + 1
+        for match in self._lines.finditer(log, self._read, end):
+            line = re.sub(r"^[0-9A-Z]+(?=: )", "ID", match[1])
+            self._decisions.append(re.sub(r"(?<=\]:)\d+", "PORT", line))
+        self._read = end
+        return self._decisions
 
     def inspections(self) -> Counter[str]:
         """What header and body checks said.  Postfix's cleanup(8) logs it when it comes to it."""
@@ -100,20 +115,33 @@ _INSPECTION: Final = re.compile(
 )
 
 
-def _smtpd_services(services: Services) -> str:
+EVERY_LINE: Final = re.compile(r"/smtpd\[\d+\]: (.*)")
+"""All that smtpd(8) says."""
+
+
+def _smtpd_services(services: Services, hosts: Mapping[str, Sequence[str]]) -> str:
     lines: list[str] = []
-    for at, options in enumerate(services.values()):
-        lines.append(f"127.0.0.1:{FIRST_PORT + at} inet n - n - - smtpd\n")
-        lines += [f"  -o {{ {name} = {value} }}\n" for name, value in options.items()]
+    for at, (name, options) in enumerate(services.items()):
+        for host in hosts.get(name, ("127.0.0.1",)):
+            lines.append(f"{host}:{FIRST_PORT + at} inet n - n - - smtpd\n")
+            lines += [f"  -o {{ {parameter} = {value} }}\n" for parameter, value in options.items()]
     return "".join(lines)
 
 
 @contextmanager
 def both_servers(
-    settings: Mapping[str, str], services: Services, *, further: str = ""
+    settings: Mapping[str, str],
+    services: Services,
+    *,
+    further: str = "",
+    hosts: Mapping[str, Sequence[str]] | None = None,
+    compared: re.Pattern[str] = _DECISION,
 ) -> Iterator[tuple[Server, Server]]:
-    """Debian's Postfix and ours; ours has the users for both.  `further` are other lines of master.cf."""
-    lines = _smtpd_services(services) + further
+    """Debian's Postfix and ours; ours has the users for both.  `further` are other lines of master.cf.
+
+    Services listen at 127.0.0.1, unless `hosts` says where; `compared` are the lines of the log that are decisions.
+    """
+    lines = _smtpd_services(services, hosts or {}) + further
     ours = MailSystem(rootless=True)
     ours.configure_mailboxes(PATIENT_WITH_GUESSERS)
     try:
@@ -138,13 +166,14 @@ def both_servers(
             base.chmod(0o755)
             with DebianPostfix(base, settings=theirs, services=_FURTHER + lines) as postfix:
                 yield (
-                    Server(services, FIRST_PORT, PORT, postfix.log, base / "spool"),
+                    Server(services, FIRST_PORT, PORT, postfix.log, base / "spool", lines=compared),
                     Server(
                         services,
                         FIRST_PORT + ours.offset,
                         ours.port("smtp"),
                         ours.log,
                         ours.data / "spool",
+                        lines=compared,
                     ),
                 )
         assert ours.is_healthy()
@@ -189,7 +218,7 @@ def play(
     found: list[Difference] = []
     with ThreadPoolExecutor(2) as at_once:
         for exchange in exchanges:
-            logged = theirs.decisions(), ours.decisions()
+            known = [len(server.decisions()) for server in (theirs, ours)]
             ports = (server.port(exchange.service) for server in (theirs, ours))
             one, other = at_once.map(have, itertools.repeat(exchange), ports)
             for server in (theirs, ours):
@@ -197,7 +226,6 @@ def play(
             found += differences(exchange.name, one, other, labels(exchange))
             if one != other:
                 continue  # what is decided differs as well
-            known = [len(before) for before in logged]
             patience = 0 if (exchange.name, "log") in listed else PATIENCE
             logs = settled_logs((theirs, ours), known, patience=patience)
             if logs[0] != logs[1]:
