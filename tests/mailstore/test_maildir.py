@@ -160,6 +160,55 @@ def test_a_file_that_is_not_where_it_was() -> None:
     run(scene)
 
 
+@pytest.mark.parametrize("expected", [None, {1: (0, 0)}], ids=["any", "unchanged"])
+def test_flags_that_another_program_sets_at_the_same_moment(
+    expected: dict[int, tuple[int, int]] | None,
+) -> None:
+    """Between our look at the name and the rename: they are neither lost nor overlooked by UNCHANGEDSINCE."""
+
+    async def scene() -> None:
+        files = fresh_files()
+        box = await account_on(files).open("INBOX")
+        await box.append([new_message(1), new_message(2)])
+        rename_in = files.rename_in
+
+        def too_late(directory: int, old: bytes, new: bytes) -> None:
+            files.rename_in = rename_in  # type: ignore[method-assign]  # the next time all is well
+            files.rename(find(files, 1), find(files, 1) + "S")
+            rename_in(directory, old, new)
+
+        files.rename_in = too_late  # type: ignore[assignment]
+        change = FlagChange(FlagAction.ADD, Flag.FLAGGED, expected=expected)
+        changed = await box.change_flags([Uid(1)], change)
+        flags = Flag.SEEN if expected else Flag.SEEN | Flag.FLAGGED
+        assert (expected is None) == (changed == [1])
+        assert flags == box.messages.flags[0]
+        assert find(files, 1).endswith(":2,S" if expected else ":2,FS")
+
+    run(scene)
+
+
+def test_what_becomes_of_flags_is_thought_out_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For all messages of a change that have the same."""
+    calls: list[tuple[int, int]] = []
+    applied = FlagChange.applied
+
+    def counting(change: FlagChange, before: tuple[int, int], flags: int, keywords: int) -> tuple[int, int]:
+        calls.append(before)
+        return applied(change, before, flags, keywords)
+
+    monkeypatch.setattr(FlagChange, "applied", counting)
+
+    async def scene() -> None:
+        box = await account_on(fresh_files()).open("INBOX")
+        kinds = (Flag.NONE, Flag.SEEN)
+        uids = await box.append([new_message(number, kinds[number % 2]) for number in range(10)])
+        assert 10 == len(await box.change_flags(uids, FlagChange(FlagAction.ADD, Flag.FLAGGED)))
+        assert [(0, 0), (int(Flag.SEEN), 0)] == calls
+
+    run(scene)
+
+
 def test_two_files_of_one_name() -> None:
     """A restored backup beside the original: both are kept, the second with a UID of its own."""
 

@@ -79,24 +79,20 @@ def change_flags(
         changed: list[Uid] = []
         surplus: dict[int, int] = {}
         in_new = folder.in_new
-        keywords, events = folder.keywords, folder.events
+        events = folder.events
         row = -1
         try:
             with _OpenFolder(folder) as opened:
+                letters = _LetterChange(folder, change, flags, wanted)
                 for uid in uids:
                     row = folder.row_after(row, uid)
-                    if row < 0:
+                    done = opened.rename(row, uid, letters) if row >= 0 else None
+                    if done is None:
                         continue
-                    before = folder.meaning(uid, folder.paths[row])
-                    if change.expected is not None and change.expected.get(uid) != before:
-                        continue
-                    after = change.applied(before, flags, wanted)
-                    if after == before or not opened.rename(row, uid, after):
-                        continue
-                    if (before[1] or after[1]) and keywords.surplus_of(before[1] ^ after[1]):
-                        surplus[uid] = keywords.surplus_of(after[1])
+                    if done.surplus is not None:
+                        surplus[uid] = done.surplus
                     changed.append(Uid(uid))
-                    events.append(Event(ChangeKind.FLAGS, uid, after[0], after[1], origin))
+                    events.append(Event(ChangeKind.FLAGS, uid, done.flags, done.keywords, origin))
         finally:
             folder.change_number += 1
         if surplus:
@@ -319,28 +315,34 @@ class _OpenFolder:
     ) -> None:
         self._folder.files.close(self._directory)
 
-    def rename(self, row: int, uid: int, meaning: tuple[int, int]) -> bool:
-        """Give the file of that row of the table the name that tells its flags; False if the message is gone."""
+    def rename(self, row: int, uid: int, change: "_LetterChange") -> "_Changed | None":
+        """Give the file of that row of the table the name that tells its changed flags.
+
+        None if they are as they are to be, if others were expected, or if the message is gone.
+        """
         folder = self._folder
-        flags, keywords = meaning
-        letters = folder.keywords.to_letters(keywords)
         for _ in range(2):
             old = folder.paths[row]
-            identity, text = split(old[len(CUR) :])
-            new = b"cur/%b:2,%b" % (identity, change_letters(text, flags, letters))
+            identity, text = split(old)
+            changed = change.of(uid, text)
+            if changed is None:
+                return None
+            new = b"%b:2,%b" % (identity, changed.text)
+            if not old.startswith(CUR):
+                new = CUR + new[len(CUR) :]
             if new == old:
-                return True  # only keywords beyond the letters changed
+                return changed  # only keywords beyond the letters changed
             try:
                 folder.files.rename_in(self._directory, old, new)
             except FileNotFoundError:
-                folder.rescan()
+                folder.rescan()  # what another program has made of the flags is changed, not undone
                 row = folder.row(uid)
                 if row < 0:
-                    return False
+                    return None
                 continue
             folder.place(row, new)
-            return True
-        return False
+            return changed
+        return None
 
     def unlink(self, row: int, uid: int) -> bool:
         """Remove the file of that row of the table; False if the message is gone."""
@@ -377,6 +379,55 @@ class _OpenFolder:
             path = self._folder.directory + b"/" + original.path
             return _copy_content(self._folder, path, target, letters)
         return new
+
+
+class _Changed(msgspec.Struct, frozen=True, array_like=True):
+    """What becomes of a message by a change of flags."""
+
+    flags: int
+    keywords: int
+    text: bytes
+    """The flags as its file's name holds them."""
+    surplus: int | None
+    """Keyword bits that no file name holds, if they have changed."""
+
+
+class _LetterChange:
+    """What a change makes of the flags of file names: thought out once for all messages that have the same.
+
+    `flags`, `keywords`: the change's, as bits.
+    """
+
+    def __init__(self, folder: FolderFiles, change: FlagChange, flags: int, keywords: int) -> None:
+        self._folder = folder
+        self._change = change
+        self._flags, self._keywords = flags, keywords
+        self._known: dict[tuple[bytes, int], _Changed | None] = {}
+
+    def of(self, uid: int, text: bytes) -> _Changed | None:
+        """Of a message whose file's name has these flags; None if nothing is to be changed."""
+        surplus, expected = self._folder.keywords.surplus, self._change.expected
+        bits = surplus.get(uid, 0) if surplus else 0
+        if expected is not None and expected.get(uid) != self._folder.meaning_of(text, bits):
+            return None
+        key = text, bits
+        if key not in self._known:
+            self._known[key] = self._changed(text, bits)
+        return self._known[key]
+
+    def _changed(self, text: bytes, bits: int) -> _Changed | None:
+        keywords = self._folder.keywords
+        before = self._folder.meaning_of(text, bits)
+        after = self._change.applied(before, self._flags, self._keywords)
+        if after == before:
+            return None
+        is_surplus_other = keywords.surplus_of(before[1] ^ after[1]) != 0
+        return _Changed(
+            after[0],
+            after[1],
+            change_letters(text, after[0], keywords.to_letters(after[1])),
+            keywords.surplus_of(after[1]) if is_surplus_other else None,
+        )
 
 
 def copy_blocks(path: bytes, copy_path: bytes, source: FileSystem, target: FileSystem) -> int:

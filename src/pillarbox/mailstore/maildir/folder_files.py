@@ -376,12 +376,14 @@ class FolderFiles:
 
     def meaning(self, uid: int, path: bytes) -> tuple[int, int]:
         """Flags and keyword bits that a file's name and the surplus file tell."""
-        _, text = split(path)
+        return self.meaning_of(
+            split(path)[1], self.keywords.surplus.get(uid, 0) if self.keywords.surplus else 0
+        )
+
+    def meaning_of(self, text: bytes, surplus: int) -> tuple[int, int]:
+        """The same of the flags as the name holds them, and of keyword bits that it does not."""
         letters = parse_letters(text)
-        keywords = self.keywords.to_bits(letters.keywords)
-        if self.keywords.surplus:
-            keywords |= self.keywords.surplus.get(uid, 0)
-        return letters.flags, keywords
+        return letters.flags, self.keywords.to_bits(letters.keywords) | surplus
 
     def place(self, row: int, path: bytes) -> None:
         """A message's file has another name now; no event."""

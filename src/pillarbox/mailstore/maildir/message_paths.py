@@ -67,11 +67,13 @@ class MessagePaths(Sequence[bytes]):
         return bytes(self._recent[start : start + self._lengths[row]])
 
     def __setitem__(self, row: int, path: bytes) -> None:
-        self._unused += self._lengths[row]
-        self._starts[row] = len(self._old) + len(self._recent)
-        self._lengths[row] = len(path)
-        self._recent += path
-        self._tidy()
+        lengths, recent = self._lengths, self._recent
+        self._unused += lengths[row]
+        self._starts[row] = len(self._old) + len(recent)
+        lengths[row] = len(path)
+        recent += path
+        if self._unused > SLACK:
+            self._tidy()
 
     def __iter__(self) -> Iterator[bytes]:
         octets = self._old + self._recent if self._recent else self._old
