@@ -1,12 +1,14 @@
 """Snapshots: which value counts, typed groups, and faults that name the line."""
 
-from typing import Literal
+from collections.abc import Callable
+from typing import Any, Literal
 
 import msgspec
 import pytest
 
-from pillarbox.config.computed_defaults import HostFacts
-from pillarbox.config.parameter import declarations, parameter, settings_group
+from pillarbox.config import computed_defaults
+from pillarbox.config.computed_defaults import COMPUTED, HostFacts
+from pillarbox.config.parameter import READERS, Declaration, declarations, parameter, settings_group
 from pillarbox.config.parameters.identity import Identity
 from pillarbox.config.parameters.local_recipients import LocalRecipients
 from pillarbox.config.parameters.logging import Logging
@@ -15,8 +17,12 @@ from pillarbox.config.parameters.smtp_access import SmtpAccess
 from pillarbox.config.parameters.smtp_server import SmtpServer
 from pillarbox.config.postfix_parameters import GROUPS
 from pillarbox.config.snapshot import Snapshot
+from pillarbox.config.unserved_parameters import treatment
 from pillarbox.config.value import Value
+from pillarbox.config.value_types import PatternFiles
 from pillarbox.vocabulary.faults import ConfigurationFault
+
+Reader = Callable[[str, Declaration, PatternFiles], Any]
 
 FACTS = HostFacts(
     "mx.example.org",
@@ -198,3 +204,38 @@ def test_groups_are_declared_once() -> None:
         declared.choices,
         declared.differs,
     )
+
+
+def test_what_is_not_set_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the thousand values of each service, those that are set, or refer to others, are read: no more."""
+    for group in GROUPS:
+        Snapshot().group(group)
+    read: list[str] = []
+    for kind, reader in list(READERS.items()):
+
+        def watched(text: str, declared: Declaration, files: PatternFiles, reader: Reader = reader) -> object:
+            read.append(declared.name)
+            return reader(text, declared, files)
+
+        monkeypatch.setitem(READERS, kind, watched)
+    for group in GROUPS:
+        Snapshot.of({"smtpd_recipient_limit": "7"}, facts=FACTS).group(group)
+    declared_names = {declared.name for group in GROUPS for declared in declarations(group)}
+    refer = {name for name in declared_names if "$" in treatment(name).default or name in COMPUTED}
+    assert {"smtpd_recipient_limit"} == set(read) - refer
+
+
+def test_a_service_is_read_as_main_cf_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Networks of this host are worked out once for all services, and from scratch where a service says so."""
+    snapshot = Snapshot.of({}, facts=FACTS)
+    computed: list[str] = []
+
+    def block(_interface: object, style: str) -> str:
+        computed.append(style)
+        return style
+
+    monkeypatch.setattr(computed_defaults, "_block", block)
+    for style in ("subnet", "subnet", "class"):
+        own = snapshot.with_overrides({"mynetworks_style": style, "inet_interfaces": "192.0.2.7"})
+        assert style == own.value("mynetworks")
+    assert ["subnet", "class"] == computed

@@ -13,7 +13,8 @@ FAULTS
     ConfigurationFault from expanding a parameter that a default depends on.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -69,11 +70,18 @@ def _mydomain(lookups: Lookups, facts: HostFacts) -> str:
 
 
 def _mynetworks(lookups: Lookups, facts: HostFacts) -> str:
+    return _networks(
+        facts,
+        lookups.expanded("mynetworks_style"),
+        tuple(lookups.expanded("inet_protocols").replace(",", " ").lower().split()),
+        tuple(lookups.expanded("inet_interfaces").replace(",", " ").split()),
+    )
+
+
+@lru_cache(maxsize=64)
+def _networks(facts: HostFacts, style: str, protocols: tuple[str, ...], wanted: tuple[str, ...]) -> str:
     from ipaddress import ip_interface
 
-    style = lookups.expanded("mynetworks_style")
-    protocols = lookups.expanded("inet_protocols").replace(",", " ").lower().split()
-    wanted = lookups.expanded("inet_interfaces").replace(",", " ").split()
     found: dict[str, None] = {}
     interfaces = [ip_interface(address) for _name, address in facts.interfaces]
     for version in (4, 6):
@@ -85,7 +93,7 @@ def _mynetworks(lookups: Lookups, facts: HostFacts) -> str:
     return " ".join(found)
 
 
-def listens_on(interface: "IPv4Interface | IPv6Interface", wanted: list[str]) -> bool:
+def listens_on(interface: "IPv4Interface | IPv6Interface", wanted: Sequence[str]) -> bool:
     """Whether inet_interfaces, in words, has an address of this host."""
     if not wanted or "all" in wanted:
         return True

@@ -6,6 +6,7 @@ FAULTS
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
 from pillarbox.config.expansion_syntax import Comparison, ExpansionError
@@ -27,6 +28,7 @@ def holds(comparison: Comparison, left: str, right: str) -> bool:
     return _OUTCOMES[comparison.operator](order)
 
 
+@lru_cache(maxsize=64)
 def _level(text: bytes) -> tuple[int, int, int]:
     match = _LEVEL.fullmatch(text)
     if match is None:

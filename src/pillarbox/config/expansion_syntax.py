@@ -12,6 +12,7 @@ FAULTS
 import re
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -56,7 +57,20 @@ class ExpansionError(ValueError):
 
 
 def references(template: str) -> Iterator[str | Reference]:
-    """Literal text and references, in order.  ExpansionError on bad syntax."""
+    """Literal text and references, in order.  ExpansionError on bad syntax, after what stands before it."""
+    try:
+        return iter(_all_references(template))
+    except ExpansionError:
+        return _read_references(template)
+
+
+@lru_cache(maxsize=1024)
+def _all_references(template: str) -> tuple[str | Reference, ...]:
+    """The services of a configuration share most of their values, and each looks at all of them."""
+    return tuple(_read_references(template))
+
+
+def _read_references(template: str) -> Iterator[str | Reference]:
     position = 0
     while (dollar := template.find("$", position)) >= 0:
         if dollar > position:

@@ -16,6 +16,7 @@ FAULTS
 
 import os
 from collections.abc import Iterable
+from functools import cache
 from typing import Final
 
 import msgspec
@@ -97,14 +98,22 @@ def _readable(values: dict[str, Value]) -> dict[str, Value]:
 
 def _with_pattern_files(snapshot: Snapshot) -> Snapshot:
     files: dict[str, tuple[str, ...]] = {}
-    for group in GROUPS:
-        for declared in declarations(group):
-            if declared.type in (MatchList, NetworkList):
-                where = snapshot.where(declared.name)
-                _read_patterns(
-                    snapshot.value(declared.name), files, where=f"{where}: parameter {declared.name}"
-                )
+    for name in _lists():
+        text = snapshot.value(name)
+        if "/" in text:
+            _read_patterns(text, files, where=f"{snapshot.where(name)}: parameter {name}")
     return msgspec.structs.replace(snapshot, pattern_files=files) if files else snapshot
+
+
+@cache
+def _lists() -> tuple[str, ...]:
+    """Parameters whose items may be files of patterns."""
+    return tuple(
+        declared.name
+        for group in GROUPS
+        for declared in declarations(group)
+        if declared.type in (MatchList, NetworkList)
+    )
 
 
 def _read_patterns(text: str, files: dict[str, tuple[str, ...]], *, where: str) -> None:

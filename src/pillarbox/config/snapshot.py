@@ -23,7 +23,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from pillarbox.config.computed_defaults import HostFacts, Lookups, computed_default
+from pillarbox.config.computed_defaults import COMPUTED, HostFacts, Lookups, computed_default
 from pillarbox.config.expansion import expand
 from pillarbox.config.parameter import Declaration, declarations
 from pillarbox.config.treatment import Kind
@@ -129,7 +129,15 @@ class Snapshot(msgspec.Struct, frozen=True):
 
     def group(self, group: type[Group]) -> Group:
         """The typed settings of a group.  ConfigurationFault names the first one that is wrong."""
-        return group(**{declared.field: self._typed(declared) for declared in declarations(group)})
+        built_in = built_in_values(group)
+        return group(
+            **{
+                declared.field: built_in[declared.field]
+                if declared.field in built_in and self.explicit(declared.name) is None
+                else self._typed(declared)
+                for declared in declarations(group)
+            }
+        )
 
     def _typed(self, declared: Declaration) -> object:
         text = self.value(declared.name)
@@ -143,6 +151,29 @@ class Snapshot(msgspec.Struct, frozen=True):
                 if declared.default
                 else "leave it out for the default",
             ) from error
+
+
+_built_in: Final[dict[type, Mapping[str, object]]] = {}
+
+
+def built_in_values(group: type) -> Mapping[str, object]:
+    """By field, what the defaults of a group are that refer to nothing and are the same on each host.
+
+    Nine of ten values are not set: they are read once, and not for each service in each process.
+    """
+    if (known := _built_in.get(group)) is not None:
+        return known
+    typed: dict[str, object] = {}
+    for declared in declarations(group):
+        default = treatment(declared.name).default
+        if declared.name in COMPUTED or ("$" in default and declared.name not in UNEXPANDED):
+            continue
+        try:
+            typed[declared.field] = declared.parse(default, files={})
+        except ValueError:
+            continue  # whoever asks for it is told
+    _built_in[group] = typed
+    return typed
 
 
 _ENCODER = msgspec.msgpack.Encoder()

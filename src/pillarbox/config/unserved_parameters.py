@@ -80,13 +80,18 @@ def unserved() -> dict[str, Treatment]:
     return {name: treated for section in _SECTIONS for name, treated in section.treatments()}
 
 
+@cache
+def _served() -> dict[str, Treatment]:
+    not_read = unread()
+    return {
+        name: msgspec.structs.replace(not_read.get(name, Treatment(Kind.SERVED)), default=declared.default)
+        for name, declared in SERVED.items()
+    }
+
+
 def treatment(name: str) -> Treatment:
     """What becomes of the parameter when it is set.  `UNKNOWN` for a name that is no parameter."""
-    declared = SERVED.get(name)
-    if declared is not None:
-        not_read = unread().get(name, Treatment(Kind.SERVED))
-        return msgspec.structs.replace(not_read, default=declared.default)
-    known = unserved().get(name)
+    known = _served().get(name) or unserved().get(name)
     if known is not None:
         return known
     suffix = _suffix(name)

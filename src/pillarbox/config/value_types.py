@@ -21,6 +21,7 @@ STANDARDS
 
 import re
 from collections.abc import Callable, Mapping
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Final, NewType
 
 import msgspec
@@ -100,6 +101,8 @@ def words(text: str, *, separators: str = BLANKS, limit: int = 0) -> tuple[str, 
 
     With a `limit`, the last of so many words is all that is left.
     """
+    if "{" not in text and not limit:
+        return tuple(_between(separators).findall(text))
     found: list[str] = []
     position = 0
     length = len(text)
@@ -117,6 +120,11 @@ def words(text: str, *, separators: str = BLANKS, limit: int = 0) -> tuple[str, 
             position += 1
         found.append(text[start:position])
     return tuple(found)
+
+
+@cache
+def _between(separators: str) -> re.Pattern[str]:
+    return re.compile(f"[^{re.escape(separators)}]+")
 
 
 def without_braces(word: str) -> str:
@@ -339,6 +347,7 @@ def _is_table(item: str) -> bool:
     return item[0] != "[" and _TABLE.fullmatch(item) is not None
 
 
+@lru_cache(maxsize=256)
 def _network(pattern: Pattern) -> Network:
     from ipaddress import ip_address, ip_network
 

@@ -2,7 +2,7 @@
 
 DESCRIPTION
     Imported by the zygote, so that the roles share it: lookup tables of the types that need no library of somebody
-    else, and the parameters that are not served.
+    else, the parameters that are not served, and what the defaults of the others are.
 """
 
 import pillarbox.tables.cidr_table
@@ -14,6 +14,10 @@ import pillarbox.tables.passwd_file_table
 import pillarbox.tables.pattern_sources
 import pillarbox.tables.regexp_table
 import pillarbox.tables.text_table  # noqa: F401 - the names are not wanted, the modules are
+from pillarbox.config.postfix_parameters import GROUPS
+from pillarbox.config.snapshot import built_in_values
 from pillarbox.config.unserved_parameters import unserved
 
 unserved()
+for group in GROUPS:
+    built_in_values(group)
