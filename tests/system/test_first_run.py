@@ -124,6 +124,16 @@ def test_password_is_private(mail_system: MailSystem) -> None:
     assert mail_system.password not in (mail_system.data / "etc" / "users").read_text()
 
 
+def test_one_interpreter_is_started(mail_system: MailSystem) -> None:
+    """Supervisors and roles are forked from the command: their arguments lie where its own do (proc_pid_stat(5))."""
+    places = {
+        name: Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()[45:47]
+        for name, pid in mail_system.roles().items()
+    }
+    assert {"foreground", "mta supervisor", "mailbox supervisor", "smtpd", "qmgr", "auth"} <= set(places)
+    assert [places["foreground"]] * len(places) == list(places.values())
+
+
 @pytest.mark.peer("smtplib", "imaplib")
 def test_users_come_and_go(mail_system: MailSystem) -> None:
     """SMTP and logins see within moments who is added, changed and removed (the file is looked at each second)."""

@@ -48,6 +48,7 @@ _NAMES: Final = {
     "spawner": "imap",
 }
 """Roles that have other names than their modules: those of the programs whose work they do, or most of it."""
+_prepared: Final[set[str]] = set()
 _ORDER: Final = msgspec.msgpack.Decoder(Fork)
 
 
@@ -155,11 +156,18 @@ class Zygote:
 def prepare(modules: Sequence[str]) -> None:
     """Have in memory what roles need, so that all share it: they copy whatever they write to.
 
-    From here on the collector looks at none of it.  The cache of attributes refers to names, which would be counted
-    when others take their places there.
+    From here on the collector looks at none of it, and it has not looked before: code that is loaded is no garbage.
+    The cache of attributes refers to names, which would be counted when others take their places there.
+
+    A process that was forked from one that has prepared has nothing to do.
     """
+    if _prepared.issuperset(modules):
+        return
+    gc.disable()
     for module in modules:
         importlib.import_module(module)
+    gc.enable()
+    _prepared.update(modules)
     if "ssl" in sys.modules:
         # OpenSSL looks for its algorithms when they are first wanted, and keeps what it has found.
         sys.modules["ssl"].SSLContext(sys.modules["ssl"].PROTOCOL_TLS_SERVER)

@@ -1,6 +1,8 @@
-"""Entry of a supervisor process: `python -I -m pillarbox.supervisor.main HALF ROOT LISTEN OFFSET FD [CLOCK NS]`.
+"""A half's supervisor: `python -I -m pillarbox.supervisor.main HALF ROOT LISTEN OFFSET FD [CLOCK NS]`.
 
 DESCRIPTION
+    The lab starts it so; `pillarbox run` forks its supervisors (foreground.py), which then go on here.
+
     FD is one end of a stream socket: "ready" or one line of failure goes out on it, and its end means that the
     one who started us is gone, so that everything stops.
 
@@ -13,6 +15,7 @@ import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -51,23 +54,45 @@ from pillarbox.supervisor.system_users import Owners, system_users
 from pillarbox.supervisor.version import VERSION, starting_up
 from pillarbox.vocabulary.faults import ConfigurationFault
 
+MODULES: Final = {"mailbox": MAILBOX_MODULES, "mta": MTA_MODULES}
+"""What the roles of each half are made of."""
+
 
 def main() -> int:
     """Run a half until it is told to stop."""
     half_name, root, listen, offset, descriptor = sys.argv[1:6]
-    surroundings = _surroundings(sys.argv[6:])
     os.setsid()
-    zygotes = Zygotes(MTA_MODULES if half_name == "mta" else MAILBOX_MODULES)
+    zygotes = Zygotes(MODULES[half_name])
     zygotes.begin()
-    starter = socket.socket(fileno=int(descriptor))
-    home = Home(Path(root))
+    return supervise(
+        half_name,
+        Home(Path(root)),
+        listen=listen,
+        port_offset=int(offset),
+        starter=socket.socket(fileno=int(descriptor)),
+        zygotes=zygotes,
+        surroundings=_surroundings(sys.argv[6:]),
+    )
+
+
+def supervise(
+    half_name: str,
+    home: Home,
+    *,
+    listen: str,
+    port_offset: int,
+    starter: socket.socket,
+    zygotes: Zygotes,
+    surroundings: Surroundings,
+) -> int:
+    """The half's life, with a zygote that has been forked; the exit status."""
     log = file_target(str(home.log))
     program = "master" if half_name == "mta" else "dovecot"
     tell = LogFile(log.descriptor, program=program, clock=SystemClock())
 
     def read() -> tuple[Half, LogTarget]:
         owners = system_users() if os.getuid() == 0 else None
-        half = build(half_name, home, owners=owners, listen=listen, port_offset=int(offset), tell=tell)
+        half = build(half_name, home, owners=owners, listen=listen, port_offset=port_offset, tell=tell)
         return half, log
 
     def reread() -> tuple[Half, LogTarget]:

@@ -34,6 +34,11 @@ _PATIENCE: Final = 30.0
 """Seconds within which the zygote answers: it may still be importing."""
 
 
+def prepare(modules: Sequence[str]) -> None:
+    """Have in memory what roles need (daemons/zygote.py): in a process that forks zygotes, or who forks them."""
+    importlib.import_module(_ZYGOTE).prepare(modules)
+
+
 class RoleProcess:
     """A started process and the supervisor's end of its control channel."""
 
@@ -131,8 +136,8 @@ class Zygotes:
 
         Only for a process without threads and without an event loop, that has not read its configuration.
         """
+        prepare(self._modules)
         zygote = importlib.import_module(_ZYGOTE)
-        zygote.prepare(self._modules)
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 
         def serve() -> None:
