@@ -331,14 +331,54 @@ def test_what_is_given_back_is_used_again_unless_written_to() -> None:
     assert asyncio.run(run()) == (True, False)
 
 
-class HeldDisk(DiskFileSystem):
-    """Writes begin, and go on when they may."""
+class SlowWriter(CrashFileSystem):
+    """A disk that makes the first writer wait for 0.1 s, and tells who has written."""
 
-    def __init__(self) -> None:
-        self.begun = threading.Event()
-        self.may_go_on = threading.Event()
+    def __init__(self, clock: ManualClock) -> None:
+        super().__init__()
+        self.by_loop: list[bool] = []
+        self._clock = clock
 
     def write_all(self, fd: int, chunks: Sequence[bytes]) -> int:
+        """See the class."""
+        if not self.by_loop:
+            self._clock.advance(0.1)
+        self.by_loop.append(threading.current_thread() is threading.main_thread())
+        return super().write_all(fd, chunks)
+
+
+def test_what_is_spilled_is_written_by_the_loop_unless_that_took_long() -> None:
+    """Then a thread does it, for ten times as long as it took."""
+    clock = ManualClock()
+    files = SlowWriter(clock)
+
+    async def run() -> None:
+        queue = new_queue(files, clock=clock)
+        file = queue.take()
+        await queue.spill(file, [b"first "])
+        await queue.spill(file, [b"second "])
+        clock.advance(1.1)
+        await queue.spill(file, [b"third"])
+        queue.give_back(file)
+        queue.close()
+
+    asyncio.run(run())
+    assert files.by_loop == [True, False, True]
+
+
+class HeldDisk(DiskFileSystem):
+    """The first write takes long; those that come then begin, and go on when they may."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        self.begun = threading.Event()
+        self.may_go_on = threading.Event()
+        self._clock: ManualClock | None = clock
+
+    def write_all(self, fd: int, chunks: Sequence[bytes]) -> int:
+        if self._clock is not None:
+            self._clock.advance(0.1)
+            self._clock = None
+            return super().write_all(fd, chunks)
         self.begun.set()
         self.may_go_on.wait()
         return super().write_all(fd, chunks)
@@ -348,11 +388,13 @@ def test_a_session_that_ends_while_a_thread_writes(tmp_path: Path) -> None:
     """What it began to write cannot get into the file of the next message."""
     directories = QueueDirectories(str(tmp_path))
     directories.create()
-    disk = HeldDisk()
+    clock = ManualClock()
+    disk = HeldDisk(clock)
 
     async def run() -> bytes:
-        queue = IncomingQueue(directories, clock=ManualClock(), file_system=disk)
+        queue = IncomingQueue(directories, clock=clock, file_system=disk)
         file = queue.take()
+        await queue.spill(file, [b"the beginning "])
         async with asyncio.TaskGroup() as tasks:
             session = tasks.create_task(queue.spill(file, [b"of the first"]))
             await asyncio.to_thread(disk.begun.wait)

@@ -20,7 +20,8 @@ DESCRIPTION
     Only fsync waits for the disk, and it waits in the kernel; open, write and rename work on memory and are
     done on the event loop (docs/adr/0008).  If the process has nobody else to serve meanwhile (`may_wait`) the
     loop does that, too.  By the book, a message that is alone is synced, named and made safe by a thread, which
-    takes one hop instead of two.  Large messages are written by a thread as they arrive.
+    takes one hop instead of two.  Large messages are written as they arrive, on the loop, too; where that took long
+    (the kernel makes writers wait when memory holds more than the disk can take) by a thread for a while.
 
 FAULTS
     QueueFileFault  the file cannot be written; `full` tells "no space" from the rest.  Nothing is left.
@@ -57,7 +58,8 @@ directory.  More of them wait until the batch before is done, and share calls an
 _SHORT: Final = 65536
 """Octets that may be synced on the event loop."""
 _LONG_SECONDS: Final = 0.005
-"""What a batch may hold up the loop; a disk that is not busy takes writes in a tenth of a millisecond."""
+"""What a batch, or a piece of a large message, may hold up the loop; a disk that is not busy takes writes in a
+tenth of a millisecond."""
 _REST: Final = 10
 """So many times as long as a disk took that took longer, the loop does not wait for it."""
 _TEMPORARY: Final = re.compile(r"[0-9]+\.([0-9]+)\.[0-9]+", re.ASCII)
@@ -137,6 +139,7 @@ class IncomingQueue:
         self._waiting: list[_Job] = []
         self._batches = self._under_way = 0  # the second counts messages
         self._waits_from = 0.0  # monotonic time from which the loop may wait for the disk to take a batch
+        self._writes_from = 0.0  # and from which it writes what is spilled
         self._order: Order | None = None  # what the file system of all new files promises, once it is known
         self._start_scheduled = False
         self._directory_descriptors: dict[str, int] = {}
@@ -182,11 +185,18 @@ class IncomingQueue:
     async def spill(self, file: NewFile, parts: list[bytes]) -> None:
         """Write content of a large message before it is complete."""
         file.spilled += sum(map(len, parts))
+        begun = self._clock.monotonic()
         try:
-            file.writing = self._threads.submit(self._files.write_all, file.descriptor, parts)
-            await asyncio.wrap_future(file.writing)
+            if begun < self._writes_from:
+                file.writing = self._threads.submit(self._files.write_all, file.descriptor, parts)
+                await asyncio.wrap_future(file.writing)
+                return
+            self._files.write_all(file.descriptor, parts)
         except OSError as error:
             raise QueueFileFault(error) from error
+        ended = self._clock.monotonic()
+        if ended - begun > _LONG_SECONDS:
+            self._writes_from = ended + _REST * (ended - begun)
 
     async def commit(self, file: NewFile, parts: Sequence[bytes], *, head: bytes = b"") -> None:
         """Write `parts`, overwrite the beginning with `head` if given, and make the message survive.
