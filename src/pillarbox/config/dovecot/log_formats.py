@@ -18,13 +18,15 @@ STANDARDS
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from pillarbox.config.dovecot import variables
-from pillarbox.config.dovecot.reading import Configuration
 from pillarbox.config.dovecot.variable_functions import DIGESTS
+
+if TYPE_CHECKING:  # commands of Postfix write log lines, too, and read no dovecot.conf
+    from pillarbox.config.dovecot.reading import Configuration
 
 LOGIN_FORMAT: Final = "%$: %s"
 LOGIN_ELEMENTS: Final = "user=<%u> method=%m rip=%r lip=%l mpid=%e %c session=<%{session}>"
@@ -90,7 +92,7 @@ class MailboxLines(msgspec.Struct, frozen=True):
         return self.within.get(service, {}).get(name, template)
 
 
-def mailbox_lines(configuration: Configuration, protocols: Iterable[str]) -> MailboxLines:
+def mailbox_lines(configuration: "Configuration", protocols: Iterable[str]) -> MailboxLines:
     """What the configuration says."""
     names = ("login_log_format", "login_log_format_elements", "mail_log_prefix")
     values = {name: configuration.value(name) for name in names}
@@ -116,7 +118,7 @@ def delivery_variables(template: str) -> tuple[str, ...]:
     return tuple(name for name in names if _expand(template, names | {name: "\0"}, _DELIVERY) != usual)
 
 
-def complaints(configuration: Configuration) -> list[str]:
+def complaints(configuration: "Configuration") -> list[str]:
     """A line for each variable that a template names and nobody knows."""
     found = []
     for settings in (configuration.root, *configuration.filters):
