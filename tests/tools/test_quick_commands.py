@@ -43,6 +43,24 @@ def test_what_is_not_imported_for_mail(command: str) -> None:
     assert [name for name in done.stdout.split() if name in NOT_FOR_MAIL] == []
 
 
+@pytest.mark.parametrize("command", ["postfix", "postlog", "postsuper"])
+def test_who_writes_to_the_log_reads_no_dovecot_conf(command: str) -> None:
+    """How lines of a mailbox half begin is no matter to commands of the MTA."""
+    names = f"import sys, pillarbox.tools.{command}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-I", "-c", names], check=True, capture_output=True, text=True)
+    assert [name for name in done.stdout.split() if name.startswith("pillarbox.config.dovecot.decl")] == []
+
+
+def test_a_supervisor_ends_as_it_is() -> None:
+    """What it has said is written; nothing is taken to pieces."""
+    program = (
+        "import atexit; from pillarbox.supervisor.starter import end; "
+        "atexit.register(print, 'at the end'); print('said'); end(3)"
+    )
+    done = subprocess.run([sys.executable, "-I", "-c", program], check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (3, "said\n")
+
+
 def test_others_find_typing_extensions() -> None:
     """They are hidden from msgspec alone, and while it is loaded."""
     pytest.importorskip("typing_extensions")

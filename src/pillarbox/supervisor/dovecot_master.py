@@ -38,7 +38,7 @@ from pillarbox.supervisor.log_target import LogTarget, file_target
 from pillarbox.supervisor.mailbox_half import MODULES, mailbox_half
 from pillarbox.supervisor.role_process import Zygotes
 from pillarbox.supervisor.service_manager import ServiceManager
-from pillarbox.supervisor.starter import Starter, leave_the_terminal
+from pillarbox.supervisor.starter import Starter, end, leave_the_terminal
 from pillarbox.supervisor.supervisor import Supervisor
 from pillarbox.supervisor.system_users import Owners
 from pillarbox.supervisor.version import starting_up
@@ -203,4 +203,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end(main())

@@ -49,6 +49,7 @@ from pillarbox.supervisor.mta_half import MODULES as MTA_MODULES
 from pillarbox.supervisor.mta_half import make_queue, mta_half
 from pillarbox.supervisor.role_process import Zygotes
 from pillarbox.supervisor.service_warnings import service_warnings
+from pillarbox.supervisor.starter import end
 from pillarbox.supervisor.supervisor import Supervisor
 from pillarbox.supervisor.system_users import Owners, system_users
 from pillarbox.supervisor.version import VERSION, starting_up
@@ -186,4 +187,4 @@ async def _run(supervisor: Supervisor, tell: LogFile, starter: socket.socket, wo
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end(main())

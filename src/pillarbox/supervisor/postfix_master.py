@@ -31,7 +31,7 @@ from pillarbox.supervisor.queue_permissions import Instance, make_missing
 from pillarbox.supervisor.role_process import Zygotes
 from pillarbox.supervisor.service_manager import ServiceManager
 from pillarbox.supervisor.service_warnings import service_warnings
-from pillarbox.supervisor.starter import Starter, leave_the_terminal
+from pillarbox.supervisor.starter import Starter, end, leave_the_terminal
 from pillarbox.supervisor.supervisor import Supervisor
 from pillarbox.supervisor.version import VERSION
 from pillarbox.vocabulary.faults import ConfigurationFault
@@ -132,4 +132,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end(main())
