@@ -110,11 +110,25 @@ BRACES = [
 
 @pytest.mark.parametrize(("line", "mistakes"), [pytest.param(*case[1:], id=str(case[0])) for case in BRACES])
 def test_braces_that_do_not_match(line: str, mistakes: list[str]) -> None:
-    """They stay as they are, and are warned of."""
-    (entry,), warnings = entries(line, path="DIR/master.cf")
+    """They are warned of."""
+    _entries, warnings = entries(line, path="DIR/master.cf")
     assert [f"master.cf: {mistake}" for mistake in mistakes] == warnings
-    if mistakes:
-        assert line.split(maxsplit=8)[8] == entry.text(fold=False).split(maxsplit=8)[8]
+
+
+LISTED = [
+    ("the first argument", "{a b} {c d} { e }", "a b {c d} e"),
+    ("behind --", "-v -- {a b} {c d}", "-v -- {a b} {c d}"),
+    ("nothing inside", "a {} b", "a  b"),
+    ("braces inside", "a {{b}} {{c} d}", "a {b} {{c} d}"),
+    ("braces that do not match", "a {b c}d {e f", "a {b c} {e f}"),
+    ("options", "-o {a=b c}d -o { e f } -o { g", "-o {a=b c} -o {e f} -o g"),
+]
+
+
+@pytest.mark.parametrize(("written", "listed"), [pytest.param(*case[1:], id=case[0]) for case in LISTED])
+def test_listed(written: str, listed: str) -> None:
+    """An entry is listed as by Postfix's postconf, also where that means something else."""
+    assert f"x {listed}" == parse_entry(f"a unix - - - - - x {written}").listed.field("command")
 
 
 def test_settings() -> None:

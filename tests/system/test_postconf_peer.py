@@ -281,7 +281,10 @@ MASTER_FILES = {
     "leading blank": "  smtp inet n - n - - smtpd\n",
     "empty": "",
     "letters that stand together": "smtp inet n - n - - smtpd -voa=b -vo c=$a -v -oq=$c\n",
-    "braces around arguments": "a unix - n n - - pipe { user=x } flags=R {argv=/bin/a b}\n",
+    "braces around arguments": "a unix - n n - - pipe { user=x } flags=R {argv=/bin/a b}\n"
+    "b inet - n n 0 0 x\n -o {c = d e}\n {f g}\n {h i}j\n {k  l \n"
+    "c unix - n n - - x {a b} { c } {{x} y} {} {{z}} -o\nd unix - n n - - x -o { a b } -o {c=d}e {x y}\n"
+    "e unix - n n - - x -v -- {x y} {z z} -o {a=b c}\n",
     "wakeup if it is used": "a unix - n n -? 0 smtpd\nb unix - n n 5? 0 smtpd\n",
     "a name for main.cf": "smtp inet n - n - - smtpd -o v=1 -o unknown=2\n",
     "bad option": "smtp inet n - n - - smtpd -o foo\n",

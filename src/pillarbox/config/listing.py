@@ -148,18 +148,19 @@ class Listing(msgspec.Struct, frozen=True):
                 yield from ((entry, key) for key in entry_keys if matches(pattern, key))
 
     def _shown(self, entry: Entry, style: Style) -> Entry:
-        """The entry with its settings expanded, if that is asked for."""
+        """The entry as it is listed, with its settings expanded if that is asked for."""
+        listed = entry.listed
         if not style.expand:
-            return entry
+            return listed
         overrides = {"service_name": entry.name, "process_name": entry.command} | entry.settings
         snapshot = self.snapshot.with_overrides(overrides)
         arguments = tuple(
             Setting(item.name, snapshot.expand(Value(item.value, COMMAND_LINE)))
             if isinstance(item, Setting)
             else item
-            for item in entry.arguments
+            for item in listed.arguments
         )
-        return msgspec.structs.replace(entry, arguments=arguments)
+        return msgspec.structs.replace(listed, arguments=arguments)
 
 
 def read_listing(

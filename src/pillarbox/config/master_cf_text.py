@@ -4,7 +4,9 @@ DESCRIPTION
     Where master_cf.py says what a service is, this module keeps what the admin wrote: `-` stays `-`, and a
     line that a start would refuse can still be shown and mended.  Options are brought into one form,
     `-o name=value` or `-o {name=value with blanks}`, also where letters stood together (`-voname=value`).
-    An argument whose braces do not match stays as it is; `entries()` warns of it in postconf's words.
+    An argument whose braces do not match is read as far as it can be; `entries()` warns of it in postconf's words.
+    What is listed (`Entry.listed`) is what Postfix's postconf lists, and that is not always what could be
+    written back: it shows the first argument, and an empty one, without the braces they need.
 
 FAULTS
     ConfigurationFault  a line has too few fields or a field that is none of the allowed words; in postconf's
@@ -13,14 +15,14 @@ FAULTS
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Final, get_args
 
 import msgspec
 
 from pillarbox.config.logical_lines import BLANKS, LeadingWhitespace, logical_lines, split_name_value
 from pillarbox.config.master_cf import FIELDS, ServiceType
-from pillarbox.config.value_types import without_braces, words
+from pillarbox.config.value_types import inside_braces, words
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 LINE_LIMIT: Final = 80
@@ -40,15 +42,16 @@ class Setting(msgspec.Struct, frozen=True):
     def text(self) -> str:
         """As it is written after -o."""
         plain = f"{self.name}={self.value}"
-        return f"{{{plain}}}" if any(blank in plain for blank in BLANKS) or plain[:1] == "{" else plain
+        return f"{{{plain}}}" if plain[:1] == "{" else _in_braces(plain)
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """One line: the first seven fields, the command, and its arguments in order."""
+    """One line: the first seven fields, the command, its arguments in order, what is wrong with their braces."""
 
     fields: tuple[str, ...]
     command: str
     arguments: tuple[str | Setting, ...]
+    mistakes: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -66,13 +69,12 @@ class Entry(msgspec.Struct, frozen=True):
         return {item.name: item.value for item in self.arguments if isinstance(item, Setting)}
 
     @property
-    def mistakes(self) -> list[str]:
-        """What is wrong with arguments in braces, in postconf's words."""
-        return [
-            mistake
-            for item in self.arguments
-            if isinstance(item, str) and (mistake := _mistake_in_braces(item))
-        ]
+    def listed(self) -> "Entry":
+        """The entry as it is listed: braces only around blanks, and none around the first argument."""
+        options = self.arguments[: _end_of_options(self.arguments)]
+        rest = [_inside(item) for item in self.arguments[len(options) :] if isinstance(item, str)]
+        shown = (*options, *rest[:1], *(_in_braces(text) for text in rest[1:]))
+        return msgspec.structs.replace(self, arguments=shown)
 
     def field(self, name: str, *, fold: bool = False, before: int = 0) -> str:
         """A field by the name that postconf -F has for it; so many columns of its line are taken."""
@@ -132,14 +134,14 @@ def entries(content: str, *, path: str) -> tuple[list[Entry], list[str]]:
 
 def parse_entry(line: str) -> Entry:
     """One line of a master.cf.  ConfigurationFault if it is none."""
-    parts = words(line, limit=len(FIELDS))
+    parts = words(line)
     if len(parts) < len(FIELDS):
         raise _FieldCount("", f'bad field count: "{line}"')
-    *fields, command_line = parts
+    *fields, command = parts[: len(FIELDS)]
     for name, text in zip(FIELDS, fields, strict=False):
         _check_field(name, text, line)
-    command, *rest = words(command_line)
-    return Entry(tuple(fields), command, tuple(_arguments(rest)))
+    arguments, mistakes = _arguments(parts[len(FIELDS) :])
+    return Entry(tuple(fields), command, tuple(arguments), tuple(mistakes))
 
 
 class _FieldCount(ConfigurationFault):
@@ -162,52 +164,64 @@ def _check_field(name: str, text: str, line: str) -> None:
         raise ConfigurationFault("", f'invalid {name} field "{text}" in "{line}"')
 
 
-def _arguments(rest: list[str]) -> Iterable[str | Setting]:
+def _arguments(rest: Sequence[str]) -> tuple[list[str | Setting], list[str]]:
+    """The arguments in one form, and what is wrong with them."""
+    arguments: list[str | Setting] = []
+    mistakes: list[str] = []
     in_options = True
     left = iter(rest)
     for word in left:
         in_options = in_options and word[:1] == "-" and word not in ("-", "--")
         if not in_options:
-            yield _plain(word)
+            arguments.append(_plain(word))
+            mistakes.append(_mistake(word, is_setting=False))
             continue
-        flags, takes_value, setting = word[1:].partition("o")
+        flags, takes_value, joined = word[1:].partition("o")
         if flags:
-            yield f"-{flags}"
+            arguments.append(f"-{flags}")
         if takes_value:
-            value = setting or next(left, None)
-            yield "-o" if value is None else _setting(value)
+            value = joined or next(left, None)
+            arguments.append("-o" if value is None else _setting(value))
+            mistakes.append(_mistake(value or "", is_setting=True))
+    return arguments, [mistake for mistake in mistakes if mistake]
 
 
 def _plain(word: str) -> str:
     """An argument of the program's own, in braces only if it has to be."""
-    if word[:1] != "{":
-        return word
-    try:
-        text = without_braces(word)
-    except ValueError:
-        return word
-    return f"{{{text}}}" if not text or text[0] == "{" or any(blank in text for blank in BLANKS) else text
+    text = _inside(word)
+    return f"{{{text}}}" if word[:1] == "{" and text[:1] in ("", "{") else _in_braces(text)
 
 
-def _mistake_in_braces(argument: str) -> str:
-    word = argument.removeprefix("-o ")
-    if word[:1] != "{":
-        return ""
-    try:
-        text = without_braces(word)
-        if word != argument:
-            split_name_value(text)
-    except ValueError as error:
-        return str(error)
-    return ""
+def _in_braces(text: str) -> str:
+    """A text in braces if there are blanks in it."""
+    return f"{{{text}}}" if any(blank in text for blank in BLANKS) else text
+
+
+def _inside(word: str) -> str:
+    """What is inside braces, also if these do not match."""
+    return inside_braces(word)[0] if word[:1] == "{" else word
 
 
 def _setting(word: str) -> Setting | str:
     """What follows -o; a text without `=` stays as it is."""
+    text = _inside(word)
     try:
-        return Setting(*split_name_value(without_braces(word)))
+        return Setting(*split_name_value(text))
     except ValueError:
-        return f"-o {word}"
+        return f"-o {_in_braces(text)}"
+
+
+def _mistake(word: str, *, is_setting: bool) -> str:
+    """What is wrong with a word in braces, in postconf's words."""
+    if word[:1] != "{":
+        return ""
+    text, mistake = inside_braces(word)
+    if is_setting and not mistake:
+        try:
+            split_name_value(text)
+        except ValueError as error:
+            return str(error)
+    return mistake
 
 
 def _end_of_options(arguments: tuple[str | Setting, ...]) -> int:
