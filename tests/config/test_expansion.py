@@ -104,6 +104,12 @@ MISTAKES = [
         '"==" or "!="" or "<"" or "<="" or ">="" or ">" expected at: "...a}>>>b"',
     ),
     ("no right side", "${{a} == b}", '"{expression}" expected at: "...{a} ==>>> b"'),
+    ("letters after an operator", "${{a} >=levels {b}}", 'bad operator suffix at: "...>=>>>levels"'),
+    (
+        "a sign after an operator",
+        "${{a} !=- {b}}",
+        '"==" or "!="" or "<"" or "<="" or ">="" or ">" expected at: "...a}>>>!=- {b}"',
+    ),
     ("no right side, level", "${{a} ==level x}", '"{expression}" expected at: "...{a} ==>>> x"'),
     ("text after comparison", "${{a}=={a}x{b}}", '"?" or ":" expected at: "...}>>>x{b}"'),
     ("text after function", "${domain_to_ascii{a}x}", '"?" or ":" expected at: "...}>>>x"'),

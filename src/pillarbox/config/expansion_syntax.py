@@ -22,7 +22,7 @@ FUNCTIONS: Final = frozenset({"domain_to_ascii", "domain_to_utf8"})
 
 _WORD: Final = re.compile(r"[A-Za-z0-9_]*")
 _SPACE: Final = re.compile(r"[ \t\r\n\v\f]*")
-_OPERATOR: Final = re.compile(r"(?:==|!=|<=|>=|<|>)(?![<>!=])")
+_OPERATOR: Final = re.compile(r"(==|!=|<=|>=|<|>)(?![<>!=?+*/~&|%-])([a-zA-Z0-9]*)")
 _EXPECTED_OPERATOR: Final = '"==" or "!="" or "<"" or "<="" or ">="" or ">"'
 _BRACES: Final = re.compile(r"[{}]")
 _PARENTHESES: Final = re.compile(r"[()]")
@@ -187,17 +187,17 @@ class _Body:
         if operator is None:
             raise ExpansionError(f'{_EXPECTED_OPERATOR} expected at: "...{left}}}>>>{self._rest()}"')
         self._at = operator.end()
-        by_level = self._text.startswith("level", self._at)
-        if by_level:
-            self._at += len("level")
+        sign, suffix = operator.groups()
+        if suffix not in ("", "level"):
+            raise ExpansionError(f'bad operator suffix at: "...{sign}>>>{suffix}"')
         after_operator = self._at
         self._skip_space()
         if self._next() != "{":
             raise ExpansionError(
-                f'"{{expression}}" expected at: "...{{{left}}} {operator[0]}>>>'
+                f'"{{expression}}" expected at: "...{{{left}}} {sign}>>>'
                 f'{self._text[after_operator : after_operator + 20]}"'
             )
-        return Comparison(left, operator[0], by_level, self._braced())
+        return Comparison(left, sign, bool(suffix), self._braced())
 
     def _braced(self) -> str:
         end = _balanced_end(self._text, self._at)
