@@ -288,6 +288,13 @@ EXCHANGES: Final = [
     Exchange("access by recipient", (*recipients(b"<no@pillarbox.test>", b"<five@pillarbox.test>", b"<six@pillarbox.test>", b"<you@pillarbox.test>"), b"RSET", b"MAIL FROM:<ifreject@s.test>", b"RCPT TO:<no@pillarbox.test>", b"RCPT TO:<no>", b"RCPT TO:<x@elsewhere.test>"), "access"),
     Exchange("DATA with access rules", (HELLO, b"MAIL FROM:<data@s.test>", RCPT, b"RCPT TO:<you@pillarbox.test>", b"DATA", b"BDAT 3 LAST\r\na", b"RSET", b"ETRN x"), "access"),
     Exchange("no delay", (b"EHLO bad.test", b"EHLO later.test", MAIL, RCPT, b"EHLO good.test", b"MAIL FROM:<bad@s.test>", RCPT, b"MAIL FROM:<later@s.test>", RCPT, b"RSET", MAIL, RCPT), "early"),
+    Exchange("a greeting that is refused changes nothing", (b"EHLO bad.test", b"MAIL FROM:<bad@s.test>", b"HELO good.test", MAIL, b"EHLO bad.test", b"HELO bad@name.test", RCPT, b"MAIL FROM:<x@s.test>", b"RSET", b"MAIL FROM:<bad@s.test>"), "early"),
+    *(
+        Exchange(f"client {last} named by {what}", (b"XCLIENT ADDR=192.0.2.%d " % last + what.encode(),), "early")
+        for last in (7, 6)
+        for what in ("NAME=[TEMPUNAVAIL]", "NAME=[UNAVAILABLE]", "NAME=[TEMPUNAVAIL] REVERSE_NAME=[TEMPUNAVAIL]",
+            "NAME=[TEMPUNAVAIL] REVERSE_NAME=[UNAVAILABLE]", "REVERSE_NAME=[TEMPUNAVAIL] NAME=good.test")
+    ),
     Exchange("another client that is refused at once", (HELLO, b"XCLIENT ADDR=192.0.2.9 NAME=good.test", HELLO, MAIL, b"NOOP", b"XCLIENT ADDR=127.0.0.1", b"FOO"), "early"),
     Exchange("another client that is told to go", (HELLO, b"XCLIENT ADDR=192.0.2.8 NAME=good.test", HELLO), "early"),
     *(

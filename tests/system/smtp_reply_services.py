@@ -142,9 +142,12 @@ SERVICES: Final[dict[str, dict[str, str]]] = {
     },
     "early": {
         "smtpd_authorized_xclient_hosts": "127.0.0.1",
-        "smtpd_client_restrictions": "check_client_access inline:{ { 192.0.2.9=REJECT you }, { 192.0.2.8=421 later } }",
+        "smtpd_client_restrictions": "check_client_access inline:{ { 192.0.2.9=REJECT you }, { 192.0.2.8=421 later }, "
+        "192.0.2.7=reject_unknown_client_hostname, 192.0.2.6=reject_unknown_reverse_client_hostname }",
+        "unknown_client_reject_code": "550",
         "smtpd_delay_reject": "no",
-        "smtpd_helo_restrictions": "check_helo_access inline:{ { bad.test=REJECT }, { later.test=DEFER_IF_PERMIT } }",
+        "smtpd_helo_restrictions": "check_helo_access inline:{ { bad.test=REJECT }, { bad@name.test=REJECT }, "
+        "{ later.test=DEFER_IF_PERMIT } }",
         "smtpd_sender_restrictions": "check_sender_access inline:{ { bad@s.test=REJECT }, { later@s.test=DEFER_IF_PERMIT } }",
     },
     "strict MIME": {"cleanup_service_name": "strict_cleanup"},

@@ -19,6 +19,8 @@ class ClientFacts(msgspec.Struct, kw_only=True):
     port: int
     name: str = "unknown"  # verified by a forward lookup
     reverse_name: str = "unknown"  # as its PTR record says
+    may_get_name: bool = False  # it is unknown because the lookup failed, which it may not the next time
+    may_get_reverse_name: bool = False
     helo: bytes = b""
     protocol: str = "SMTP"  # or ESMTP
     sasl_method: str = ""

@@ -105,7 +105,8 @@ def reject_unknown_client_hostname(question: Question, subject: Subject) -> Outc
     if client.name != "unknown":
         return None
     text = b"Client host rejected: cannot find your hostname, [%s]" % client.address_text.encode()
-    return refusal(question.codes.unknown_client_reject_code, "4.7.25", text)
+    code = 450 if client.may_get_name else question.codes.unknown_client_reject_code
+    return refusal(code, "4.7.25", text)
 
 
 def reject_unknown_reverse_client_hostname(question: Question, subject: Subject) -> Outcome:
@@ -113,7 +114,8 @@ def reject_unknown_reverse_client_hostname(question: Question, subject: Subject)
     if client.reverse_name != "unknown":
         return None
     text = b"Client host rejected: cannot find your reverse hostname, [%s]" % client.address_text.encode()
-    return refusal(question.codes.unknown_client_reject_code, "4.7.1", text)
+    code = 450 if client.may_get_reverse_name else question.codes.unknown_client_reject_code
+    return refusal(code, "4.7.1", text)
 
 
 # -- the HELO name ---------------------------------------------------------------------------------------

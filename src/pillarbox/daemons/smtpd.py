@@ -35,7 +35,7 @@ from pillarbox.daemons.startup import (
     run_role,
     serve_until_ordered,
 )
-from pillarbox.net.client_names import UNKNOWN, ClientNames
+from pillarbox.net.client_names import UNKNOWN, ClientName, ClientNames
 from pillarbox.net.connection import Connection
 from pillarbox.net.dns.host_files import ResolverOptions
 from pillarbox.net.dns.host_lookup import HostLookup
@@ -182,17 +182,19 @@ class SmtpdRole:
         """Who is at `peer`, an address and a port, and has connected to `local`."""
         policy = service.policy
         address, text = _client_address(peer[0])
-        name = reverse = UNKNOWN
+        found = ClientName(UNKNOWN, UNKNOWN)
         if policy.server.smtpd_peername_lookup:
-            name, reverse, warning = await self._names.lookup(peer[0])
-            if warning:
-                self._log.named(service.syslog_name)(Warned(warning))
+            found = await self._names.lookup(peer[0])
+            if found.warning:
+                self._log.named(service.syslog_name)(Warned(found.warning))
         client = ClientFacts(
             address=address,
             port=peer[1],
             shows_port=policy.server.smtpd_client_port_logging,
-            name=name,
-            reverse_name=reverse,
+            name=found.verified,
+            reverse_name=found.reverse,
+            may_get_name=found.may_change,
+            may_get_reverse_name=found.may_change and found.reverse == UNKNOWN,
             server_address=local[0],
             server_port=local[1],
             address_text=text,

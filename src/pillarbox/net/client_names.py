@@ -3,7 +3,7 @@
 DESCRIPTION
     `lookup()` gives the verified name and the name as the PTR record has it; either may be `unknown`.  A name
     counts only if it leads back to the address; if it does not, there is a warning for the log.
-    Answers are remembered for a while, since a busy client comes again and again.
+    Answers are remembered for a while, since a busy client comes again and again; but not that there was none.
 
 STANDARDS
     RFC 1912 §2.1 (PTR and A records match); postconf(5), smtpd_peername_lookup
@@ -35,9 +35,12 @@ class ClientName(NamedTuple):
     verified: str
     reverse: str  # as the PTR record has it
     warning: str = ""
+    may_change: bool = False  # a lookup failed: what is unknown may be known the next time
 
 
 _NOBODY: Final = ClientName(UNKNOWN, UNKNOWN)
+_NOBODY_YET: Final = ClientName(UNKNOWN, UNKNOWN, may_change=True)
+_TEMPORARY_ERRORS: Final = (socket.EAI_AGAIN, socket.EAI_MEMORY, socket.EAI_SYSTEM)
 
 
 class ClientNames:
@@ -56,6 +59,8 @@ class ClientNames:
         if known is not None and known[0] > now:
             return known[1]
         name = await (_ask(self._resolver, address) if self._resolver else _look_up(address))
+        if name.may_change:
+            return name
         self._answers[address] = (now + _SECONDS, name)
         if len(self._answers) > _REMEMBERED:
             self._answers.popitem(last=False)
@@ -70,12 +75,12 @@ async def _ask(resolver: Resolver, address: str) -> ClientName:
             return _NOBODY
         reverse = str(pointer.records[0])
     except DnsFault:
-        return _NOBODY
+        return _NOBODY_YET
     try:
         kind = RecordType.AAAA if ":" in address else RecordType.A
         forward = await resolver.resolve(reverse, kind)
     except DnsFault:
-        return _forged(reverse, address, TEMPORARY)
+        return _forged(reverse, address, TEMPORARY, may_change=True)
     if address in forward.records:
         return ClientName(reverse, reverse)
     reason = "" if forward.records else NO_ADDRESS if forward.outcome is Outcome.NO_DATA else NO_HOST
@@ -86,19 +91,21 @@ async def _look_up(address: str) -> ClientName:
     loop = asyncio.get_running_loop()
     try:
         reverse, _ = await loop.getnameinfo((address, 0), socket.NI_NAMEREQD)
-    except OSError:
-        return _NOBODY
+    except OSError as error:
+        return _NOBODY_YET if error.errno in _TEMPORARY_ERRORS else _NOBODY
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
         found = await loop.getaddrinfo(reverse, None, family=family, type=socket.SOCK_STREAM)
     except OSError as error:
-        return _forged(reverse, address, error.strerror or str(error))
+        return _forged(
+            reverse, address, error.strerror or str(error), may_change=error.errno in _TEMPORARY_ERRORS
+        )
     if any(entry[4][0] == address for entry in found):
         return ClientName(reverse, reverse)
     return _forged(reverse, address)
 
 
-def _forged(name: str, address: str, reason: str = "") -> ClientName:
+def _forged(name: str, address: str, reason: str = "", *, may_change: bool = False) -> ClientName:
     """A name that does not lead back to the address."""
     warning = f"hostname {name} does not resolve to address {address}"
-    return ClientName(UNKNOWN, name, f"{warning}: {reason}" if reason else warning)
+    return ClientName(UNKNOWN, name, f"{warning}: {reason}" if reason else warning, may_change)

@@ -591,15 +591,15 @@ GREETINGS = [b"EHLO a!b\r\n", b"HELO a!b\r\n"]
 
 
 @pytest.mark.parametrize("greeting", GREETINGS)
-def test_a_refused_greeting_ends_the_transaction(greeting: bytes, tmp_path: Path) -> None:
-    """EHLO resets, even one that is refused; RCPT then has no sender, and DATA no recipient."""
+def test_a_refused_greeting_changes_nothing(greeting: bytes, tmp_path: Path) -> None:
+    """EHLO resets (RFC 5321 §4.1.4), but not one that is refused: the transaction goes on, as with Postfix."""
     settings = {"smtpd_helo_restrictions": "reject_invalid_helo_hostname", "smtpd_delay_reject": "no"}
     sent = [HELLO, MAIL + RCPT, greeting, RCPT, b"DATA\r\n", *DATA[1:], QUIT]
     done = converse(tmp_path / "q", sent, settings=settings)
     assert after_hello(done.replies)[2:5] == [
         "501 5.5.2 <a!b>: Helo command rejected: Invalid name",
-        "503 5.5.1 Error: need MAIL command",
-        "503 5.5.1 Error: need RCPT command",
+        "250 2.1.5 Ok",
+        "354 End data with <CR><LF>.<CR><LF>",
     ]
     assert done.incoming == done.queued
 

@@ -2,14 +2,20 @@
 
 import pytest
 
-from pillarbox.wire.smtp.forwarded_attributes import XCLIENT, XFORWARD, BadAttribute, parse_attributes
+from pillarbox.wire.smtp.forwarded_attributes import (
+    NOT_NOW,
+    XCLIENT,
+    XFORWARD,
+    BadAttribute,
+    parse_attributes,
+)
 
 TAKEN = [
     (b"XCLIENT", b"ADDR=192.0.2.1 name=a.test", {b"ADDR": b"192.0.2.1", b"NAME": b"a.test"}),
     (b"XCLIENT", b"ADDR=ipv6:2001:DB8::1", {b"ADDR": b"2001:db8::1"}),
     (b"XCLIENT", b"ADDR=IPV6:::ffff:192.0.2.1", {b"ADDR": b"192.0.2.1"}),
     (b"XCLIENT", b"ADDR=IPV6:::192.0.2.1", {b"ADDR": b"::192.0.2.1"}),
-    (b"XCLIENT", b"ADDR=[UNAVAILABLE] NAME=[tempunavail]", {b"ADDR": None, b"NAME": None}),
+    (b"XCLIENT", b"ADDR=[UNAVAILABLE] NAME=[tempunavail]", {b"ADDR": None, b"NAME": NOT_NOW}),
     (b"XCLIENT", b"HELO=[TEMPUNAVAIL] LOGIN=a+20b", {b"HELO": b"[TEMPUNAVAIL]", b"LOGIN": b"a b"}),
     (b"XFORWARD", b"PROTO=LMTP SOURCE=[UNAVAILABLE]", {b"PROTO": b"LMTP", b"SOURCE": None}),
 ]

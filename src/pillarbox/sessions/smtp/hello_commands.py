@@ -12,7 +12,7 @@ from pillarbox.wire.smtp.forwarded_attributes import XCLIENT, XFORWARD
 _NEUTER: Final = bytes(
     0x3F if octet < 0x21 or octet == 0x7F or octet in b'<>()\\";@' else octet for octet in range(256)
 )
-"""What a HELO name must not hold, lest it look like more in `Received:`, the log and the queue file."""
+"""What a HELO name must not hold when it is kept, lest it look like more in `Received:` and the queue file."""
 
 
 async def helo(session: SessionState, command: Helo) -> Reply:
@@ -36,17 +36,27 @@ async def ehlo(session: SessionState, command: Ehlo) -> Reply:
 
 
 async def _hello(session: SessionState, domain: bytes, protocol: str) -> Reply | None:
+    """The refusal of a greeting, which leaves everything as it was before; or the beginning of a new session."""
+    client = session.client
+    if not session.policy.lists.delay_reject and (refused := await _judged(session, domain, protocol)):
+        return refused
     session.abort_transaction()
-    session.engine.reset()  # even if the greeting is refused: there is no sender any more
-    session.client.helo = domain.translate(_NEUTER)
-    lists = session.policy.lists
-    if not lists.delay_reject:
-        refused = await ask_early(session, "EHLO" if protocol == "ESMTP" else "HELO", lists.refuse_helo)
-        if refused is not None:
-            return refused
-    if session.client.protocol != "ESMTP":  # HELO does not make less of it, as with Postfix
-        session.client.protocol = protocol
+    session.engine.reset()
+    client.helo = domain.translate(_NEUTER)
+    if client.protocol != "ESMTP":  # HELO does not make less of it, as with Postfix
+        client.protocol = protocol
     return None
+
+
+async def _judged(session: SessionState, domain: bytes, protocol: str) -> Reply | None:
+    """What smtpd_helo_restrictions say of the name, as it was sent."""
+    client = session.client
+    before, client.helo = client.helo, domain
+    try:
+        stage = "EHLO" if protocol == "ESMTP" else "HELO"
+        return await ask_early(session, stage, session.policy.lists.refuse_helo)
+    finally:
+        client.helo = before
 
 
 def _keywords(session: SessionState) -> list[bytes]:

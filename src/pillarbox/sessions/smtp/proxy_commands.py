@@ -19,7 +19,13 @@ from pillarbox.sessions.smtp.client_records import ClientRecords
 from pillarbox.sessions.smtp.session_state import OK, SessionState, greeting
 from pillarbox.vocabulary.reply import Reply
 from pillarbox.wire.smtp.commands import XClient, XForward
-from pillarbox.wire.smtp.forwarded_attributes import XCLIENT, XFORWARD, BadAttribute, parse_attributes
+from pillarbox.wire.smtp.forwarded_attributes import (
+    NOT_NOW,
+    XCLIENT,
+    XFORWARD,
+    BadAttribute,
+    parse_attributes,
+)
 
 _NOT_AUTHORIZED = Reply(550, (b"5.7.0 Error: insufficient authorization",))
 _UNKNOWN: Final = {
@@ -55,16 +61,19 @@ async def xclient(session: SessionState, command: XClient) -> Reply:
 
 def _become(session: SessionState, values: dict[bytes, bytes | None]) -> None:
     client = session.client
-    text = {name: value.decode("utf-8", "replace") for name, value in values.items() if value is not None}
+    text = {name: value.decode("utf-8", "replace") for name, value in values.items() if value}
     if b"ADDR" in values:
         told = text.get(b"ADDR")
         client.move_to(ip_address(told) if told else None)
     for name in values:  # in the order told: a NAME is the reverse name, too, until another is told
         if name == b"NAME":
             client.name = text.get(name, "unknown")
-            client.reverse_name = text.get(name, client.reverse_name)
+            client.may_get_name = values[name] == NOT_NOW
+            if name in text:
+                client.reverse_name, client.may_get_reverse_name = client.name, False
         elif name == b"REVERSE_NAME":
             client.reverse_name = text.get(name, "unknown")
+            client.may_get_reverse_name = values[name] == NOT_NOW
     _know_networks(session)
     if b"PORT" in values:
         client.port = int(text.get(b"PORT", "0"))

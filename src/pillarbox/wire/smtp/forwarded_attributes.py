@@ -42,6 +42,8 @@ _SAID: Final = (b"NAME", b"ADDR", b"PORT", b"HELO", b"IDENT", b"PROTO", b"SOURCE
 _ROOM: Final = 512 - len(b"250 XFORWARD\r\n")
 """Octets for the attributes of one command."""
 _TEMPORARILY: Final = b"[TEMPUNAVAIL]"
+NOT_NOW: Final = b""
+"""A name that is not known now, as a value: otherwise none is empty."""
 _LONGEST: Final = 255
 
 
@@ -56,7 +58,7 @@ class BadAttribute(Exception):
 def parse_attributes(
     words: list[bytes], known: tuple[bytes, ...], *, verb: bytes
 ) -> dict[bytes, bytes | None]:
-    """Values by name; None where nothing is known.  BadAttribute."""
+    """Values by name; None where nothing is known, NOT_NOW where that may change.  BadAttribute."""
     found: dict[bytes, bytes | None] = {}
     for word in words:
         name, equals, text = word.partition(b"=")
@@ -71,7 +73,7 @@ def parse_attributes(
             raise BadAttribute(b"Bad %s syntax: %s" % (name, text)) from None
         if len(value) > _LONGEST:
             raise BadAttribute(b"Error: attribute value too long")
-        found[name] = None if _is_nothing(name, value, verb) else _checked(name, value, verb)
+        found[name] = _known(name, value, verb)
     return found
 
 
@@ -101,13 +103,14 @@ def _as_xtext(value: bytes) -> bytes:
     )
 
 
-def _is_nothing(name: bytes, value: bytes, verb: bytes) -> bool:
-    if verb == b"XCLIENT" and name == b"PROTO":
-        return False
+def _known(name: bytes, value: bytes, verb: bytes) -> bytes | None:
+    """The value, checked, or that there is none."""
     told = value.upper()
-    return told == UNAVAILABLE or (
-        told == _TEMPORARILY and verb == b"XCLIENT" and name in (b"NAME", b"REVERSE_NAME")
-    )
+    if verb == b"XCLIENT" and name == b"PROTO":
+        return _checked(name, value, verb)
+    if told == _TEMPORARILY and verb == b"XCLIENT" and name in (b"NAME", b"REVERSE_NAME"):
+        return NOT_NOW
+    return None if told == UNAVAILABLE else _checked(name, value, verb)
 
 
 def _checked(name: bytes, value: bytes, verb: bytes) -> bytes:
