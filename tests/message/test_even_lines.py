@@ -23,9 +23,12 @@ def shortest(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
 def test_base64_is_even() -> None:
     """Lines of 76 and CRLF, from behind the header on and up to the last."""
     text = (b"A" * 76 + b"\r\n") * 100
-    assert EvenRun(0, 7800, 78) == even_run(text)
-    assert EvenRun(7, 7807, 78) == even_run(b"A: bc\r\n" + text + b"AA==\r\n--boundary--\r\n")
-    assert EvenRun(77, 7799, 78) == even_run(text[1:])
+    lines = bytearray(b"\0\0" + b"A" * 76) * 100
+    assert EvenRun(0, 7800, 78, lines) == even_run(text)
+    assert EvenRun(7, 7807, 78, lines) == even_run(b"A: bc\r\n" + text + b"AA==\r\n--boundary--\r\n")
+    assert EvenRun(77, 7799, 78, lines[78:]) == even_run(text[1:])
+    fields = b"A: bc\r\n" + b"B" * 69 + b"\r\n"
+    assert EvenRun(78, 7878, 78, lines) == even_run(fields + text), "as long as a line, together"
     assert None is even_run(text[:780]), "not worth the trouble"
     assert None is even_run((b"A" * 128 + b"\r\n") * 100), "the head of its record is longer"
 
@@ -48,6 +51,7 @@ def test_nothing_is_even_but_lines_of_one_length(width: int, count: int, stray: 
     lines = text[run.begin : run.end].split(b"\r\n")
     assert lines.pop() == b""
     assert all(len(line) == run.width - 2 and b"\r" not in line and b"\n" not in line for line in lines)
+    assert [run.lines[at + 2 : at + run.width] for at in range(0, len(run.lines), run.width)] == lines
 
 
 @given(

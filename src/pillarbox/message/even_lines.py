@@ -31,6 +31,11 @@ class EvenRun(msgspec.Struct, frozen=True):
     begin: int
     end: int
     width: int
+    lines: bytearray
+    """The same octets, but with two in front of each line, that mean nothing, instead of CRLF behind it.
+
+    Whoever asked may write over it.
+    """
 
 
 def even_run(text: bytes) -> EvenRun | None:
@@ -51,12 +56,14 @@ def even_run(text: bytes) -> EvenRun | None:
     if begin == width:  # the first line of the text belongs to it, too
         begin = 0
     end = middle + (following - 1) * width + 2
-    others = bytearray(memoryview(text)[begin:end])
-    others[width - 2 :: width] = others[width - 1 :: width] = bytes(len(others) // width)
-    stray = max(others.rfind(_CR), others.rfind(_LF))
+    lines = bytearray().join((b"\0\0", memoryview(text)[begin : end - 2]))
+    lines[::width] = lines[1::width] = bytes((end - begin) // width)
+    stray = max(lines.rfind(_CR), lines.rfind(_LF))
     if stray >= 0:  # fields of a header may be as long as a line, together
-        begin += stray // width * width + width
-    return EvenRun(begin, end, width) if end - begin >= _SHORTEST_RUN and end > begin else None
+        others = stray // width * width + width
+        begin += others
+        del lines[:others]
+    return EvenRun(begin, end, width, lines) if end - begin >= _SHORTEST_RUN and end > begin else None
 
 
 def _leading(octets: bytes, octet: bytes) -> int:

@@ -177,16 +177,10 @@ def _records_of(whole: bytes) -> bytes:
 
 def _records_with_run(whole: bytes, run: EvenRun) -> bytes:
     """The same of lines of which many, one after the other, are of one length."""
-    records = bytearray(_records_of(whole[: run.begin]))
-    begin = len(records)
-    records += b"\r\n"
-    records += memoryview(whole)[run.begin : run.end - 2]  # each CRLF stands where a record has its head
-    lines = (run.end - run.begin) // run.width
-    records[begin :: run.width] = _LINE * lines
-    records[begin + 1 :: run.width] = bytes((run.width - 2,)) * lines
-    if run.end < len(whole):
-        records += _records_of(whole[run.end :])
-    return bytes(records)
+    records, lines = run.lines, (run.end - run.begin) // run.width
+    records[:: run.width] = _LINE * lines
+    records[1 :: run.width] = bytes((run.width - 2,)) * lines
+    return b"".join((_records_of(whole[: run.begin]), records, _records_of(whole[run.end :])))
 
 
 _LINE: Final = bytes((LINE,))
