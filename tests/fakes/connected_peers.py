@@ -15,7 +15,7 @@ from pillarbox.net.outbox import Outbox
 from pillarbox.net.self_signed import make_self_signed
 from pillarbox.net.tls_contexts import server_context
 
-HIGH_WATER = 262144
+HIGH_WATER = 196608
 
 
 class Wire(asyncio.Transport):

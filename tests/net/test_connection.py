@@ -144,6 +144,17 @@ def test_a_peer_that_sends_faster_than_it_is_read_is_paused() -> None:
     run(scene)
 
 
+def test_of_a_large_message_one_read_comes_at_a_time() -> None:
+    """As much as uvloop reads at once is enough."""
+
+    async def scene() -> None:
+        connection, wire = connected()
+        connection.data_received(bytes(256_000))
+        assert not wire.reads
+
+    run(scene)
+
+
 def test_half_close() -> None:
     """A client that shuts its sending side down still gets its replies (RFC 9293 §3.6)."""
 

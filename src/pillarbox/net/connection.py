@@ -33,8 +33,12 @@ from pillarbox.net.peer_credentials import peer_uid
 from pillarbox.net.tls_faults import LOST_CONNECTION, TlsFault, library_error
 from pillarbox.net.tls_layer import TlsLayer
 
-_HIGH_WATER: Final = 262144
-"""Octets received and not yet taken at which the peer is paused."""
+_HIGH_WATER: Final = 196608
+"""Octets received and not yet taken at which the peer is paused.
+
+Fewer than uvloop reads at once, which is 256,000: whoever takes a large message works on one read at a time, most
+of which is still in the processor's cache, and two need not be joined.
+"""
 
 
 class IdleTimeout(Exception):
