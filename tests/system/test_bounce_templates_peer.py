@@ -72,10 +72,10 @@ def _messages(text: str) -> set[str]:
     return {kind for kind in kinds if re.search(kind, text)}
 
 
-@pytest.mark.parametrize("letter", ["-b", "-t"])
-def test_templates(letter: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("letter", "form"), [("-b", "standard"), ("-t", "standard"), ("-t", "obsolete")])
+def test_templates(letter: str, form: str, tmp_path: Path) -> None:
     """Each file by each command: output, exit status and complaints."""
-    (tmp_path / "main.cf").write_text(MAIN)
+    (tmp_path / "main.cf").write_text(f"{MAIN}header_from_format = {form}\n")
     (tmp_path / "master.cf").write_text("")
     theirs = counterparts.program("postfix") or "postconf"
     cases: list[list[str]] = []

@@ -15,7 +15,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from pillarbox.bounce.templates import FROM, FROM_WITH_COMMENT, Template
+from pillarbox.bounce.templates import Template, sender_of
 from pillarbox.queue.mail_date import mail_date
 from pillarbox.queue.recipient_log import LogEntry
 
@@ -75,7 +75,7 @@ def compose(
     subject = template.postmaster_subject if for_postmaster else template.subject
     head = b"".join(
         (
-            b"From: %s\n" % _sender(template, style).encode(),
+            b"From: %s\n" % sender_of(template, in_comment=style.names_in_comments).encode(),
             b"Subject: %s\n" % subject.encode(),
             b"To: %s\n" % recipient,
             b"References: %s\nIn-Reply-To: %s\n" % (original.message_id, original.message_id)
@@ -123,10 +123,6 @@ def _text_part(
             *(_paragraph(entry) for entry in entries),
         )
     )
-
-
-def _sender(template: Template, style: Style) -> str:
-    return FROM_WITH_COMMENT if style.names_in_comments and template.sender == FROM else template.sender
 
 
 def _paragraph(entry: LogEntry) -> bytes:

@@ -19,15 +19,17 @@ FAULTS
 """
 
 import errno
+import itertools
 import re
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
 
 from pillarbox.bounce.notification import Kind, Original, Style, compose
 from pillarbox.bounce.templates import Template
+from pillarbox.message.header_fields import first_value
 from pillarbox.observability.events import EventSink, MessageIdSeen, Noted, Warned
 from pillarbox.queue.content_lines import read_content
 from pillarbox.queue.incoming import IncomingQueue, QueueFileFault
@@ -337,14 +339,22 @@ class Notifier:
             headers_only=not full,
             encoding="8bit" if self._rules.utf8 else encoding,
             smtputf8=bool(message.send_options & SEND_SMTPUTF8),
-            message_id=self._thread(message),
+            message_id=self._thread(message, lines),
             retry_until=message.create_time + self._rules.queue_lifetime if kind == "delay" else 0.0,
         )
 
-    def _thread(self, message: QueueMessage) -> bytes:
+    def _thread(self, message: QueueMessage, lines: Iterable[bytes]) -> bytes:
         """What the notice answers to; empty for a message whose id is none (RFC 5322 §3.6.4)."""
-        found = message.attributes.get(b"message_id", b"")
-        return found if self._rules.threaded and _MESSAGE_ID.fullmatch(found) else b""
+        return thread_of(message.attributes, lines) if self._rules.threaded else b""
+
+
+def thread_of(attributes: Mapping[bytes, bytes], lines: Iterable[bytes]) -> bytes:
+    """The Message-ID that was noted, or that the header has: Postfix's cleanup(8) notes none."""
+    found = attributes.get(b"message_id")
+    if found is None:
+        header = itertools.takewhile(bool, lines)
+        found = (first_value(b"".join([line + b"\r\n" for line in header]), b"message-id") or b"").strip()
+    return found if _MESSAGE_ID.fullmatch(found) else b""
 
 
 _MESSAGE_ID: Final = re.compile(rb"<[^<>\s]+>")

@@ -48,7 +48,7 @@ class Template(msgspec.Struct, frozen=True, kw_only=True):
     postmaster_subject: str = ""
     text: str
     charset: str = "us-ascii"
-    sender: str = FROM
+    sender: str = ""  # FROM, or FROM_WITH_COMMENT
     origin: str = ""  # the file, if it is of one
 
     def expanded(self, value: Value, *, kind: str, warn: Warn) -> str:
@@ -239,16 +239,21 @@ def _template(lines: list[str], kind: str, *, path: str, warn: Callable[[str], N
         postmaster_subject=headers.get("postmaster-subject", default.postmaster_subject),
         text=text,
         charset=charset,
-        sender=headers.get("from", default.sender),
+        sender=headers.get("from", ""),
         origin=path,
     )
 
 
-def template_lines(kind: str, template: Template) -> Iterator[str]:
+def sender_of(template: Template, *, in_comment: bool) -> str:
+    """The template's own From:, or the one that is built in, in the form of header_from_format."""
+    return template.sender or (FROM_WITH_COMMENT if in_comment else FROM)
+
+
+def template_lines(kind: str, template: Template, *, in_comment: bool) -> Iterator[str]:
     """The template as bounce_template_file has it (`postconf -t`)."""
     yield f"{kind}_template = <<EOF"
     yield f"Charset: {template.charset}"
-    yield f"From: {template.sender}"
+    yield f"From: {sender_of(template, in_comment=in_comment)}"
     yield f"Subject: {template.subject}"
     if template.postmaster_subject:
         yield f"Postmaster-Subject: {template.postmaster_subject}"

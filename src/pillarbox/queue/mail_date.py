@@ -1,4 +1,4 @@
-"""Dates as Postfix writes them into headers: `Sun, 22 Nov 2026 13:20:36 +0000 (UTC)` (RFC 5322 §3.3)."""
+"""Dates as Postfix writes them into headers: `Sun,  1 Nov 2026 13:20:36 +0000 (UTC)` (RFC 5322 §3.3)."""
 
 import time
 from functools import lru_cache
@@ -13,7 +13,7 @@ _MONTHS: Final = (
 
 
 def mail_date(seconds: float) -> bytes:
-    """The date in the host's time zone.  The day has two digits, names are English whatever the locale."""
+    """The date in the host's time zone.  The day has two columns, names are English whatever the locale."""
     return _format(int(seconds))
 
 
@@ -22,7 +22,7 @@ def _format(seconds: int) -> bytes:
     local = time.localtime(seconds)
     sign = b"-" if local.tm_gmtoff < 0 else b"+"
     hours, minutes = divmod(abs(local.tm_gmtoff) // 60, 60)
-    return b"%s, %02d %s %04d %02d:%02d:%02d %s%02d%02d (%s)" % (
+    return b"%s, %2d %s %04d %02d:%02d:%02d %s%02d%02d (%s)" % (
         _DAYS[local.tm_wday],
         local.tm_mday,
         _MONTHS[local.tm_mon - 1],

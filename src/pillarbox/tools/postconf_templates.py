@@ -32,8 +32,14 @@ def show_texts(request: Request) -> None:
 
 def show_templates(request: Request) -> None:
     """-t: as bounce_template_file has them."""
-    _snapshot, path = _snapshot_and_path(request)
-    _print(["\n".join(template_lines(kind, template)) for kind, template in _templates(path).items()])
+    snapshot, path = _snapshot_and_path(request)
+    in_comment = snapshot.value("header_from_format") == "obsolete"
+    _print(
+        [
+            "\n".join(template_lines(kind, template, in_comment=in_comment))
+            for kind, template in _templates(path).items()
+        ]
+    )
 
 
 def _print(texts: list[str]) -> None:
