@@ -11,6 +11,10 @@ FEEDBACK = [
     ("0.25", Feedback(0.25)),
     ("1/concurrency", Feedback(1.0, "concurrency")),
     ("0.5 / sqrt_concurrency", Feedback(0.5, "sqrt_concurrency")),
+    ("1 /Concurrency", Feedback(1.0, "concurrency")),
+    (" 1/5", Feedback(0.2)),
+    (".5", Feedback(0.5)),
+    ("1e-1", Feedback(0.1)),
 ]
 
 
@@ -20,7 +24,25 @@ def test_feedback(text: str, expected: Feedback) -> None:
     assert expected == read_feedback(text)
 
 
-@pytest.mark.parametrize("text", ["", "x", "2", "-1", "1/x", "1_0", "1/concurrency/2", "٣"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "x",
+        "2",
+        "-1",
+        "1/x",
+        "1_0",
+        "1/concurrency/2",
+        "٣",
+        "2/1",
+        "1/0",
+        "1/concurrency x",
+        "1 2",
+        "1/",
+        "1e9",
+    ],
+)
 def test_no_feedback(text: str) -> None:
     """The text says what is wrong."""
     with pytest.raises(ValueError, match="feedback"):

@@ -124,7 +124,15 @@ class _QueueManagerRole:
             empty_address=settings.empty_address_recipient.encode(),
             authorized=AuthorizedUsers.of(snapshot, "authorized_mailq_users", clock=clock),
         )
-        self._rules_of = {service.name: transport_settings(service, snapshot) for service in startup.services}
+        self._rules_of = {
+            service.name: transport_settings(service, snapshot, warn=self._warn_once)
+            for service in startup.services
+        }
+
+    def _warn_once(self, text: str) -> None:
+        """Transports that have a default's fault in common are one fault."""
+        if text not in self._warnings:
+            self._warnings.append(text)
 
     async def serve(self, control: Control, tell: events.EventSink) -> None:
         """Until an order comes."""

@@ -5,25 +5,22 @@ FAULTS
 """
 
 from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import Final
 
 import msgspec
 
 from pillarbox.config.parameters.queue_manager import QueueManager
 from pillarbox.config.snapshot import Snapshot
-from pillarbox.config.value_types import number, time_span
+from pillarbox.config.transport_values import transport_value
 from pillarbox.net.startup import AgentService
-from pillarbox.scheduling.concurrency import ConcurrencyRules, read_feedback
+from pillarbox.scheduling.concurrency import ConcurrencyRules, Feedback, read_feedback
 from pillarbox.scheduling.recipient_slots import SlotRules
 from pillarbox.scheduling.transport_queue import TransportRules
-from pillarbox.vocabulary.faults import ConfigurationFault
 
 _ONE_BY_ONE: Final = frozenset({"local", "virtual", "error", "discard"})
 """Programs whose deliveries are not concurrent here: whoever does them takes one batch after the other.
 
 What is concurrent in local delivery, users' commands, is limited by its agents (delivery/local/agent_loop.py)."""
-
-_T = TypeVar("_T")
 
 
 class TransportSettings(msgspec.Struct, frozen=True):
@@ -35,22 +32,32 @@ class TransportSettings(msgspec.Struct, frozen=True):
     slots: SlotRules = SlotRules()  # recipients in memory
 
 
-def transport_settings(service: AgentService, snapshot: Snapshot) -> TransportSettings:
-    """The settings of one transport."""
+def transport_settings(
+    service: AgentService, snapshot: Snapshot, *, warn: Callable[[str], None]
+) -> TransportSettings:
+    """The settings of one transport; `warn` hears of what is ignored.  ConfigurationFault."""
     settings = snapshot.group(QueueManager)
-    name = service.name
 
-    def read(suffix: str, parse: Callable[[str], _T]) -> _T:
-        parameter = f"{name}_{suffix}"
-        text = snapshot.value(parameter)
+    def number(suffix: str) -> int:
+        return int(transport_value(snapshot, service.name, suffix))
+
+    def seconds(suffix: str) -> float:
+        return transport_value(snapshot, service.name, suffix)
+
+    def feedback(which: str, default: str) -> Feedback:
+        """What cannot be read, or is above 1, counts as 1, as with qmgr(8)."""
+        suffix = f"destination_concurrency_{which}_feedback"
+        text = snapshot.value(f"{service.name}_{suffix}")
         try:
-            return parse(text)
-        except ValueError as error:
-            raise ConfigurationFault(snapshot.where(parameter), f"parameter {parameter}: {error}") from error
+            return read_feedback(text)
+        except ValueError:
+            name = "default" if text == default else service.name
+            warn(f"{name}_{suffix}: ignoring malformed or unreasonable feedback: {text}")
+            return Feedback(1)
 
-    destination_delay = read("destination_rate_delay", time_span)
-    transport_delay = read("transport_rate_delay", time_span)
-    limit = read("destination_concurrency_limit", number)
+    destination_delay = seconds("destination_rate_delay")
+    transport_delay = seconds("transport_rate_delay")
+    limit = number("destination_concurrency_limit")
     process_limit = settings.default_process_limit if service.process_limit is None else service.process_limit
     if service.program in _ONE_BY_ONE and not destination_delay and not transport_delay:
         limit = process_limit = 0
@@ -59,26 +66,26 @@ def transport_settings(service: AgentService, snapshot: Snapshot) -> TransportSe
         TransportRules(
             process_limit=process_limit,
             concurrency=ConcurrencyRules(
-                initial=max(1, read("initial_destination_concurrency", number)),
+                initial=number("initial_destination_concurrency"),
                 limit=limit,
-                positive=read("destination_concurrency_positive_feedback", read_feedback),
-                negative=read("destination_concurrency_negative_feedback", read_feedback),
-                failed_cohort_limit=read("destination_concurrency_failed_cohort_limit", number),
+                positive=feedback("positive", settings.default_destination_concurrency_positive_feedback),
+                negative=feedback("negative", settings.default_destination_concurrency_negative_feedback),
+                failed_cohort_limit=number("destination_concurrency_failed_cohort_limit"),
             ),
             destination_rate_delay=destination_delay,
             transport_rate_delay=transport_delay,
             dead_time=settings.minimal_backoff_time,
             retry_time=settings.transport_retry_time,
-            slot_cost=read("delivery_slot_cost", number),
-            slot_loan=read("delivery_slot_loan", number),
-            slot_discount=min(100, read("delivery_slot_discount", number)),
-            minimum_slots=read("minimum_delivery_slots", number),
+            slot_cost=number("delivery_slot_cost"),
+            slot_loan=number("delivery_slot_loan"),
+            slot_discount=number("delivery_slot_discount"),
+            minimum_slots=number("minimum_delivery_slots"),
         ),
-        read("destination_recipient_limit", number),
+        number("destination_recipient_limit"),
         SlotRules(
-            limit=read("recipient_limit", number),
-            extra=read("extra_recipient_limit", number),
-            refill=max(1, read("recipient_refill_limit", number)),
-            refill_delay=read("recipient_refill_delay", time_span),
+            limit=number("recipient_limit"),
+            extra=number("extra_recipient_limit"),
+            refill=number("recipient_refill_limit"),
+            refill_delay=seconds("recipient_refill_delay"),
         ),
     )

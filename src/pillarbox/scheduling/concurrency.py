@@ -9,7 +9,7 @@ DESCRIPTION
     Failures are also counted in pseudo-cohorts (1/window each); after `failed_cohort_limit` of them the
     destination is dead: its window is 0 until somebody revives it.
 
-    Feedback is a number, number/concurrency or number/sqrt_concurrency.
+    Feedback is a number, number/number, number/concurrency or number/sqrt_concurrency.
 
 FAULTS
     ValueError  feedback that is written in no such way, or is not in 0 … 1
@@ -25,7 +25,10 @@ from typing import Final, Literal
 
 import msgspec
 
-_FEEDBACK: Final = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,6})?)(?:\s*/\s*(concurrency|sqrt_concurrency))?")
+_NUMBER: Final = r"(?:[0-9]{1,9}(?:\.[0-9]{0,9})?|\.[0-9]{1,9})(?:[eE][-+]?[0-9]{1,2})?"
+_FEEDBACK: Final = re.compile(
+    rf"\s*({_NUMBER})(?:\s*/\s*(?:({_NUMBER})|(concurrency|sqrt_concurrency)))?", re.ASCII | re.IGNORECASE
+)
 
 
 class Feedback(msgspec.Struct, frozen=True):
@@ -42,16 +45,18 @@ class Feedback(msgspec.Struct, frozen=True):
 
 
 def read_feedback(text: str) -> Feedback:
-    """`1`, `0.5`, `1/concurrency`, `1 / sqrt_concurrency`.  ValueError."""
-    match = _FEEDBACK.fullmatch(text.strip())
+    """`1`, `0.5`, `1/5`, `1/concurrency`, `1 / sqrt_concurrency`.  ValueError."""
+    match = _FEEDBACK.fullmatch(text)
     if match is None:
         raise ValueError(f'"{text}" is no feedback: number, number/concurrency or number/sqrt_concurrency')
     number = float(match[1])
+    if match[2]:
+        number = number / float(match[2]) if float(match[2]) else math.inf
     if not 0 <= number <= 1:
         raise ValueError(f'feedback "{text}" is not in 0 to 1')
-    if match[2] == "concurrency":
-        return Feedback(number, "concurrency")
-    return Feedback(number, "sqrt_concurrency") if match[2] else Feedback(number)
+    if not match[3]:
+        return Feedback(number)
+    return Feedback(number, "concurrency" if match[3].lower() == "concurrency" else "sqrt_concurrency")
 
 
 class ConcurrencyRules(msgspec.Struct, frozen=True, kw_only=True):

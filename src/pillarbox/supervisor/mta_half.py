@@ -22,6 +22,7 @@ from pillarbox.config.parameters.paths import Paths
 from pillarbox.config.parameters.processes import Processes
 from pillarbox.config.reading import Configuration
 from pillarbox.config.snapshot import Snapshot
+from pillarbox.config.transport_values import check_transport_values
 from pillarbox.config.value import Value
 from pillarbox.delivery.smtp.service_flags import service_flags
 from pillarbox.net.startup import User, cleanup_of
@@ -265,7 +266,10 @@ def _cleanup_snapshot(configuration: Configuration, snapshot: Snapshot) -> bytes
 
 
 def _check_transports(configuration: Configuration) -> None:
-    """A transport that does not exist would keep all mail in the queue until it is too old."""
+    """A transport that does not exist would keep all mail in the queue until it is too old.
+
+    A wrong value of a transport's own would end the queue manager, at a reload the one that is at work.
+    """
     known = set(BUILT_IN) | {
         service.name
         for service in configuration.master_cf.services
@@ -280,6 +284,8 @@ def _check_transports(configuration: Configuration) -> None:
                 f"parameter {parameter}: unknown transport: {value}",
                 mend=f"one of {', '.join(sorted(BUILT_IN))}, or a service of master.cf",
             )
+    for service in transport_services(configuration):
+        check_transport_values(configuration.snapshot, service.name)
 
 
 def make_queue(snapshot: Snapshot, owner: User | None) -> None:
