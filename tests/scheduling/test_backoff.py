@@ -27,6 +27,11 @@ def test_bounces_have_a_lifetime_of_their_own(age: float, is_bounce: bool, expir
     )
 
 
+def test_no_bounce_is_kept_longer_than_other_mail() -> None:
+    """qmgr(8) adjusts bounce_queue_lifetime."""
+    assert is_expired(now=50, created=0, is_bounce=True, queue_lifetime=50, bounce_lifetime=100)
+
+
 def test_a_lifetime_of_zero_is_one_attempt() -> None:
     """After it, the message is expired at once."""
     assert is_expired(now=0, created=0, is_bounce=False, queue_lifetime=0, bounce_lifetime=0)

@@ -124,6 +124,9 @@ class QueueManager:
         self._directories = directories
         self._settings = settings
         self._slots = _recipient_slots(settings, rules, tell)
+        if settings.bounce_queue_lifetime > settings.maximal_queue_lifetime:  # is_expired() knows
+            name = "bounce_queue_lifetime"
+            tell(events.Warned(f"{name} is larger than maximal_queue_lifetime - adjusting {name}"))
         self._dispatcher = Dispatcher(
             resolver=resolver,
             probe_resolver=probe_resolver,

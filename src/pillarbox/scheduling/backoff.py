@@ -17,5 +17,8 @@ def next_attempt(*, now: float, created: float, minimal_backoff: float, maximal_
 def is_expired(
     *, now: float, created: float, is_bounce: bool, queue_lifetime: float, bounce_lifetime: float
 ) -> bool:
-    """Whether the message has waited long enough; a lifetime of 0 means one attempt."""
-    return now - created >= (bounce_lifetime if is_bounce else queue_lifetime)
+    """Whether the message has waited long enough; a lifetime of 0 means one attempt.
+
+    A bounce is not kept longer than other mail, whatever its lifetime.
+    """
+    return now - created >= (min(bounce_lifetime, queue_lifetime) if is_bounce else queue_lifetime)
