@@ -87,6 +87,19 @@ def test_the_writer_makes_the_very_bytes_of_postfix() -> None:
     assert bytes(written) == golden.A_TWO_RECIPIENTS
 
 
+@pytest.mark.parametrize(("sender", "found"), [(b"a@b.test", True), (b"", False)])
+def test_nobody_is_warned_of_mail_without_a_sender(sender: bytes, found: bool) -> None:
+    """Its file has no time for a warning, as by cleanup(8)."""
+    envelope = NewEnvelope(
+        arrival_time=0,
+        sender=sender,
+        recipients=[NewRecipient(b"c@d.test", b"c@d.test")],
+        attributes=[],
+        warn_after=1,
+    )
+    assert (b"W\x0f" in encode_envelope(envelope)) is found
+
+
 @pytest.mark.parametrize("length", [100, 113, 114, 127, 128, 300])
 @pytest.mark.parametrize("which", ["address", "original", "dsn_original"])
 def test_recipients_of_any_length(which: str, length: int) -> None:

@@ -80,7 +80,7 @@ def encode_envelope(envelope: NewEnvelope) -> bytes:
     out.append(envelope.client_records)
     if envelope.verp:
         out.append(encode_record(VERP, envelope.verp))
-    if envelope.warn_after > 0:
+    if envelope.warn_after > 0 and envelope.sender:  # who else would be warned?
         out.append(encode_record(WARN, b"%15d" % (seconds + int(envelope.warn_after))))
     out += [_encode_recipient(recipient) for recipient in envelope.recipients]
     out.append(b"M\x00")
