@@ -7,6 +7,18 @@ from pillarbox.net.startup import AgentService
 from pillarbox.queue_manager.transport_rules import transport_settings
 from pillarbox.scheduling.concurrency import Feedback
 
+SOFT = [("", False, False), ("", True, True), ("yes", False, True), ("no", True, False)]
+
+
+@pytest.mark.parametrize(("own", "general", "expected"), SOFT)
+def test_a_service_may_bounce_softly_alone(own: str, general: bool, expected: bool) -> None:
+    """`-o soft_bounce=yes` of one service, or of all but one."""
+    snapshot = Snapshot.of({"soft_bounce": "yes" if general else "no"})
+    options = snapshot.with_overrides({"soft_bounce": own} if own else {})
+    service = AgentService(name="slow", program="local", snapshot=options.encode())
+    assert expected is transport_settings(service, snapshot, warn=pytest.fail).soft_bounce
+
+
 _FEEDBACK = "destination_concurrency_negative_feedback"
 
 

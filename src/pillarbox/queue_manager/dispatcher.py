@@ -421,7 +421,9 @@ class Dispatcher:
     ) -> None:
         """A recipient's fate is known; without `delays` nobody has tried to deliver to it."""
         trace_only = active.message.is_trace_only
-        if self._settings.soft_bounce and not trace_only:
+        settings = self._rules.get(transport)
+        softly = self._settings.soft_bounce if settings is None else settings.soft_bounce
+        if softly and not trace_only:
             outcome = softened(outcome)
         active.outcomes[recipient.offset] = (transport, outcome)
         for line in outcome.reason.split("\n") if outcome.reason else ():
@@ -430,7 +432,6 @@ class Dispatcher:
             return
         if delays is None:
             delays = _delays(active, now := self._clock.now(), now)
-        settings = self._rules.get(transport)
         # What no service delivers is deferred in the name of error(8).
         own = "qmgr" if transport == "qmgr" else "error"
         program = settings.service.program if settings is not None else own

@@ -30,6 +30,7 @@ class TransportSettings(msgspec.Struct, frozen=True):
     rules: TransportRules
     recipient_limit: int  # in one delivery; 0: none
     slots: SlotRules = SlotRules()  # recipients in memory
+    soft_bounce: bool = False  # of the service itself: `-o soft_bounce=yes`, or main.cf's
 
 
 def transport_settings(
@@ -88,4 +89,14 @@ def transport_settings(
             refill=number("recipient_refill_limit"),
             refill_delay=seconds("recipient_refill_delay"),
         ),
+        soft_bounce=_bounces_softly(service, settings),
     )
+
+
+def _bounces_softly(service: AgentService, settings: QueueManager) -> bool:
+    """soft_bounce of a service: with an -o option its own, or else that of `settings`."""
+    if service.snapshot:
+        own = Snapshot.decode(service.snapshot)
+        if "soft_bounce" in own.overrides:
+            return own.group(QueueManager).soft_bounce
+    return settings.soft_bounce
