@@ -29,6 +29,7 @@ SECONDS: Final = {
     "test_snapshots_peer.py": 4,
     "test_cyrus_peer.py": 8,
     "test_cleanup_parameters_peer.py": 25,
+    "test_queue_parameters_peer.py": 30,
     "test_command_rights_peer.py": 25,
     "test_takeover_peer.py": 170,
     "test_queue_takeover_peer.py": 145,
