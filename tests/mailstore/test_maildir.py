@@ -28,6 +28,7 @@ from pillarbox.mailstore.mailbox import (
 )
 from pillarbox.mailstore.maildir.account import MaildirAccount
 from pillarbox.mailstore.maildir.file_names import NameMaker, parse_letters
+from pillarbox.mailstore.maildir.folder_files import FolderFiles
 from pillarbox.mailstore.maildir.mailbox import MaildirMailbox
 from pillarbox.vocabulary.clock import ManualClock
 from pillarbox.vocabulary.flags import Flag
@@ -51,6 +52,32 @@ def test_delivered_messages_get_uids_in_order_of_their_names() -> None:
         check_uidlist(files)
 
     run(scene)
+
+
+def test_each_set_of_flags_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a mailbox that is read for the first time; two files of one name there are two messages all the same."""
+    texts: list[bytes] = []
+    meaning_of = FolderFiles.meaning_of
+
+    def counting(folder: FolderFiles, text: bytes, surplus: int) -> tuple[int, int]:
+        texts.append(text)
+        return meaning_of(folder, text, surplus)
+
+    monkeypatch.setattr(FolderFiles, "meaning_of", counting)
+
+    async def scene(more: int) -> None:
+        files = fresh_files()
+        for number in range(10):
+            files.make_file(f"{ROOT}/cur/{number}.x:2,{'FS'[number % 2]}", b"%d\n" % number)
+        if more:
+            files.make_file(f"{ROOT}/cur/3.x:2,", b"3\n")
+        box = await account_on(files).open("INBOX")
+        assert 10 + more == len(box.messages.uids)
+        assert 10 == files.files()[f"{ROOT}/dovecot-uidlist"].count(b".x\n")
+
+    run(lambda: scene(0))
+    assert [b"F", b"S"] == texts
+    run(lambda: scene(1))
 
 
 UIDLISTS = [

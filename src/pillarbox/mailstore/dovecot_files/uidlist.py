@@ -297,12 +297,13 @@ class UidList:
     ) -> Steps[list[Entry]]:
         """The same beside other work (files/fsync_steps.py); the open `files`, if any, are fsynced instead of the
         directory."""
-        entries = []
-        uid = self.next_uid
-        for base in bases:
-            entries.append(Entry(uid, base, fields.get(base, b"") if fields else b""))
-            uid += 1
-        if uid > MAX_NUMBER:
+        if fields:
+            entries = [
+                Entry(uid, base, fields.get(base, b"")) for uid, base in enumerate(bases, self.next_uid)
+            ]
+        else:
+            entries = [Entry(uid, base) for uid, base in enumerate(bases, self.next_uid)]
+        if self.next_uid + len(entries) > MAX_NUMBER:
             raise OverflowError(f"{os.fsdecode(self.path)}: no UID left")
         if self.damaged or not self.exists:
             self._add(entries)
@@ -368,18 +369,18 @@ class UidList:
         finally:
             self._files.close(names)
 
-    def _add(self, entries: Iterable[Entry]) -> None:
-        uids = self._uids
-        for entry in entries:
-            if uids is not None:
-                uids[entry.base] = entry.uid
-                if entry.fields:
-                    self._fields[entry.uid] = entry.fields
-            else:
-                self._count += 1
-                self._has_fields = self._has_fields or bool(entry.fields)
-            self._last_uid = entry.uid
-            self.next_uid = entry.uid + 1
+    def _add(self, entries: Sequence[Entry]) -> None:
+        if not entries:
+            return
+        with_fields = {entry.uid: entry.fields for entry in entries if entry.fields}
+        if self._uids is not None:
+            self._uids.update([(entry.base, entry.uid) for entry in entries])
+            self._fields.update(with_fields)
+        else:
+            self._count += len(entries)
+            self._has_fields = self._has_fields or bool(with_fields)
+        self._last_uid = entries[-1].uid
+        self.next_uid = self._last_uid + 1
 
     def _forget(self) -> None:
         self._identity = None

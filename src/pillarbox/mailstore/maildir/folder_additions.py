@@ -278,8 +278,7 @@ def add_messages(
         if lists:
             folder.sync(move_new=False)
         return
-    for uid, path in zip(uids, paths, strict=True):
-        folder.add(uid, path)
+    folder.add(zip(uids, paths, strict=True))
     folder.note_own_change(new=False)
 
 

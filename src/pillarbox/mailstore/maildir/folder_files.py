@@ -35,6 +35,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
 from itertools import compress
+from operator import itemgetter
 from typing import Final
 
 import msgspec
@@ -53,7 +54,7 @@ from pillarbox.mailstore.mailbox import ChangeKind, MessageGone, NoSuchMailbox
 from pillarbox.mailstore.maildir.directory_state import RECHECK_NS, DirectoryState
 from pillarbox.mailstore.maildir.file_names import NameMaker, delivery_order, parse_letters, split
 from pillarbox.mailstore.maildir.folder_stamp import FolderStamp
-from pillarbox.mailstore.maildir.message_directories import CUR, NEW, MessageDirectories, base_at
+from pillarbox.mailstore.maildir.message_directories import CUR, NEW, MessageDirectories, base_at, by_base
 from pillarbox.mailstore.maildir.message_paths import MessagePaths
 from pillarbox.mailstore.quota.quotas import FolderQuota
 from pillarbox.vocabulary.clock import Clock
@@ -340,14 +341,25 @@ class FolderFiles:
 
     # --- changes to the table, each with its event --------------------------------------------------
 
-    def add(self, uid: int, path: bytes) -> None:
-        """A message with the next UID."""
-        flags, keywords = self.meaning(uid, path)
-        self.uids.append(uid)
-        self.paths.append(path)
-        self.in_new += path.startswith(NEW)
-        self.highest_uid = max(self.highest_uid, uid)
-        self.note([Event(ChangeKind.ADDED, uid, flags, keywords)])
+    def add(self, messages: Iterable[tuple[int, bytes]]) -> None:
+        """Messages with the next UIDs (rising), and where they are."""
+        uids, paths, events = array("I"), [], []
+        surplus = self.keywords.surplus
+        meanings: dict[tuple[bytes, int], tuple[int, int]] = {}  # of each set of flags, found once
+        for uid, path in messages:
+            known = split(path)[1], surplus.get(uid, 0) if surplus else 0
+            meaning = meanings.get(known)
+            if meaning is None:
+                meaning = meanings[known] = self.meaning_of(*known)
+            uids.append(uid)
+            paths.append(path)
+            events.append(Event(ChangeKind.ADDED, uid, *meaning))
+        if uids:
+            self.uids += uids
+            self.paths.extend(paths)
+            self.in_new += sum([path.startswith(NEW) for path in paths])
+            self.highest_uid = max(self.highest_uid, uids[-1])
+        self.note(events)
 
     def note(self, events: Iterable[Event]) -> None:
         """Tell of what has happened.  The mutex is held."""
@@ -396,7 +408,13 @@ class FolderFiles:
     def _take_in(self, appeared: set[bytes], vanished: set[bytes]) -> None:
         """Renamed, new and expunged files become changes of the table."""
         self.refresh_uidlist()
-        fresh: dict[bytes, bytes] = {}  # base → path, of files without a message
+        fresh = by_base(appeared) if not self.uids else {}  # of files without a message
+        if fresh and len(fresh) == len(
+            appeared
+        ):  # all of them, as in a mailbox that is read for the first time
+            self._take_in_fresh(fresh)
+            return
+        fresh.clear()
         moved: set[int] = set()
         known = self.uidlist.known([base_at(path) for path in appeared])
         for path in sorted(appeared):
@@ -435,15 +453,12 @@ class FolderFiles:
 
     def _take_in_fresh(self, fresh: dict[bytes, bytes]) -> None:
         """Files without a message: their UIDs are in the uidlist already, or they get some."""
-        listed = self.uidlist.known(fresh)
-        known = {
-            identity: listed[identity] for identity in fresh if listed.get(identity, 0) > self.highest_uid
-        }
+        listed, highest = self.uidlist.known(fresh), self.highest_uid
+        known = {identity: listed[identity] for identity in fresh if listed.get(identity, 0) > highest}
         unknown = [identity for identity in fresh if identity not in known]
         if unknown:
             known.update(self._assign(unknown))
-        for identity, uid in sorted(known.items(), key=lambda item: item[1]):
-            self.add(uid, fresh[identity])
+        self.add([(uid, fresh[identity]) for identity, uid in sorted(known.items(), key=itemgetter(1))])
 
     def _take_in_uidlist(self) -> None:
         """Another program wrote to the uidlist, or removed it: what is lost is written again."""

@@ -16,7 +16,7 @@ STANDARDS
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -35,6 +35,12 @@ _NO_MESSAGES: Final = (b"new/.", b"new/:", b"cur/.", b"cur/:")
 def base_at(path: bytes) -> bytes:
     """The base of the name of a message's file at `cur/<name>` or `new/<name>`."""
     return base(path[len(CUR) :])
+
+
+def by_base(paths: Iterable[bytes]) -> dict[bytes, bytes]:
+    """base → path; fewer than `paths` if several of them have one base."""
+    start = len(CUR)
+    return {path[start:].partition(b":")[0]: path for path in paths}
 
 
 class Look(msgspec.Struct, frozen=True):
