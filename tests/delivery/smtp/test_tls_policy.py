@@ -20,7 +20,7 @@ from pillarbox.delivery.smtp.destination import Destination
 from pillarbox.delivery.smtp.policy_table import BadPolicy, TlsPolicy, read_policy
 from pillarbox.delivery.smtp.tls_policy import TlsPolicies, fingerprints
 from pillarbox.net.tls_options import cipher_lists
-from pillarbox.net.tls_versions import version_range
+from pillarbox.net.tls_versions import limit_versions, version_range
 from pillarbox.tables.opening import open_tables
 from pillarbox.vocabulary.clock import ManualClock
 from pillarbox.vocabulary.faults import ConfigurationFault
@@ -147,6 +147,11 @@ RANGES = [
     ("!SSLv2, !SSLv3, !TLSv1, !TLSv1.1", ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3),
     ("TLSv1.2", ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_2),
     (">=TLSv1, <=TLSv1.2", ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_2),
+    (">=0303", ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3),
+    (">=0x0302 <=TLSV1.2", ssl.TLSVersion.TLSv1_1, ssl.TLSVersion.TLSv1_2),
+    (">=none", ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_3),
+    (">=SSLv3, >=TLSv1.2, >=TLSv1.1", ssl.TLSVersion.TLSv1_1, ssl.TLSVersion.TLSv1_3),
+    ("", ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_3),
 ]
 
 
@@ -154,6 +159,21 @@ RANGES = [
 def test_versions(text: str, oldest: ssl.TLSVersion, newest: ssl.TLSVersion) -> None:
     """The old form and the new."""
     assert (oldest, newest) == version_range(text)
+
+
+@pytest.mark.parametrize("text", ["none", ">=0399", ">=12345", ">=x", "0303", "!0303"])
+def test_no_version_of_that_name(text: str) -> None:
+    """Numbers are for limits."""
+    with pytest.raises(ConfigurationFault, match="is no version of TLS"):
+        version_range(text)
+
+
+def test_a_version_between_that_is_left_out() -> None:
+    """TLS 1.1 and 1.3, and not 1.2."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    limit_versions(context, "TLSv1.1 TLSv1.3")
+    assert context.options & ssl.OP_NO_TLSv1_2
+    assert not context.options & (ssl.OP_NO_TLSv1_1 | ssl.OP_NO_TLSv1_3)
 
 
 def test_no_versions() -> None:
