@@ -138,6 +138,7 @@ SECONDS: Final = {
     "test_client_certificates_peer.py": 10,
     "test_client_parameters_peer.py": 40,
     "test_client_tls_parameters_peer.py": 40,
+    "test_server_tls_parameters_peer.py": 20,
     "test_failed_handshakes_peer.py": 10,
     "test_hibernation_peer.py": 10,
     "test_proxied_clients_peer.py": 10,

@@ -23,21 +23,36 @@ def is_done(one: ssl.SSLObject) -> bool:
 
 def shown(context: ssl.SSLContext, chain: Path | None, version: ssl.TLSVersion) -> ClientCertificate | None:
     """What the server sees of a client with that chain."""
+    server, _ = shake_hands(context, client_with(chain, version))
+    return certificate_of(server, digest="sha256")
+
+
+def client_with(chain: Path | None, version: ssl.TLSVersion) -> ssl.SSLContext:
+    """A client that trusts everybody."""
     client_context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     client_context.check_hostname = False
     client_context.verify_mode = ssl.CERT_NONE
     client_context.maximum_version = version
     if chain is not None:
         client_context.load_cert_chain(chain)
+    return client_context
+
+
+def shake_hands(
+    context: ssl.SSLContext, client_context: ssl.SSLContext, session: ssl.SSLSession | None = None
+) -> tuple[ssl.SSLObject, ssl.SSLObject]:
+    """Server and client, behind an octet each way."""
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     server = context.wrap_bio(to_server, to_client, server_side=True)
-    client = client_context.wrap_bio(to_client, to_server)
+    client = client_context.wrap_bio(to_client, to_server, session=session)
     waiting = [server, client]
     while waiting:
         waiting = [one for one in waiting if not is_done(one)]
     client.write(b"x")
     assert server.read(1) == b"x"
-    return certificate_of(server, digest="sha256")
+    server.write(b"y")
+    assert client.read(1) == b"y"
+    return server, client
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +87,25 @@ def test_what_clients_show(directory: Path, context: ssl.SSLContext, version: ss
     path = directory / "known.pem"
     assert known is not None
     assert (known.fingerprint, known.key_fingerprint) == (fingerprint(path), key_fingerprint(path))
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+@pytest.mark.parametrize(("name", "is_trusted"), [("known", True), ("stranger", False)])
+def test_a_session_that_is_resumed(
+    directory: Path, version: ssl.TLSVersion, name: str, is_trusted: bool
+) -> None:
+    """The certificate is that of the first handshake, and so is whether it is trusted."""
+    made = server_context(str(directory / "self-signed.pem"), str(directory / "self-signed.key"), where="x")
+    ask_for_certificates(
+        made, ca_file=str(directory / "authority.pem"), depth=9, may_resume=True, where="main.cf, line 1"
+    )
+    client_context = client_with(directory / f"{name}.pem", version)
+    _, first = shake_hands(made, client_context)
+    server, _ = shake_hands(made, client_context, first.session)
+    assert server.session_reused
+    certificate = certificate_of(server, digest="sha256")
+    assert certificate is not None
+    assert (certificate.subject, certificate.is_trusted) == (name, is_trusted)
 
 
 def test_a_context_that_does_not_ask(directory: Path) -> None:

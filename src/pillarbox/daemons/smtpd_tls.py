@@ -12,9 +12,15 @@ from pillarbox.config.parameters.tls_library import TlsLibrary
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.net.client_certificates import ask_for_certificates, known_digest, load_reader
 from pillarbox.net.tls_contexts import bare_context, smtp_server_context
-from pillarbox.net.tls_options import apply_options, cipher_lists, take_dh_parameters
+from pillarbox.net.tls_options import (
+    CIPHER_GRADES,
+    apply_options,
+    cipher_lists,
+    keep_no_sessions,
+    take_dh_parameters,
+)
 from pillarbox.net.tls_versions import version_range
-from pillarbox.sessions.smtp.policy import SmtpPolicy
+from pillarbox.sessions.smtp.policy import UNSERVED_LEVELS, SmtpPolicy
 from pillarbox.sessions.smtp.server_names import ServerNames
 from pillarbox.tables.opening import open_tables
 from pillarbox.vocabulary.clock import Clock
@@ -33,19 +39,14 @@ def server_context(
         raise ConfigurationFault(
             snapshot.where(digest), f"parameter {digest}: unknown digest {tls.smtpd_tls_fingerprint_digest}"
         )
+    if tls.smtpd_tls_security_level in UNSERVED_LEVELS:
+        warnings.append(
+            f'smtpd_tls_security_level: unsupported TLS level "{tls.smtpd_tls_security_level}", using "encrypt"'
+        )
     if tls.smtpd_tls_req_ccert and not policy.needs_certificate:
         warnings.append("Can't require client certs unless TLS is required")
-    chains = [(name, "") for name in tls.smtpd_tls_chain_files] or [
-        pair
-        for pair in (
-            (tls.smtpd_tls_cert_file, tls.smtpd_tls_key_file),
-            (tls.smtpd_tls_eccert_file, tls.smtpd_tls_eckey_file),
-        )
-        if pair[0] not in ("", "none")
-    ]
-    if not chains:
-        if "none" not in (tls.smtpd_tls_cert_file, tls.smtpd_tls_eccert_file):
-            warnings.append("No server certs available. TLS won't be enabled")
+    chains = _chains(tls, warnings)
+    if chains is None:
         return None
     parameter = "smtpd_tls_chain_files" if tls.smtpd_tls_chain_files else "smtpd_tls_cert_file"
     is_must = policy.needs_tls
@@ -58,15 +59,16 @@ def server_context(
     context = smtp_server_context(
         chains,
         protocols=protocols,
-        ciphers=_ciphers(tls, is_must=is_must),
+        ciphers=_ciphers(snapshot, tls, is_must=is_must),
         prefers_own_order=tls.tls_preempt_cipherlist,
         where=snapshot.place_of(parameter),
     )
     apply_options(context, snapshot.group(TlsLibrary))
+    keep_no_sessions(context)
     _take_dh_parameters(context, tls.smtpd_tls_dh1024_param_file, warnings)
     _ask_for_certificates(context, snapshot, policy)
     if tls.tls_server_sni_maps:
-        ciphers = _ciphers(tls, is_must=is_must)
+        ciphers = _ciphers(snapshot, tls, is_must=is_must)
         context.sni_callback = _server_names(snapshot, policy, clock, ciphers=ciphers)
     return context
 
@@ -79,6 +81,36 @@ def has_same_context(one: Snapshot, other: Snapshot) -> bool:
         for declared in declarations(group)
         if declared.name != "smtpd_starttls_timeout"
     )
+
+
+def _chains(tls: SmtpServerTls, warnings: list[str]) -> list[tuple[str, str]] | None:
+    """Certificate and key files; empty where ciphers without certificates are to do; None: there is no TLS."""
+    pairs = [
+        (certificate, key)
+        for certificate, key in (
+            ("" if _is_none(tls.smtpd_tls_cert_file) else tls.smtpd_tls_cert_file, tls.smtpd_tls_key_file),
+            (tls.smtpd_tls_eccert_file, tls.smtpd_tls_eckey_file),
+        )
+        if certificate
+    ]
+    asks = tls.smtpd_tls_ask_ccert or tls.smtpd_tls_req_ccert
+    if tls.smtpd_tls_chain_files:
+        if pairs:
+            warnings.append(
+                "Both smtpd_tls_chain_files and one or more of smtpd_tls_cert_file and smtpd_tls_eccert_file are "
+                "non-empty; the latter are ignored"
+            )
+        return [(name, "") for name in tls.smtpd_tls_chain_files]
+    if not pairs and asks:
+        warnings.append("Need a server cert to request client certs")
+    if pairs or (_is_none(tls.smtpd_tls_cert_file) and not asks):
+        return pairs
+    warnings.append("No server certs available. TLS won't be enabled")
+    return None
+
+
+def _is_none(file: str) -> bool:
+    return file.lower() == "none"
 
 
 def _take_dh_parameters(context: ssl.SSLContext, path: str, warnings: list[str]) -> None:
@@ -102,6 +134,7 @@ def _ask_for_certificates(context: ssl.SSLContext, snapshot: Snapshot, policy: S
             ca_file=tls.smtpd_tls_CAfile,
             ca_path=tls.smtpd_tls_CApath,
             depth=tls.smtpd_tls_ccert_verifydepth,
+            may_resume=True,
             where=snapshot.place_of(name),
         )
 
@@ -125,9 +158,16 @@ def _server_names(snapshot: Snapshot, policy: SmtpPolicy, clock: Clock, *, ciphe
     return ServerNames(tables, make_context)
 
 
-def _ciphers(tls: SmtpServerTls, *, is_must: bool) -> str:
+def _ciphers(snapshot: Snapshot, tls: SmtpServerTls, *, is_must: bool) -> str:
     """The grade's list without what is excluded; who asks for a certificate has no anonymous ciphers."""
-    grade = tls.smtpd_tls_mandatory_ciphers if is_must else tls.smtpd_tls_ciphers
+    parameter = "smtpd_tls_mandatory_ciphers" if is_must else "smtpd_tls_ciphers"
+    grade = str(getattr(tls, parameter)).lower()
+    if grade not in CIPHER_GRADES:
+        raise ConfigurationFault(
+            snapshot.place_of(parameter),
+            f'invalid TLS cipher grade: "{grade}"',
+            mend=f"it is one of {', '.join(CIPHER_GRADES)}",
+        )
     excluded = tls.smtpd_tls_exclude_ciphers
     if is_must:
         excluded += tls.smtpd_tls_mandatory_exclude_ciphers

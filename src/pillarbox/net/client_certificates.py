@@ -7,7 +7,7 @@ DESCRIPTION
     certificate of a finished handshake, and whether the chain was verified; `shown_by()` tells the latter and the
     names of its subject, without what reads all of a certificate.
 
-    Sessions are not resumed where certificates are asked for: the client shows its own each time.
+    A session that is resumed (`may_resume`) has the certificate of the one before, verified or not as it was then.
 
 FAULTS
     ConfigurationFault  this Python does not give access to OpenSSL's functions, or a CA file cannot be loaded
@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
 
-from pillarbox.net.openssl import context_address, open_library
+from pillarbox.net.openssl import context_address, is_chain_good, open_library
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 if TYPE_CHECKING:
@@ -39,9 +39,6 @@ _FUNCTIONS: Final = {
     "SSL_CTX_set_client_CA_list": (None, (ctypes.c_void_p, ctypes.c_void_p)),
     "SSL_load_client_CA_file": (ctypes.c_void_p, (ctypes.c_char_p,)),
     "X509_verify_cert": (ctypes.c_int, (ctypes.c_void_p,)),
-    "X509_STORE_CTX_get_ex_data": (ctypes.c_void_p, (ctypes.c_void_p, ctypes.c_int)),
-    "SSL_get_ex_data_X509_STORE_CTX_idx": (ctypes.c_int, ()),
-    "SSL_get_ex_data": (ctypes.c_void_p, (ctypes.c_void_p, ctypes.c_int)),
 }
 
 
@@ -89,6 +86,7 @@ def ask_for_certificates(
     ca_path: str = "",
     depth: int | None = None,
     needs_revocations: bool = False,
+    may_resume: bool = False,
     where: str,
 ) -> None:
     """Have each client asked for a certificate; whatever it shows, the handshake goes on.
@@ -111,8 +109,9 @@ def ask_for_certificates(
     context.verify_mode = ssl.CERT_OPTIONAL
     if library.SSL_CTX_get_verify_mode(address) != 1:  # SSL_VERIFY_PEER
         raise ConfigurationFault(where, "client certificates cannot be asked for with this Python")
-    context.options |= ssl.OP_NO_TICKET
-    context.num_tickets = 0
+    if not may_resume:
+        context.options |= ssl.OP_NO_TICKET
+        context.num_tickets = 0
     if depth is not None:
         library.SSL_CTX_set_verify_depth(address, depth + 1)
     if needs_revocations:
@@ -143,7 +142,7 @@ def certificate_of(tls: ssl.SSLObject, *, digest: str) -> ClientCertificate | No
         issuer,
         _fingerprint(encoded, digest),
         _fingerprint(key, digest),
-        getattr(tls, _TRUSTED, False),
+        is_chain_good(tls),
     )
 
 
@@ -157,7 +156,26 @@ def shown_by(tls: ssl.SSLObject) -> Shown | None:
         return None
     subject = cast("tuple[tuple[tuple[str, str], ...], ...]", found.get("subject", ()))
     names = tuple((name, value) for parts in subject for name, value in parts)
-    return Shown(getattr(tls, _TRUSTED, False), names)
+    return Shown(is_chain_good(tls), names)
+
+
+def issuer_of(tls: ssl.SSLObject) -> str:
+    """Who signed a client's certificate, as X509_NAME_oneline(3) has it: `/O=Example/CN=ca`; empty: unknown."""
+    try:
+        found = tls.getpeercert() or {}
+    except (ValueError, OSError):
+        return ""
+    issuer = cast("tuple[tuple[tuple[str, str], ...], ...]", found.get("issuer", ()))
+    return "".join(f"/{_short_name(name)}={value}" for parts in issuer for name, value in parts)
+
+
+def _short_name(name: str) -> str:
+    import _ssl
+
+    try:
+        return str(_ssl.txt2obj(name, name=True)[1])
+    except ValueError:
+        return name
 
 
 def known_digest(name: str) -> bool:
@@ -177,7 +195,6 @@ def _fingerprint(data: bytes, digest: str) -> str:
 
 # -- OpenSSL -----------------------------------------------------------------------------------------------
 
-_TRUSTED: Final = "pillarbox_client_is_trusted"
 _READER: Final = "cryptography.x509"
 """What reads certificates takes 4 MiB, and few servers ask for any."""
 
@@ -189,13 +206,8 @@ def _library() -> Any:  # noqa: ANN401 - ctypes gives libraries no better type
 
 
 def _verify(store: int, _argument: int | None) -> int:
-    """OpenSSL's own verification, whose result is noted at the connection; the handshake goes on."""
-    library = _library()
-    verified = library.X509_verify_cert(store) == 1
-    connection = library.X509_STORE_CTX_get_ex_data(store, library.SSL_get_ex_data_X509_STORE_CTX_idx())
-    python_object = library.SSL_get_ex_data(connection, 0) if connection else None
-    if python_object:
-        setattr(ctypes.cast(python_object, ctypes.py_object).value.owner, _TRUSTED, verified)
+    """OpenSSL's own verification, whose result it keeps at the session; the handshake goes on."""
+    _library().X509_verify_cert(store)
     return 1
 
 

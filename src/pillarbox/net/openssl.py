@@ -16,6 +16,7 @@ import ctypes
 import ssl
 import sys
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, Final, cast
 
 Types = tuple[Any, tuple[Any, ...]]
@@ -52,14 +53,30 @@ def limit_depth(context: ssl.SSLContext, depth: int) -> bool:
 
 
 def is_chain_good(tls: ssl.SSLObject) -> bool:
-    """Whether OpenSSL trusts the peer's chain, though nothing depended on it; False, too, if it cannot be told.
+    """Whether OpenSSL trusts the chain that the peer showed; False, too, if it cannot be told.
 
-    For what is said of a connection, not for what is done with it.
+    Of a peer that showed none it means nothing.
     """
-    session = session_address(tls)
-    library = open_library({"SSL_get_verify_result": (ctypes.c_long, (ctypes.c_void_p,))})
-    return (
-        session is not None and library is not None and library.SSL_get_verify_result(session) == _X509_V_OK
+    found = chain_fault(tls)
+    return found is not None and found[0] == _X509_V_OK
+
+
+def chain_fault(tls: ssl.SSLObject) -> tuple[int, str] | None:
+    """What X509_verify_cert_error_string(3) calls the chain's fault, with its number; None if it cannot be told."""
+    session, library = session_address(tls), _verification()
+    if session is None or library is None:
+        return None
+    code = library.SSL_get_verify_result(session)
+    return code, library.X509_verify_cert_error_string(code).decode("ascii", "replace")
+
+
+@cache
+def _verification() -> Any:  # noqa: ANN401 - ctypes gives libraries no better type
+    return open_library(
+        {
+            "SSL_get_verify_result": (ctypes.c_long, (ctypes.c_void_p,)),
+            "X509_verify_cert_error_string": (ctypes.c_char_p, (ctypes.c_long,)),
+        }
     )
 
 

@@ -28,11 +28,8 @@ def server_context(
     or ours with `prefers_own_order`.
     """
     context = bare_context(prefers_own_order=prefers_own_order)
-    if ciphers:  # before the certificate: @SECLEVEL among them says which keys are too short
-        try:
-            context.set_ciphers(ciphers)
-        except ssl.SSLError as error:
-            raise ConfigurationFault(where, f'no cipher is left by "{ciphers}"') from error
+    if ciphers:
+        _choose_ciphers(context, ciphers, where=where)
     _load(context, certificate, key, where=where)
     return context
 
@@ -50,15 +47,14 @@ def bare_context(*, prefers_own_order: bool = False) -> ssl.SSLContext:
 def smtp_server_context(
     chains: Sequence[tuple[str, str]], *, protocols: str, ciphers: str, prefers_own_order: bool, where: str
 ) -> ssl.SSLContext:
-    """The same from several pairs of certificate and key file, for RSA and ECDSA side by side.
+    """The same from several pairs of certificate and key file, for RSA and ECDSA side by side, or from none.
 
     `protocols` as smtpd_tls_protocols has them.
     """
-    (certificate, key), *others = chains
-    context = server_context(
-        certificate, key, where=where, ciphers=ciphers, prefers_own_order=prefers_own_order
-    )
-    for certificate, key in others:
+    context = bare_context(prefers_own_order=prefers_own_order)
+    if ciphers:
+        _choose_ciphers(context, ciphers, where=where)
+    for certificate, key in chains:
         _load(context, certificate, key, where=where)
     limit_versions(context, protocols)
     return context
@@ -67,6 +63,14 @@ def smtp_server_context(
 def load_second(context: ssl.SSLContext, certificate: str, key: str, *, where: str) -> None:
     """A certificate of another kind besides, RSA or ECDSA: clients get that which they can check."""
     _load(context, certificate, key, where=where)
+
+
+def _choose_ciphers(context: ssl.SSLContext, ciphers: str, *, where: str) -> None:
+    """To be done before a certificate is loaded: @SECLEVEL among them says which keys are too short."""
+    try:
+        context.set_ciphers(ciphers)
+    except ssl.SSLError as error:
+        raise ConfigurationFault(where, f'no cipher is left by "{ciphers}"') from error
 
 
 def _load(context: ssl.SSLContext, certificate: str, key: str, *, where: str) -> None:

@@ -72,7 +72,8 @@ def tls_figures(tls: ssl.SSLObject) -> TlsFigures:
     session = session_address(tls) if library is not None and tls.version() == "TLSv1.3" else None
     if session is None:
         return TlsFigures()
-    own, peer = _own_signature(library, session), _peer_signature(library, session)
+    own = _own_signature(library, session, is_server=tls.server_side)
+    peer = _peer_signature(library, session)
     server, client = (own, peer) if tls.server_side else (peer, own)
     return TlsFigures(
         _key_exchange(library, session),
@@ -98,10 +99,14 @@ def _key_exchange(library: Any, session: int) -> str:  # noqa: ANN401
         library.EVP_PKEY_free(key)
 
 
-def _own_signature(library: Any, session: int) -> tuple[str, str]:  # noqa: ANN401
-    """Key and digest.  A client may have a certificate that it was not asked for: then it has signed nothing."""
+def _own_signature(library: Any, session: int, *, is_server: bool) -> tuple[str, str]:  # noqa: ANN401
+    """Key and digest, the latter empty in a session that is resumed.
+
+    A client may have a certificate that it was not asked for: then it has signed nothing.
+    """
     digest = _digest(library, session, _OWN_SIGNATURE)
-    certificate = library.SSL_get_certificate(session) if digest is not None else None
+    has_signed = is_server or digest is not None
+    certificate = library.SSL_get_certificate(session) if has_signed else None
     return (_signer(library, certificate), digest or "") if certificate else ("", "")
 
 

@@ -19,6 +19,8 @@ from pillarbox.config.parameters.tls_library import TlsLibrary
 from pillarbox.net.openssl import context_address, open_library
 from pillarbox.vocabulary.faults import ConfigurationFault
 
+CIPHER_GRADES: Final = ("null", "low", "medium", "high", "export")
+
 _OPTIONS: Final = {
     "enable_middlebox_compat": 1 << 20,
     "legacy_server_connect": 1 << 2,
@@ -54,6 +56,7 @@ _WORKAROUNDS: Final = {
 _USUAL_CURVES: Final = ("X25519", "X448", "prime256v1", "secp521r1", "secp384r1")
 _SET_GROUPS_LIST: Final = 92  # SSL_CTRL_SET_GROUPS_LIST
 _SET_DH_AUTO: Final = 118  # SSL_CTRL_SET_DH_AUTO
+_SET_SESSION_CACHE_MODE: Final = 44  # SSL_CTRL_SET_SESS_CACHE_MODE
 _CONTROL: Final = {
     "SSL_CTX_ctrl": (ctypes.c_long, (ctypes.c_void_p, ctypes.c_int, ctypes.c_long, ctypes.c_char_p)),
     "SSL_CTX_set_ciphersuites": (ctypes.c_int, (ctypes.c_void_p, ctypes.c_char_p)),
@@ -78,6 +81,13 @@ def apply_options(context: ssl.SSLContext, settings: TlsLibrary) -> None:
     context.options &= ~mask(settings.tls_disable_workarounds, _WORKAROUNDS, "tls_disable_workarounds")
     if settings.tls_eecdh_auto_curves and settings.tls_eecdh_auto_curves != _USUAL_CURVES:
         _choose_curves(context, settings.tls_eecdh_auto_curves)
+
+
+def keep_no_sessions(context: ssl.SSLContext) -> None:
+    """Resume sessions by what is in the tickets that clients hold, and by nothing in our memory (RFC 5077)."""
+    library = open_library(_CONTROL)
+    if library is not None:
+        library.SSL_CTX_ctrl(context_address(context), _SET_SESSION_CACHE_MODE, 0, None)
 
 
 def mask(words: Sequence[str], known: Mapping[str, int], parameter: str) -> int:

@@ -76,12 +76,10 @@ class SmtpClientTls:
     smtp_tls_mandatory_protocols: str = parameter(
         ">=TLSv1", doc="TLS versions for encrypt and above; written as smtp_tls_protocols."
     )
-    smtp_tls_ciphers: Literal["null", "low", "medium", "high", "export"] = parameter(
-        "medium", doc="Least strength of ciphers for level may."
+    smtp_tls_ciphers: str = parameter(
+        "medium", doc="Least strength of ciphers for level may: null, low, medium, high or export."
     )
-    smtp_tls_mandatory_ciphers: Literal["null", "low", "medium", "high", "export"] = parameter(
-        "medium", doc="Least strength of ciphers for encrypt and above."
-    )
+    smtp_tls_mandatory_ciphers: str = parameter("medium", doc="The same for encrypt and above.")
     smtp_tls_exclude_ciphers: tuple[str, ...] = parameter(
         "", doc="Ciphers, or classes such as aNULL, that are never used."
     )

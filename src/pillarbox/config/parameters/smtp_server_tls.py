@@ -10,10 +10,13 @@ from pillarbox.config.value_types import Seconds
 class SmtpServerTls:
     """Certificates, protocol versions and when TLS is asked for."""
 
-    smtpd_tls_security_level: Literal["", "none", "may", "encrypt"] = parameter(
-        "",
-        doc="none: no TLS. may: STARTTLS is offered. encrypt: nothing else is accepted before STARTTLS; "
-        "not for a public port 25 (RFC 3207). Empty: what smtpd_use_tls and smtpd_enforce_tls say.",
+    smtpd_tls_security_level: Literal["", "none", "may", "encrypt", "fingerprint", "verify", "secure"] = (
+        parameter(
+            "",
+            doc="none: no TLS. may: STARTTLS is offered. encrypt: nothing else is accepted before STARTTLS; "
+            "not for a public port 25 (RFC 3207). Levels above are taken for encrypt, with a warning. "
+            "Empty: what smtpd_use_tls and smtpd_enforce_tls say.",
+        )
     )
     smtpd_use_tls: bool = parameter("no", doc="Old spelling of smtpd_tls_security_level=may.")
     smtpd_enforce_tls: bool = parameter("no", doc="Old spelling of smtpd_tls_security_level=encrypt.")
@@ -77,12 +80,10 @@ class SmtpServerTls:
     smtpd_tls_dh1024_param_file: str = parameter(
         "", doc="A group for ciphers with DHE, PEM; empty or auto: one that OpenSSL finds strong enough."
     )
-    smtpd_tls_ciphers: Literal["null", "low", "medium", "high", "export"] = parameter(
-        "medium", doc="Least strength of ciphers for security level may."
+    smtpd_tls_ciphers: str = parameter(
+        "medium", doc="Least strength of ciphers for security level may: null, low, medium, high or export."
     )
-    smtpd_tls_mandatory_ciphers: Literal["null", "low", "medium", "high", "export"] = parameter(
-        "medium", doc="Least strength of ciphers for security level encrypt."
-    )
+    smtpd_tls_mandatory_ciphers: str = parameter("medium", doc="The same for security level encrypt.")
     smtpd_tls_exclude_ciphers: tuple[str, ...] = parameter(
         "", doc="Ciphers, or classes such as aNULL, that are never used."
     )
@@ -110,7 +111,8 @@ class SmtpServerTls:
     smtpd_tls_loglevel: int = parameter(
         "0",
         maximum=4,
-        doc="0: no TLS log lines. 1: a line for each handshake. 2 and more: details of handshakes.",
+        doc="0: no TLS log lines. 1: a line for each handshake. 2 and more: also the certificates of "
+        "clients, and sessions that are resumed; the steps and octets of handshakes are not logged.",
     )
     smtpd_tls_received_header: bool = parameter(
         "no", doc="Show protocol, cipher and client certificate in the Received: header."

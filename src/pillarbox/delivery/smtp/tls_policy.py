@@ -235,7 +235,11 @@ class TlsPolicies:
         limit_versions(context, policy.protocols)
         if self._library is not None:
             apply_options(context, self._library)
-        ciphers = ":".join([self._grades[policy.ciphers], *(f"!{name}" for name in policy.exclude)])
+        grade = self._grades.get(policy.ciphers.lower())
+        if grade is None:
+            name = "smtp_tls_mandatory_ciphers" if policy.is_required else "smtp_tls_ciphers"
+            raise ConfigurationFault(name, f'invalid TLS cipher grade: "{policy.ciphers}"')
+        ciphers = ":".join([grade, *(f"!{name}" for name in policy.exclude)])
         try:
             # As Postfix: what is too old is said by smtp_tls_…protocols and …ciphers, not by how OpenSSL was built;
             # and opportunistic TLS with old servers is better than clear text (RFC 7435 §3).

@@ -58,6 +58,10 @@ _NEEDED: Final = frozenset("helo ehlo mail rcpt data bdat rset quit starttls aut
 """Commands that smtpd_noop_commands may not take away."""
 
 
+UNSERVED_LEVELS: Final = ("fingerprint", "verify", "secure")
+"""Of smtpd_tls_security_level: whether a client is who it says is a question of access, not of TLS."""
+
+
 class SmtpPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """One service's rules for its sessions."""
 
@@ -107,6 +111,8 @@ class SmtpPolicy(msgspec.Struct, frozen=True, kw_only=True):
     def tls_level(self) -> str:
         """none, may or encrypt: smtpd_tls_security_level, or what its older spellings say."""
         tls = self.tls
+        if tls.smtpd_tls_security_level in UNSERVED_LEVELS:
+            return "encrypt"
         if tls.smtpd_tls_security_level:
             return tls.smtpd_tls_security_level
         if tls.smtpd_enforce_tls:

@@ -3,11 +3,13 @@
 import errno
 import os
 import ssl
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from pillarbox.access.client_rates import Event
-from pillarbox.net.client_certificates import certificate_of
+from pillarbox.net.chain_faults import chain_fault_line
+from pillarbox.net.client_certificates import certificate_of, issuer_of
 from pillarbox.net.connection import IdleTimeout
+from pillarbox.net.openssl import chain_fault
 from pillarbox.net.tls_faults import TlsFault
 from pillarbox.net.tls_figures import tls_figures
 from pillarbox.observability import events
@@ -15,6 +17,9 @@ from pillarbox.sessions.smtp.server_names import ServerNames
 from pillarbox.sessions.smtp.session_state import Gone, SessionState
 from pillarbox.vocabulary.reply import Reply
 from pillarbox.wire.smtp.commands import StartTls
+
+_DETAILS: Final = 2
+"""Of smtpd_tls_loglevel."""
 
 
 async def starttls(session: SessionState, command: StartTls) -> Reply:
@@ -53,8 +58,30 @@ async def finish_starttls(session: SessionState) -> None:
     session.tell_engine()
 
 
+def _tell_details(session: SessionState, tls: ssl.SSLObject) -> None:
+    """What smtpd_tls_loglevel = 2 has before the session's line; why a certificate that must be trusted is not."""
+    policy, label, certificate = session.policy, session.client.label, session.client.certificate
+    has_all = policy.tls.smtpd_tls_loglevel >= _DETAILS
+    if has_all and tls.session_reused:
+        session.tell(events.Noted(f"{label}: Reusing old session (RFC 5077 session ticket)"))
+    if certificate is None:
+        return
+    if has_all:
+        session.tell(
+            events.Noted(
+                f"{label}: subject_CN={certificate.subject}, issuer={certificate.issuer}, "
+                f"fingerprint={certificate.fingerprint}, pkey_fingerprint={certificate.key_fingerprint}"
+            )
+        )
+    if policy.needs_certificate and not certificate.is_trusted and not tls.session_reused:
+        code, text = chain_fault(tls) or (1, "unspecified certificate verification error")
+        session.tell(events.Noted(chain_fault_line(label, "client", code, text, issuer=issuer_of(tls))))
+
+
 async def _handshake(session: SessionState, context: ssl.SSLContext) -> None:
     transport = session.transport
+    if session.policy.tls.smtpd_tls_loglevel >= _DETAILS:
+        session.tell(events.Noted(f"setting up TLS connection from {session.client.label}"))
     limit, transport.idle_limit = transport.idle_limit, session.policy.tls.smtpd_starttls_timeout
     try:
         await transport.start_tls(context)
@@ -114,6 +141,7 @@ async def _begin_tls(session: SessionState, context: ssl.SSLContext) -> None:
     if session.policy.asks_for_certificates:
         client.certificate = certificate_of(tls, digest=settings.smtpd_tls_fingerprint_digest)
     certificate = client.certificate
+    _tell_details(session, tls)
     if settings.smtpd_tls_loglevel:
         name, protocol, bits = client.cipher or ("?", "?", 0)
         trust = "Anonymous" if certificate is None else "Trusted" if certificate.is_trusted else "Untrusted"
