@@ -5,9 +5,9 @@ DESCRIPTION
 """
 
 from collections.abc import Mapping
-from ipaddress import ip_address, ip_network
 
 from pillarbox.config.dovecot.variables import expand
+from pillarbox.vocabulary.ip_addresses import is_within, network
 
 
 def words(text: str) -> dict[str, str]:
@@ -27,7 +27,7 @@ def network_allows(networks: str, address: str) -> bool:
         if word == "local" and not address:
             return True
         try:
-            if address and ip_address(address) in ip_network(word.strip(), strict=False):
+            if address and is_within(address, network(word.strip())):
                 return True
         except ValueError:
             continue

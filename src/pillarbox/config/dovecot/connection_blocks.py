@@ -4,13 +4,12 @@ FAULTS
     ConfigurationFault  an address that is none; a certificate that is no file; a name within other blocks
 """
 
-from ipaddress import ip_network
-
 from pillarbox.config import connection_rules
 from pillarbox.config.connection_rules import ConnectionBlock
 from pillarbox.config.dovecot.reading import Configuration
 from pillarbox.config.dovecot.written_settings import Entry, Filter, Path
 from pillarbox.vocabulary.faults import ConfigurationFault
+from pillarbox.vocabulary.ip_addresses import network
 
 
 def connection_blocks(configuration: Configuration) -> tuple[ConnectionBlock, ...]:
@@ -50,7 +49,7 @@ def _network(text: str, where: str) -> str:
     if not text:
         return ""
     try:
-        return str(ip_network(text, strict=False))
+        return str(network(text))
     except ValueError:
         raise ConfigurationFault(
             f"Error in configuration file {where}",

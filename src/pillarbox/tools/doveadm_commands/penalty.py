@@ -11,7 +11,6 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from ipaddress import ip_address, ip_network
 from typing import Final
 
 from pillarbox.config.dovecot.reading import Configuration
@@ -20,6 +19,7 @@ from pillarbox.tools.auth_sockets import AuthSocket
 from pillarbox.tools.doveadm_commands import output
 from pillarbox.tools.doveadm_commands.faults import EX_USAGE, Fatal
 from pillarbox.tools.doveadm_commands.options import extraneous, read_options
+from pillarbox.vocabulary.ip_addresses import is_within, network
 
 PENALTY_USAGE: Final = "penalty [-a <anvil socket path>] [<ip/bits>]"
 _COLUMNS: Final = ("IP", "penalty", "last_penalty", "last_update")
@@ -30,10 +30,10 @@ def penalty(configuration: Configuration, form: str, arguments: Sequence[str]) -
     pairs, words = read_options("penalty", arguments, "a:")
     if len(words) > 1:
         raise extraneous("penalty", words[1:])
-    network = None
+    block = None
     if words:
         try:
-            network = ip_network(words[0], strict=False)
+            block = network(words[0])
         except ValueError:
             sys.stderr.write(f"Error: Invalid netmask '{words[0]}' given\n")
             return EX_USAGE
@@ -45,7 +45,7 @@ def penalty(configuration: Configuration, form: str, arguments: Sequence[str]) -
     now = SystemClock().now()
     rows = []
     for address, count, seconds in counts:
-        if network is None or ip_address(address) in network:
+        if block is None or is_within(address, block):
             last = time.localtime(now - seconds)
             day, hour = time.strftime("%Y-%m-%d", last), time.strftime("%H:%M:%S", last)
             rows.append((address, str(count), f"{day} {hour}", hour))

@@ -9,7 +9,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import ExitStack
 from fnmatch import fnmatchcase
-from ipaddress import ip_address, ip_network
 
 import msgspec
 
@@ -20,6 +19,7 @@ from pillarbox.net.handover import FromAdmin, KickOut, OpenSession, OpenSessions
 from pillarbox.tools.doveadm_commands import output as doveadm_output
 from pillarbox.tools.doveadm_commands.faults import EX_NOTFOUND, Fatal, Usage
 from pillarbox.tools.doveadm_commands.options import read_options
+from pillarbox.vocabulary.ip_addresses import is_within, network
 
 WHO_USAGE = "who [-a <anvil socket path>] [-1] [<user mask>] [<ip/bits>]"
 KICK_USAGE = "kick [-a <anvil socket path>] <user mask>[|]<ip/bits>"
@@ -65,11 +65,11 @@ def _chosen(sessions: Sequence[OpenSession], words: Sequence[str]) -> list[OpenS
     found = list(sessions)
     for word in words:
         try:
-            network = ip_network(word, strict=False)
+            block = network(word)
         except ValueError:
             found = [one for one in found if fnmatchcase(one.user, word)]
         else:
-            found = [one for one in found if ip_address(one.remote) in network]
+            found = [one for one in found if is_within(one.remote, block)]
     return found
 
 
