@@ -3,7 +3,7 @@
 import msgspec
 
 from pillarbox.daemons.session_register import SessionRegister
-from pillarbox.net.handover import OpenSession
+from pillarbox.net.handover import OpenSession, Peer
 
 
 def test_counts_are_of_user_address_and_protocol() -> None:
@@ -21,3 +21,14 @@ def test_counts_are_of_user_address_and_protocol() -> None:
     assert register.pop("s0", None) is None
     assert register.count("me", "192.0.2.1", "imap") == 1
     assert sorted(register) == ["other", "s1", "s2"]
+
+
+def test_no_two_sessions_have_one_id() -> None:
+    """A proxy may tell the same of two of its clients; they are counted, and kicked, each by itself."""
+    register = SessionRegister()
+    peer = Peer("imap", "192.0.2.1", "192.0.2.2", "told", True)
+    for expected in ("told", "told:2", "told:3"):
+        distinct = register.distinct(peer)
+        assert distinct == msgspec.structs.replace(peer, session=expected)
+        register[expected] = OpenSession("me", "imap", 100, "192.0.2.1", expected)
+    assert register.count("me", "192.0.2.1", "imap") == 3

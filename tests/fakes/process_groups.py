@@ -147,6 +147,7 @@ SECONDS: Final = {
     "test_smtp_replies_peer.py": 10,
     "test_supervision.py": 10,
     "test_log_settings_peer.py": 20,
+    "test_login_networks_peer.py": 12,
     "test_logout_format_peer.py": 8,
     "test_postconf_peer.py": 8,
     "test_queue_commands_peer.py": 8,

@@ -9,14 +9,11 @@ FAULTS
 """
 
 import asyncio
-import base64
 import functools
 import os
-import secrets
 import socket
 import ssl
 from collections.abc import Iterable
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Final
 
 import msgspec
@@ -25,6 +22,7 @@ from pillarbox.auth.client import AuthClient
 from pillarbox.config.mailbox_settings import MailboxSettings
 from pillarbox.daemons.login_authenticator import LoginAuthenticator
 from pillarbox.daemons.login_facts import LoginFacts
+from pillarbox.daemons.login_peer import LoginPeer, session_id
 from pillarbox.daemons.login_tls import ClientCertificate, tls_contexts
 from pillarbox.daemons.proxies import as_dovecot
 from pillarbox.daemons.startup import Control, Serve, run_role, serve_until_ordered
@@ -42,6 +40,7 @@ from pillarbox.sessions.imap.login_session import ImapLoginSession
 from pillarbox.sessions.mailbox_login import Attempts, HandOver, LoginPolicy, NotLoggedIn
 from pillarbox.sessions.pop3_login_session import Pop3LoginSession
 from pillarbox.vocabulary.faults import ConfigurationFault
+from pillarbox.vocabulary.ip_addresses import Network, is_within, network
 from pillarbox.wire.proxy_protocol import ProxyHeader
 
 _TOO_MANY: Final = "Maximum number of connections from user+IP exceeded (mail_max_userip_connections={})"
@@ -146,7 +145,7 @@ class LoginRole:
     async def _log_in(self, connection: Connection, name: str) -> socket.socket | None:
         """The end of a pair that the TLS session is to be relayed to, if there is one."""
         service = self._sockets[name].service
-        remote, local = connection.peer_address[0], connection.local_address[0]
+        (remote, port), local = connection.peer_address, connection.local_address[0]
         if not remote:
             connection.abort()
             return None
@@ -158,16 +157,18 @@ class LoginRole:
                 connection.abort()
                 return None
             if header.client is not None and header.server is not None:
-                remote, local = header.client[0], header.server[0]
+                (remote, port), local = header.client, header.server[0]
                 facts.come_through_proxy(header)
             is_secured = header.has_tls or self._is_trusted(remote)
-        peer = Peer(service, remote, local, _session_id(), False)
+        client = LoginPeer(
+            Peer(service, remote, local, session_id(self._clock.now(), port, remote), False), facts
+        )
         attempts = Attempts(self._clock, missing=ClientCertificate(self._settings, connection).missing)
         outcome: HandOver | NotLoggedIn
         try:
             if self._sockets[name].tls:
-                await self._begin_tls(connection, peer)
-            outcome = await self._converse(connection, peer, facts, is_secured=is_secured)
+                await self._begin_tls(connection, client.peer)
+            outcome = await self._converse(connection, client, facts, is_secured=is_secured)
         except TlsFault as fault:
             connection.abort()
             outcome = attempts.ended_by_tls(fault)
@@ -175,8 +176,9 @@ class LoginRole:
             connection.abort()
             outcome = attempts.ended("Inactivity")
         security = _security(connection, is_secured=is_secured)
+        peer = client.peer
         if isinstance(outcome, NotLoggedIn):
-            ended = (outcome.reason, outcome.user, outcome.method, remote, local)
+            ended = (outcome.reason, outcome.user, outcome.method, peer.remote, peer.local)
             where = (outcome.tls or security, peer.session, facts.now())
             self._tell(LoginEnded(service, *ended, *where))
             return None
@@ -201,7 +203,7 @@ class LoginRole:
 
     async def _proxied(self, connection: Connection, service: str, proxy: str) -> ProxyHeader | None:
         """What a proxy says of its client; None, and a line in the log, if nobody can be served."""
-        if not any(ip_address(proxy) in network for network in self._proxies):
+        if not any(is_within(proxy, block) for block in self._proxies):
             self._tell(
                 MailboxNotice(f"{service}-login", "Error", f"haproxy: Client not trusted (rip={proxy})")
             )
@@ -213,16 +215,16 @@ class LoginRole:
             return None
 
     async def _converse(
-        self, connection: Connection, peer: Peer, facts: LoginFacts, *, is_secured: bool
+        self, connection: Connection, client: LoginPeer, facts: LoginFacts, *, is_secured: bool
     ) -> HandOver | NotLoggedIn:
+        peer = client.peer
+        is_trusted = self._is_trusted(peer.remote)
         kind = ImapLoginSession if peer.service == "imap" else Pop3LoginSession
         await self._auth.connect()
         certificate = ClientCertificate(self._settings, connection)
         session = kind(
             connection,
-            LoginAuthenticator(
-                self._auth, peer, certificate, self._tell, trusted=self._is_trusted(peer.remote), facts=facts
-            ),
+            LoginAuthenticator(self._auth, client, certificate, self._tell, trusted=is_trusted, facts=facts),
             clock=self._clock,
             policy=LoginPolicy(
                 greeting=self._setting("login_greeting", peer).encode(),
@@ -235,6 +237,7 @@ class LoginRole:
             secured=connection.tls is not None or is_secured,
             tls_context=None if connection.tls is not None else self._context(peer),
             missing=certificate.missing,
+            believe=client.believe if is_trusted else None,
         )
         self._waiting[session] = None
         if len(self._waiting) > self._settings.login_client_limit:
@@ -247,6 +250,7 @@ class LoginRole:
             self._waiting.pop(session, None)
             if isinstance(session, ImapLoginSession) and session.identity:
                 security = _security(connection, is_secured=is_secured)
+                peer = client.peer
                 where = (peer.remote, peer.local, security, peer.session, facts.now())
                 self._tell(ClientIdentified(session.identity, *where))
 
@@ -255,7 +259,7 @@ class LoginRole:
         return remote == local or self._is_trusted(remote)
 
     def _is_trusted(self, remote: str) -> bool:
-        return any(ip_address(remote) in network for network in self._trusted)
+        return any(is_within(remote, block) for block in self._trusted)
 
     async def _hand_over(
         self, connection: Connection, handover: HandOver, peer: Peer, security: str, facts: LoginFacts
@@ -336,12 +340,12 @@ class LoginRole:
         worker.close()
 
 
-def _networks(name: str, texts: Iterable[str]) -> list[IPv4Network | IPv6Network]:
+def _networks(name: str, texts: Iterable[str]) -> list[Network]:
     """The networks of a setting.  ConfigurationFault."""
-    found: list[IPv4Network | IPv6Network] = []
+    found: list[Network] = []
     for text in texts:
         try:
-            found.append(ip_network(text, strict=False))
+            found.append(network(text))
         except ValueError:
             raise ConfigurationFault(name, f"Invalid network '{text}'", mend="write 192.0.2.0/24") from None
     return found
@@ -355,11 +359,6 @@ def _security(connection: Connection, *, is_secured: bool) -> str:
 def _refusal(tag: bytes, imap_code: bytes, pop3_code: bytes, text: bytes) -> bytes:
     """The line of either protocol; `tag` is empty for POP3."""
     return b"%b NO [%b] %b\r\n" % (tag, imap_code, text) if tag else b"-ERR [%b] %b\r\n" % (pop3_code, text)
-
-
-def _session_id() -> str:
-    """16 characters of base64, as Dovecot's."""
-    return base64.b64encode(secrets.token_bytes(12)).decode("ascii")
 
 
 def open_role(startup: Startup) -> Serve:

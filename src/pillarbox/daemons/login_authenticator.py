@@ -4,8 +4,8 @@ from typing import Final
 
 from pillarbox.auth.logins import Accepted, Exchange, LoginChecker
 from pillarbox.daemons.login_facts import LoginFacts
+from pillarbox.daemons.login_peer import LoginPeer
 from pillarbox.daemons.login_tls import ClientCertificate
-from pillarbox.net.handover import Peer
 from pillarbox.observability.events import EventSink, LoginTrouble
 from pillarbox.sessions.login import Failure, Ticket
 from pillarbox.wire.sasl.mechanisms import USUAL_MECHANISMS
@@ -18,16 +18,16 @@ class LoginAuthenticator:
 
     def __init__(
         self,
-        client: LoginChecker,
-        peer: Peer,
+        checker: LoginChecker,
+        client: LoginPeer,
         certificate: ClientCertificate,
         tell: EventSink,
         *,
         trusted: bool,
         facts: LoginFacts,
     ) -> None:
+        self._checker = checker
         self._client = client
-        self._peer = peer
         self._certificate = certificate
         self._tell = tell
         self._trusted = trusted
@@ -36,13 +36,13 @@ class LoginAuthenticator:
     @property
     def mechanisms(self) -> tuple[bytes, ...]:
         """What the auth server said it has."""
-        return self._client.mechanisms or USUAL_MECHANISMS
+        return self._checker.mechanisms or USUAL_MECHANISMS
 
     async def authenticate(
         self, mechanism: bytes, initial_response: bytes | None, exchange: Exchange, *, secured: bool
     ) -> Ticket | Failure:
         """Run a mechanism to its end."""
-        peer, certificate = self._peer, self._certificate
+        peer, certificate = self._client.peer, self._certificate
         if certificate.lacks_name:
             method = mechanism.decode("ascii", "replace")
             for severity, text in (
@@ -60,11 +60,11 @@ class LoginAuthenticator:
         ]
         if secured:
             fields.append(b"secured")
-        if self._trusted:
+        if self._trusted and not self._client.is_forwarded:  # its own clients may be guessers
             fields.append(b"no-penalty")
         if certificate.is_valid:
             fields += [b"valid-client-cert", b"cert_username=" + certificate.name.encode()]
-        result = await self._client.authenticate(mechanism, initial_response, exchange, fields=tuple(fields))
+        result = await self._checker.authenticate(mechanism, initial_response, exchange, fields=tuple(fields))
         if isinstance(result, Accepted):
             return Ticket(result.user, result.request_id, result.client_pid, result.cookie)
         return Failure(result.reason, result.user, result.temporary, expired=result.expired)

@@ -29,6 +29,12 @@ class LoginFacts:
         if self._values is not None and header.client is not None and header.server is not None:
             self._values |= {"lport": str(header.server[1]), "rport": str(header.client[1])}
 
+    def be_told_ports(self, *, local: int, remote: int) -> None:
+        """A trusted proxy tells them; 0: it does not."""
+        if self._values is not None:
+            told = {"lport": local, "rport": remote}
+            self._values |= {name: str(port) for name, port in told.items() if port}
+
     def now(self) -> dict[str, str]:
         """What there is to tell."""
         if self._values is None:

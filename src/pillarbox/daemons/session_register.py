@@ -7,7 +7,9 @@ STANDARDS
 from collections import Counter
 from collections.abc import Iterator, MutableMapping
 
-from pillarbox.net.handover import OpenSession
+import msgspec
+
+from pillarbox.net.handover import OpenSession, Peer
 
 
 class SessionRegister(MutableMapping[str, OpenSession]):
@@ -20,6 +22,14 @@ class SessionRegister(MutableMapping[str, OpenSession]):
     def count(self, user: str, remote: str, service: str) -> int:
         """How many sessions a user has from an address with a protocol."""
         return self._counts.get((user, remote, service), 0)
+
+    def distinct(self, peer: Peer) -> Peer:
+        """The same, with an id that no open session has: a proxy may tell the same twice."""
+        name, number = peer.session, 1
+        while name in self._open:
+            number += 1
+            name = f"{peer.session}:{number}"
+        return msgspec.structs.replace(peer, session=name)
 
     def __getitem__(self, session: str) -> OpenSession:
         return self._open[session]

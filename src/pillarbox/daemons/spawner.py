@@ -255,10 +255,10 @@ class Spawner:
         }
         frame = asked.frame
         if isinstance(frame, Handover):
+            peer = self._sessions.distinct(frame.peer)
             session = Session(
-                frame.peer, name, home, mail, frame.tag, frame.unread, fields, frame.asked_capabilities
+                peer, name, home, mail, frame.tag, frame.unread, fields, frame.asked_capabilities
             )
-            peer = frame.peer
             if write_now(worker.sock, session, asked.descriptor):
                 self._sessions[peer.session] = OpenSession(
                     name, peer.service, worker.pid, peer.remote, peer.session, peer.local

@@ -16,6 +16,7 @@ from base64 import b64encode
 from collections.abc import Callable
 from typing import Final
 
+from pillarbox.sessions.forwarded_client import BelieveProxy, told_by_xclient
 from pillarbox.sessions.login import Authenticator, ExchangeAborted, Failure, Ticket
 from pillarbox.sessions.login_client import LoginClient, LoginEnded
 from pillarbox.sessions.mailbox_login import (
@@ -50,8 +51,13 @@ class Pop3LoginSession:
         secured: bool,
         tls_context: ssl.SSLContext | None = None,
         missing: Callable[[], str] = str,
+        believe: BelieveProxy | None = None,
     ) -> None:
-        """`secured`: TLS is on already, or the client is on this machine; `tls_context`: for STLS."""
+        """`secured`: TLS is on already, or the client is on this machine; `tls_context`: for STLS.
+
+        `believe` takes what a trusted proxy tells of its client.
+        """
+        self._believe = believe
         self._engine = Pop3Server(state=State.AUTHORIZATION)
         self._client = LoginClient(
             transport,
@@ -77,7 +83,8 @@ class Pop3LoginSession:
 
     async def run(self) -> HandOver | NotLoggedIn:
         """From greeting to login, or to the end."""
-        self._engine.ok(self._client.policy.greeting)
+        offer = b"" if self._believe is None else b"[XCLIENT] "
+        self._engine.ok(offer + self._client.policy.greeting)
         return await self._client.converse(self._answer_next, say_farewell=self._engine.error)
 
     async def _answer_next(self) -> HandOver | None:
@@ -114,6 +121,8 @@ class Pop3LoginSession:
                 engine.error(b"APOP not enabled.")
             case pop3.StartTls():
                 await self._start_tls()
+            case pop3.Forwarded(arguments):
+                self._take_client(arguments)
             case pop3.Capabilities():
                 self._tell_capabilities()
             case pop3.Quit():
@@ -129,6 +138,18 @@ class Pop3LoginSession:
             lines.append(b"USER")
         lines.append(b" ".join([b"SASL", *self._client.offered]))
         self._engine.send(b"+OK\r\n" + b"".join(line + b"\r\n" for line in lines) + b".\r\n")
+
+    def _take_client(self, arguments: bytes) -> None:
+        """What a proxy tells of its client; what is right of it counts, even if all of it does not."""
+        if self._believe is None:
+            self._engine.ok(b"You are not from trusted IP - ignoring")
+            return
+        told, is_right = told_by_xclient(arguments)
+        self._believe(told)
+        if is_right:
+            self._engine.ok(b"Updated")
+        else:
+            self._engine.error(b"Invalid parameters")
 
     def _allows_password(self, mechanism: bytes) -> bool:
         if self._client.cleartext:

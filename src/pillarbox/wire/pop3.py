@@ -79,6 +79,12 @@ class Auth(Command, frozen=True):
     initial_response: bytes | None
 
 
+class Forwarded(Command, frozen=True):
+    """`XCLIENT *(name=value)`, or `XOIP address`: a proxy tells of its client."""
+
+    arguments: bytes
+
+
 class StartTls(Command, frozen=True):
     """`STLS`"""
 
@@ -229,6 +235,8 @@ COMMANDS: Final[dict[State, dict[bytes, Parser]]] = {
         b"APOP": lambda _: Apop(),
         b"AUTH": _auth,
         b"STLS": lambda _: StartTls(),
+        b"XCLIENT": Forwarded,
+        b"XOIP": lambda address: Forwarded(b"ADDR=" + address),
     },
     State.TRANSACTION: {
         **_QUIT,

@@ -18,6 +18,7 @@ from base64 import b64encode
 from collections.abc import Callable
 from typing import Final
 
+from pillarbox.sessions.forwarded_client import BelieveProxy, told_by_id
 from pillarbox.sessions.imap.identification import told_identity
 from pillarbox.sessions.login import Authenticator, ExchangeAborted, Failure, Ticket
 from pillarbox.sessions.login_client import LoginClient, LoginEnded
@@ -58,8 +59,13 @@ class ImapLoginSession:
         secured: bool,
         tls_context: ssl.SSLContext | None = None,
         missing: Callable[[], str] = str,
+        believe: BelieveProxy | None = None,
     ) -> None:
-        """`secured`: TLS is on already, or the client is on this machine; `tls_context`: for STARTTLS."""
+        """`secured`: TLS is on already, or the client is on this machine; `tls_context`: for STARTTLS.
+
+        `believe` takes what a trusted proxy tells of its client.
+        """
+        self._believe = believe
         self._engine = ImapServer(state=State.NOT_AUTHENTICATED, max_line=MAX_LINE_BEFORE_LOGIN)
         self._engine.literal_minus = policy.literal_minus
         self._client = LoginClient(
@@ -128,8 +134,7 @@ class ImapLoginSession:
                 engine.untagged(responses.capability(self._capabilities()))
                 engine.reply(tag, b"OK Pre-login capabilities listed, post-login capabilities have more.")
             case commands.Id():
-                if self.identity is None and command.parameters:
-                    self.identity = told_identity(command.parameters, self._client.policy.id_log)
+                self._identify(command)
                 engine.untagged(responses.identification(self._client.policy.server_id))
                 engine.reply(tag, b"OK ID completed.")
             case commands.Enable():
@@ -142,6 +147,14 @@ class ImapLoginSession:
                 engine.reply(tag, b"OK Logout completed.")
                 raise LoginEnded("Aborted login by logging out")
         return None
+
+    def _identify(self, command: commands.Id) -> None:
+        """The first counts: for the log, and as what a proxy tells of its client."""
+        if self.identity is not None or not command.parameters:
+            return
+        self.identity = told_identity(command.parameters, self._client.policy.id_log)
+        if self._believe is not None:
+            self._believe(told_by_id(command.parameters))
 
     def _capabilities(self) -> list[bytes]:
         """CAPABILITY: STARTTLS where it can be had, LOGINDISABLED where LOGIN cannot (RFC 3501 §6.2.3)."""

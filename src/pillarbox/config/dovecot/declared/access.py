@@ -60,7 +60,8 @@ haproxy_timeout : time = 3 secs
 haproxy_trusted_networks : str =
     Proxies that are believed, where inet_listener has `haproxy = yes`; nobody else may connect there.
 login_trusted_networks : str =
-    Clients that count as secured without TLS, and are never slowed down for wrong passwords.
+    Clients that count as secured without TLS, and are never slowed down for wrong passwords.  They may be proxies
+    that tell who their clients are: by ID in IMAP (x-originating-ip and so on), by XCLIENT in POP3.
 mail_max_userip_connections : number = 10
     Sessions of one user from one address, by protocol.
 ssl : no|yes|required = yes
