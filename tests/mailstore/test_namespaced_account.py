@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from pillarbox.mailstore.mailbox import MailboxNameRefused, NoSuchMailbox
+from pillarbox.mailstore.mailbox import MailboxExists, MailboxNameRefused, NoSuchMailbox
 from pillarbox.mailstore.memory.account import MemoryAccount
 from pillarbox.mailstore.namespaces.namespaced_account import NamespacedAccount, OutsideNamespace
 
@@ -77,8 +77,10 @@ def test_the_other_separator_is_refused() -> None:
 
 
 def test_a_prefix_that_is_no_mailbox() -> None:
-    """It is listed, cannot be selected, and INBOX is not below it."""
+    """It is listed and cannot be selected; INBOX is below it, too, but in no other spelling."""
     account = NamespacedAccount(MemoryAccount(special_use={"Sent": b"\\Sent"}), prefix="Mail/", separator="/")
     assert ["INBOX", "Mail", "Mail/Sent"] == names(account)
-    with pytest.raises(MailboxNameRefused):
+    with pytest.raises(MailboxExists):
         asyncio.run(account.create("Mail/INBOX"))
+    with pytest.raises(MailboxNameRefused):
+        asyncio.run(account.create("Mail/inbox"))

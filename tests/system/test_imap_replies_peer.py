@@ -136,6 +136,7 @@ def test_names_are_those_of_dovecot(both: Both, separator: str, prefix: str) -> 
         b"x SUBSCRIBE nope", b"x UNSUBSCRIBE " + p + b"Sent", b'x LSUB "" "*"',
         b"x RENAME " + p + b"Trash " + p + b"T" + s + b"U", b"x RENAME " + p + b"Sent nope",
         b"x DELETE " + p + b"a" + s + b"b", b"x DELETE " + p + b"nope", b"x DELETE nope", b'x LIST "" "*"',
+        b"x CREATE " + p + b"INBOX", b"x DELETE " + p + b"INBOX", b"x SELECT " + p + b"INBOX",
     )  # fmt: skip
     found = list(differences(both, Exchange("names", steps)))
     assert not found, "\n".join(f"{step}\n  {theirs}\n  {ours}" for _, step, theirs, ours in found)

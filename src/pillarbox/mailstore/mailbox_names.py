@@ -165,8 +165,8 @@ def _check_levels(name: str, levels: list[str], escaping: Escaping) -> None:
         (not name, "Name is empty"),
         (name.startswith("~") and not escaping.mark, "Begins with '~'"),
         (name.startswith(SEPARATOR), "Begins with hierarchy separator"),
+        ("" in levels[:-1], "Has adjacent hierarchy separators"),
         (name.endswith(SEPARATOR), "Ends with hierarchy separator"),
-        ("" in levels, "Has adjacent hierarchy separators"),
     ):
         if wrong:
             raise MailboxNameRefused("Invalid mailbox name: " + reason)

@@ -253,7 +253,7 @@ class NamespacedAccount:
             raise MailboxNameRefused(_MUST_NOT)
         if self._second_inbox and name == INBOX:
             return SECOND_INBOX
-        if self.prefix and normalise(name) == INBOX:
+        if self.prefix and name != INBOX and normalise(name) == INBOX:
             raise MailboxNameRefused("Invalid mailbox name: INBOX is not below the prefix")
         return name.replace(self.separator, SEPARATOR)
 
