@@ -8,7 +8,8 @@ STANDARDS
     RFC 3501 §6.3.8
 """
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
@@ -29,6 +30,9 @@ class MailboxEntry(msgspec.Struct, frozen=True):
 
 class MailboxList(tuple[MailboxEntry, ...]):
     """Every mailbox, and every parent without one, in name order."""
+
+    usual_uses: Mapping[str, bytes] = MappingProxyType({})
+    """Name → special use that goes by the name, whether there is such a mailbox or not."""
 
     def recall(self, key: Hashable) -> object | None:
         """What was kept under the key, None if nothing (any more)."""

@@ -63,6 +63,7 @@ class MailboxListing:
             msgspec.structs.replace(entry, special_use=uses[entry.name]) if entry.name in uses else entry
             for entry in entries
         )
+        listed.usual_uses = self._usual_uses
         self._listed = (state, entries, uses, listed)
         return listed
 

@@ -98,6 +98,7 @@ class NamespacedAccount:
         named = stored.recall(key)
         if not isinstance(named, MailboxList):
             named = MailboxList(self._named(stored))
+            named.usual_uses = {self._to_client(name): use for name, use in stored.usual_uses.items()}
             stored.keep(key, named)
         return named
 

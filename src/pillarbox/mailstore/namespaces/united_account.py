@@ -277,6 +277,7 @@ class UnitedAccount:
         )
         if listed != list(self._listed):  # the same again, with what was made of it
             self._listed = MailboxList(listed)
+        self._listed.usual_uses = (await self._main.account.list_mailboxes()).usual_uses
         return self._listed
 
     def unlisted_prefixes(self) -> list[str]:
@@ -290,7 +291,9 @@ class UnitedAccount:
             if part.prefix in prefixes and part.namespace.list == "no":
                 root = part.prefix.removesuffix(self.separator)
                 found += [entry for entry in await self._visible(part) if entry.name != root]
-        return MailboxList(sorted(found, key=lambda entry: entry.name))
+        every = MailboxList(sorted(found, key=lambda entry: entry.name))
+        every.usual_uses = listed.usual_uses
+        return every
 
     async def _visible(self, part: Part) -> list[MailboxEntry]:
         entries = list(await part.account.list_mailboxes())

@@ -1,9 +1,9 @@
 """LIST in its three forms, and LSUB.
 
 DESCRIPTION
-    Names are matched as they are on the wire, in modified UTF-7 or UTF-8: `*` is anything, `%` anything within one
-    level.  The plain LIST of RFC 3501 tells children and special uses unasked, as Dovecot does; the
-    extended one tells what was asked for.
+    `*` is anything, `%` anything within one level, and all else in a pattern is what it is in names: in modified
+    UTF-7, or as it stands if it is none.  The plain LIST of RFC 3501 tells children and special uses unasked, as
+    Dovecot does; the extended one tells what was asked for.
 
     An answer is made once for a list of mailboxes (mailstore/mailbox_list.py) and sent again until that changes.
 
@@ -162,7 +162,7 @@ async def _made_lines(conversation: Conversation, entries: MailboxList, asked: _
         if asked.select & ListSelect.RECURSIVEMATCH:
             listed = _with_missing_parents(listed, conversation.account.separator)
         names += map(conversation.name, (entry.name for entry in listed[len(entries) :]))
-    matching = await _matching(names, asked)
+    matching = await _matching([mailbox_names.encode_utf8(entry.name) for entry in listed], asked)
     speaking: set[str] = (
         set()
     )  # parents of those that the patterns leave out; the others speak for themselves
@@ -189,8 +189,10 @@ async def _made_lines(conversation: Conversation, entries: MailboxList, asked: _
 
 
 async def _matching(names: Sequence[bytes], asked: _Asked) -> list[bool]:
-    """Whether each is one that was asked for."""
-    patterns = NamePatterns(asked.reference, asked.patterns, asked.separator)
+    """Whether each, in UTF-8, is one that was asked for."""
+    patterns = NamePatterns(
+        _in_utf8(asked.reference, asked), [_in_utf8(one, asked) for one in asked.patterns], asked.separator
+    )
     step = max(1, _SLICE * 16 // len(asked.patterns)) if asked.patterns else _SLICE
     found: list[bool] = []
     for start in range(0, len(names), step):
@@ -198,6 +200,16 @@ async def _matching(names: Sequence[bytes], asked: _Asked) -> list[bool]:
             await asyncio.sleep(0)
         found += map(patterns.matches, names[start : start + step])
     return found
+
+
+def _in_utf8(pattern: bytes, asked: _Asked) -> bytes:
+    """A pattern, or the beginning of one, as it is compared with names in UTF-8."""
+    if asked.utf8_names or b"&" not in pattern:
+        return pattern
+    try:
+        return mailbox_names.encode_utf8(mailbox_names.decode(pattern))
+    except ValueError:
+        return pattern
 
 
 def _shown(entries: MailboxList, *, utf8_names: bool) -> list[bytes]:
@@ -228,29 +240,32 @@ async def lsub(conversation: Conversation, command: Lsub) -> None:
 
 
 def _subscribed_lines(conversation: Conversation, entries: MailboxList, asked: _Asked) -> Iterator[bytes]:
-    pattern = NamePattern(asked.reference, asked.patterns[0], asked.separator)
-    uses = {entry.name: entry.special_use for entry in entries}
+    reference, wanted = _in_utf8(asked.reference, asked), _in_utf8(asked.patterns[0], asked)
+    pattern = NamePattern(reference, wanted, asked.separator)
+    uses = {**entries.usual_uses, **{one.name: one.special_use for one in entries if one.special_use}}
+    separator = conversation.account.separator
     selectable = {entry.name for entry in entries if entry.selectable}
-    told: set[bytes] = set()
-    others: list[bytes] = []
-    for full_name in asked.subscribed:
-        name = conversation.name(full_name)
-        if pattern.matches(name):
-            attributes = [b"\\Noselect"] if asked.with_flags and full_name not in selectable else []
-            attributes += [use] if (use := uses.get(full_name)) else []
-            yield responses.listing(b"LSUB", attributes, name, asked.separator)
-            told.add(name)
+    told: set[str] = set()
+    others: list[str] = []
+
+    def line(name: str, attributes: list[bytes]) -> bytes:
+        use = [uses[name]] if name in uses else []
+        told.add(name)
+        return responses.listing(b"LSUB", attributes + use, conversation.name(name), asked.separator)
+
+    for name in asked.subscribed:
+        if pattern.matches(mailbox_names.encode_utf8(name)):
+            yield line(name, [b"\\Noselect"] if asked.with_flags and name not in selectable else [])
         else:
             others.append(name)
     for name in others if asked.patterns[0].endswith(b"%") else ():  # Dovecot's reading of "using % wildcard"
-        parts = name.split(asked.separator)
+        parts = name.split(separator)
         for depth in range(len(parts) - 1, 0, -1):
-            parent = asked.separator.join(parts[:depth])
-            if not pattern.matches(parent):
+            parent = separator.join(parts[:depth])
+            if not pattern.matches(mailbox_names.encode_utf8(parent)):
                 continue
             if parent not in told:
-                yield responses.listing(b"LSUB", [b"\\Noselect"], parent, asked.separator)
-                told.add(parent)
+                yield line(parent, [b"\\Noselect"])
             break
 
 
@@ -270,7 +285,13 @@ def _with_missing(entries: MailboxList, subscribed: Sequence[str]) -> list[Mailb
     """Subscribed names that do not exist are listed, too (RFC 5258 §3.1)."""
     known = {entry.name for entry in entries}
     missing = [
-        MailboxEntry(name, selectable=False, has_children=False, subscribed=True)
+        MailboxEntry(
+            name,
+            selectable=False,
+            has_children=False,
+            subscribed=True,
+            special_use=entries.usual_uses.get(name, b""),
+        )
         for name in subscribed
         if name not in known
     ]
