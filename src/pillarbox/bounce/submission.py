@@ -147,19 +147,21 @@ class Notifier:
         copy = "2bounce" if is_trace and not message.sender else self._copy_class(kind, message.sender)
         if copy and not is_double:
             complete, written = self._rules.postmasters[copy]
-            notice = await self._queue_notice(
-                kind,
-                queue_id,
-                message,
-                entries,  # whatever the sender has asked for
-                source,
-                recipient=Address.from_internal(complete),
-                written=written,
-                for_postmaster=True,
-                introduced=is_trace,
-                full=copy == "2bounce",
-            )
-            notices.append(Notice(notice, f"{'sender' if is_trace else 'postmaster'} {_WORDS[kind]}"))
+            # Whatever the sender has asked for; with VERP a copy of each notice, as from bounce(8).
+            for some in [[entry] for entry in entries] if verp else [entries]:
+                notice = await self._queue_notice(
+                    kind,
+                    queue_id,
+                    message,
+                    some,
+                    source,
+                    recipient=Address.from_internal(complete),
+                    written=written,
+                    for_postmaster=True,
+                    introduced=is_trace,
+                    full=copy == "2bounce",
+                )
+                notices.append(Notice(notice, f"{'sender' if is_trace else 'postmaster'} {_WORDS[kind]}"))
         return notices
 
     async def tell_postmaster(
