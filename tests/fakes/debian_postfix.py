@@ -3,14 +3,16 @@
 Only for a test that runs as root in a mount namespace of its own: nobody else sees the mount.
 """
 
+import contextlib
 import pwd
 import shutil
+import signal
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from fakes.mail_system import PATIENCE
+from fakes.mail_system import PATIENCE, has_ended, kill, until
 
 PORT: Final = 1025
 
@@ -77,6 +79,16 @@ def start_debians_postfix() -> None:
     raise AssertionError(f"Postfix does not start: {started.stderr!r}")
 
 
+def stop_debians_postfix(queue: Path) -> None:
+    """Its master(8) and all of its processes end, if it runs: `postfix stop` would sleep for a second."""
+    text = (queue / "pid" / "master.pid").read_text().strip()
+    process = Path("/proc", text)
+    with contextlib.suppress(FileNotFoundError):
+        if process.joinpath("cwd").readlink() == queue.resolve():
+            kill(int(text), signal.SIGTERM)
+            until(lambda: has_ended(int(text)), what="Debian's master has ended")
+
+
 class DebianPostfix:
     """A running Postfix; mail for all of pillarbox.test goes to `base`/Maildir."""
 
@@ -116,7 +128,7 @@ class DebianPostfix:
         return self
 
     def __exit__(self, *_: object) -> None:
-        subprocess.run(["/usr/sbin/postfix", "stop"], check=False, capture_output=True, timeout=PATIENCE)
+        stop_debians_postfix(self.base / "spool")
         self._unmount()
 
     def log(self) -> str:

@@ -7,6 +7,7 @@ Root is needed: mail belongs to nobody.
 import imaplib
 import re
 import shutil
+import signal
 import smtplib
 import socket
 import subprocess
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from fakes.imap_exchanges import MARKED
-from fakes.mail_system import PATIENCE, until
+from fakes.mail_system import PATIENCE, has_ended, kill, until
 
 COMMON: Final = """\
 base_dir = {base}/run
@@ -82,6 +83,7 @@ class Server:
         self.port = _free_port()
         self._program = list(program)
         self._doveadm = list(doveadm)
+        self._stopping: int | None = None
         self.configuration = self.base / "dovecot.conf"
         fields = fields.replace("{base}", str(self.base))
         self.pop3 = _free_port() if "{pop3}" in settings else 0
@@ -106,14 +108,19 @@ class Server:
             )
         assert done.returncode == 0, screen.read_text()
 
+    def ask_to_stop(self) -> None:
+        """It begins to stop, if it runs, which takes Debian's a second of sleep; `stop()` waits for the end."""
+        pid_file = self.base / "run" / "master.pid"
+        if self._stopping is None and pid_file.exists():
+            self._stopping = int(pid_file.read_text())
+            kill(self._stopping, signal.SIGTERM)
+
     def stop(self) -> None:
         """It is gone when this returns."""
-        pid_file = self.base / "run" / "master.pid"
-        if pid_file.exists():
-            subprocess.run(
-                ["/usr/bin/doveadm", "-c", str(self.configuration), "stop"], check=True, timeout=60
-            )
-            until(lambda: not pid_file.exists(), what=f"{self.name} has stopped")
+        self.ask_to_stop()
+        if (pid := self._stopping) is not None:
+            until(lambda: has_ended(pid), what=f"{self.name} has stopped")
+            self._stopping = None
 
     def end(self) -> None:
         """Nothing is left."""
@@ -246,6 +253,8 @@ def dovecot_pair(settings: str, *, fields: str = "allow_all_users=yes") -> Itera
             stack.callback(server.end)
             server.start()
             servers.append(server)
+        for server in servers:
+            stack.callback(server.ask_to_stop)
         yield servers[0], servers[1]
 
 

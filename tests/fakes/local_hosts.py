@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Protocol
 
-from fakes.debian_postfix import start_debians_postfix
+from fakes.debian_postfix import start_debians_postfix, stop_debians_postfix
 from fakes.forked_command import run_forked
 from fakes.mail_system import PATIENCE, MailSystem, until
 from fakes.postfix_services import SERVICES
@@ -147,7 +147,7 @@ class TheirHost:
         return self
 
     def __exit__(self, *_: object) -> None:
-        subprocess.run(["/usr/sbin/postfix", "stop"], check=False, capture_output=True, timeout=PATIENCE)
+        stop_debians_postfix(self.queue)
         subprocess.run(["umount", "--lazy", "/etc/postfix"], check=True)
 
     def log(self) -> str:

@@ -418,6 +418,14 @@ def kill(pid: int, number: int = signal.SIGKILL) -> bool:
     return True
 
 
+def has_ended(pid: int) -> bool:
+    """Whether a process does nothing any more, even if its parent has not asked for its end yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
+    except OSError:
+        return True
+
+
 def _all_processes() -> Iterator[int]:
     for name in os.listdir("/proc"):
         if name.isascii() and name.isdigit():
