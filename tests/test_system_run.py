@@ -68,7 +68,11 @@ def test_second_chances(tmp_path: Path, tests: str, status: int, again: bool, sa
     done = subprocess.run(
         [sys.executable, "-m", "system.run", "-p", "no:cacheprovider"],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
+        env={
+            **os.environ,
+            "PYTHONPATH": str(Path(__file__).parent),
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",  # of which none is needed, and loading takes the longest
+        },
         capture_output=True,
         text=True,
         check=False,

@@ -10,6 +10,7 @@ import pytest
 
 from pillarbox.config.mailbox_settings import Storage
 from pillarbox.mailstore.cache.arrivals import ArrivalNotes
+from pillarbox.mailstore.cache.filling import CacheFilling
 from pillarbox.mailstore.cache.message_cache import FILE_NAME
 from pillarbox.mailstore.cache.text_searching import IndexPolicy
 from pillarbox.mailstore.deliver import Delivery, deliver_batch
@@ -29,6 +30,12 @@ NAMES = ("Work", "Copy", "Kept")
 ALL = Fields.ENVELOPE | Fields.HEADER | Fields.PREVIEW
 BEGUN_WITH = 16
 """Of fewer messages no index is asked."""
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is to be known of messages is found out without the moment's rest, which comes a dozen times in a scene."""
+    monkeypatch.setattr(CacheFilling.__init__, "__kwdefaults__", {"delay": 0.0})
 
 
 class Host:
