@@ -9,7 +9,7 @@ from pillarbox.vocabulary.clock import ManualClock
 
 NOBODY = 65534
 STRANGER = 54321  # without a name
-MAPS = "inline:{ { nobody = one@x.test, @dom.test bare <> } { uid:54321 = * } }"
+MAPS = 'inline:{ { nobody = one@x.test, @dom.test bare <> "a, b"@x.test } { uid:54321 = * } }'
 
 
 def senders(maps: str, **settings: str) -> AuthorizedSenders:
@@ -29,6 +29,9 @@ def senders(maps: str, **settings: str) -> AuthorizedSenders:
         (NOBODY, b"any@sub.dom.test", False),
         (NOBODY, b"bare", True),
         (NOBODY, b"bare@x.test", False),
+        (NOBODY, b"a, b@x.test", True),
+        (NOBODY, b"A, b+ext@x.test", True),
+        (NOBODY, b"a@x.test", False),
         (NOBODY, b"", True),
         (NOBODY, b"gr\xc3\xbcn@dom.test", True),
         (NOBODY, b"\xff@x.test", False),

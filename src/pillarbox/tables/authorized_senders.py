@@ -2,7 +2,8 @@
 
 DESCRIPTION
     The tables are asked with the login name, or `uid:NUMBER` of a user without one.  What they say is a list of
-    senders: addresses, @domain, `<>` for the null sender, and `*` for any.  The address's extension does not count.
+    senders: addresses in quoted form, @domain, `<>` for the null sender, and `*` for any.  The address's extension
+    does not count.
     Root and the mail system's own user are no exceptions.
 
 FAULTS
@@ -14,17 +15,21 @@ STANDARDS
 """
 
 import pwd
+import re
 from collections.abc import Sequence
+from typing import Final
 
 from pillarbox.config.parameters.identity import Identity
 from pillarbox.config.parameters.local_submission import LocalSubmission
 from pillarbox.config.snapshot import Snapshot
-from pillarbox.config.value_types import items
 from pillarbox.tables.opening import open_tables
 from pillarbox.tables.table import LookupTable
+from pillarbox.vocabulary.address import Address
 from pillarbox.vocabulary.clock import Clock
 
-_ANYBODY = "static:*"
+_ANYBODY: Final = "static:*"
+_ITEM: Final = re.compile(r'(?:"(?:\\.|[^"\\])*"?|[^\s,"])+')
+"""Blanks and commas between quotes are part of it."""
 
 
 class AuthorizedSenders:
@@ -56,7 +61,7 @@ class AuthorizedSenders:
         wanted = {"*", *self._patterns(address)}
         name = _login_name(uid)
         found = next((value for table in self._tables if (value := table.query(name)) is not None), "")
-        if any(pattern.lower() in wanted for pattern in items(found)):
+        if any(pattern.lower() in wanted for pattern in _ITEM.findall(found)):
             return ""
         return f"not authorized to use sender='{address}'"
 
@@ -70,7 +75,9 @@ class AuthorizedSenders:
         ends = [place for mark in self._delimiters if (place := user.find(mark)) > 0]
         if ends:
             user = user[: min(ends)]
-        return (f"{user}{at}{domain}", f"@{domain}") if at else (user,)
+        external = Address.from_internal(f"{user}{at}{domain}".encode("utf-8", "surrogateescape")).external
+        written = external.decode("utf-8", "surrogateescape")
+        return (written, f"@{domain}") if at else (written,)
 
 
 def _login_name(uid: int) -> str:
