@@ -2,6 +2,8 @@
 
 import asyncio
 import struct
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -302,6 +304,28 @@ def test_tlsa_records_that_are_none_are_there() -> None:
         assert found.outcome is Outcome.FOUND
         assert usable(found.records, ("sha256", "sha512")) == ()  # type: ignore[arg-type]
         assert Tlsa(3, 1, 1, b"x" * 32) in answer(good, bad).records
+
+
+_OTHER_TYPES = """
+import struct, sys
+import pillarbox.daemons.mta_common
+from pillarbox.net.dns.messages import new_query, read_response
+from pillarbox.net.dns.records import RecordType
+query = new_query("a.test", RecordType.A)
+head = query.wire[:2] + struct.pack("!5H", 0x8180, 1, 4, 0, 0) + query.wire[12:24]
+records = [(1, bytes([192, 0, 2, 1])), (46, b"signed"), (29, b"place"), (65280, b"private")]
+answer = b"".join(struct.pack("!HHHIH", 0xC00C, kind, 1, 60, len(data)) + data for kind, data in records)
+loaded = set(sys.modules)
+print(read_response(query, head + answer).records, set(sys.modules) - loaded, "dns.rdtypes.ANY.LOC" in loaded)
+"""
+
+
+def test_records_of_other_types_load_nothing() -> None:
+    """A role has dropped its rights: what a name server sends, whatever it is, makes it look for no module."""
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", _OTHER_TYPES], check=True, capture_output=True, text=True
+    )
+    assert done.stdout == "('192.0.2.1',) set() False\n"
 
 
 # -- files and names -------------------------------------------------------------------------------------

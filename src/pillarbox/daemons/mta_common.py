@@ -2,7 +2,8 @@
 
 DESCRIPTION
     Imported by the zygote, so that the roles share it: lookup tables of the types that need no library of somebody
-    else, the parameters that are not served, and what the defaults of the others are.
+    else, the parameters that are not served, and what the defaults of the others are.  What a name server sends
+    makes no role load anything.
 """
 
 import pillarbox.tables.cidr_table
@@ -17,7 +18,9 @@ import pillarbox.tables.text_table  # noqa: F401 - the names are not wanted, the
 from pillarbox.config.postfix_parameters import GROUPS
 from pillarbox.config.snapshot import built_in_values
 from pillarbox.config.unserved_parameters import unserved
+from pillarbox.net.dns.messages import leave_others_unread
 
+leave_others_unread()
 unserved()
 for group in GROUPS:
     built_in_values(group)

@@ -33,12 +33,21 @@ from pillarbox.net.dns.records import Answer, DnsFault, Mx, Outcome, Record, Rec
 PAYLOAD: Final = 1232
 """Octets of a UDP answer that no network fragments (DNS flag day 2020)."""
 
-# Now: nothing is imported when the process has dropped its rights.
-dns.rdata.load_all_types()  # type: ignore[no-untyped-call]  # dnspython has no annotation there
+# Now: nothing is imported when the process has dropped its rights.  dnspython has no annotation there.
+for _read in (*(kind.value for kind in RecordType), "SOA"):
+    dns.rdata.get_rdata_class(dns.rdataclass.IN, dns.rdatatype.from_text(_read))  # type: ignore[no-untyped-call]
 
 _LONGEST_TTL: Final = 86400
 _LONGEST_NEGATIVE_TTL: Final = 3600
 _CHAIN: Final = 16
+
+
+def leave_others_unread() -> None:
+    """For a role: records of types that nobody here asks for stay octets from now on.
+
+    By itself dnspython looks for a module for each type that it sees, among files that a role cannot read.
+    """
+    dns.rdata._dynamic_load_allowed = False
 
 
 class NotOurs(Exception):
