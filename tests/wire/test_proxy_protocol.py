@@ -21,7 +21,6 @@ def binary(command: int, family: int, body: bytes) -> bytes:
 
 HEADERS = [
     (b"PROXY TCP4 198.51.100.7 192.0.2.10 4321 25\r\n", *ADDRESSES, False, False),
-    (b"PROXY TCP4 198.051.100.007 192.0.02.10 4321 25\r\n", *ADDRESSES, False, False),
     (b"PROXY TCP6 ::1 ::2 4321 25\r\n", ("::1", 4321), ("::2", 25), False, False),
     (b"PROXY UNKNOWN\r\n", None, None, False, False),
     (b"PROXY UNKNOWN ffff::1 ffff::2 65535 65535\r\n", None, None, False, False),
@@ -63,7 +62,6 @@ FAULTS = [
     (b"PROXY TCP4 198.51.100.7\r\n", Trouble.SERVER_ADDRESS, ""),
     (b"PROXY TCP4 198.51.100.7 ::1 4321 25\r\n", Trouble.SERVER_ADDRESS, "::1"),
     (b"PROXY TCP4 198.51.100.7 192.0.2.10 65536 25\r\n", Trouble.CLIENT_PORT, "65536"),
-    (b"PROXY TCP4 198.51.100.7 192.0.2.10 04321 25\r\n", Trouble.CLIENT_PORT, "04321"),
     (b"PROXY TCP4 198.51.100.7 192.0.2.10 -1 25\r\n", Trouble.CLIENT_PORT, "-1"),
     (b"PROXY TCP4 198.51.100.7 192.0.2.10 4321\r\n", Trouble.SERVER_PORT, ""),
     (b"PROXY TCP4 198.51.100.7 192.0.2.10 4321 25 x\r\n", Trouble.EXTRA, "x"),

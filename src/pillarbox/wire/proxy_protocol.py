@@ -15,7 +15,6 @@ STANDARDS
     HAProxy's proxy-protocol.txt §2.1, §2.2
 """
 
-import re
 from enum import Enum, auto
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
@@ -35,8 +34,6 @@ _FAMILIES: Final = {1: 4, 2: 16}
 _SSL: Final = 0x20
 """§2.2.5: PP2_TYPE_SSL"""
 _CLIENT_SSL: Final = 0x01
-_PORT: Final = re.compile(r"0|[1-9][0-9]{0,4}")
-_NEEDLESS_ZEROS: Final = re.compile(r"(?<![0-9])0+(?=[0-9])")
 
 
 class Trouble(Enum):
@@ -112,15 +109,14 @@ def _text(data: bytes) -> ProxyHeader | None:
 
 
 def _address(text: str, kind: type[IPv4Address | IPv6Address], trouble: Trouble) -> str:
-    """The address as it is usually written; with Postfix, an octet may have zeros before it: `192.0.002.001`."""
     try:
-        return str(kind(_NEEDLESS_ZEROS.sub("", text) if kind is IPv4Address else text))
+        return str(kind(text))
     except ValueError:
         raise ProxyFault(trouble, 1, text) from None
 
 
 def _port(text: str, trouble: Trouble) -> int:
-    if _PORT.fullmatch(text) is None or int(text) > 65535:
+    if not text.isascii() or not text.isdecimal() or len(text) > 5 or int(text) > 65535:
         raise ProxyFault(trouble, 1, text)
     return int(text)
 
