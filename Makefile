@@ -32,10 +32,10 @@ run:
 	@exec $(BIN)/pillarbox run $(ARGUMENTS)
 
 # What is fetched and installed comes while the tests compute that need nothing of it.  System tests wait for more than
-# half of their time; the fuzz targets have it, ten seconds each: with one seed, every run tries much the same.
+# half of their time; the fuzz targets have it, each for S seconds by the clock.
 test: develop
 	@$(MAKE) --no-print-directory --jobs=3 --output-sync peers check quick
-	@$(MAKE) --no-print-directory --jobs=2 system fuzz S=10 FUZZ=--beside
+	@$(MAKE) --no-print-directory --jobs=2 system fuzz FUZZ=--beside
 
 develop:
 	@scripts/prepare-venv develop

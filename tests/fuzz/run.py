@@ -5,7 +5,8 @@ perhaps `DICTIONARY`.  Each runs in a process of its own, as many at once as the
 kept in .fuzz/NAME, to be made a row of the parser's table.
 
 Seconds are processor time, so that a busy machine tries no less; an input that takes ten of them fails.  With
-`--beside`, other tests run at the same time: the targets take what those leave, and tell how they ended at the end.
+`--beside`, other tests run at the same time: the targets take what those leave for so many seconds by the clock, and
+tell how they ended at the end.
 """
 
 import argparse
@@ -28,6 +29,7 @@ LONGEST: Final = 10.0
 """Seconds of processor time that an input may take."""
 HANGS: Final = 600
 """Seconds after which an input has no end."""
+_KINDS: Final = {False: " of processor time", True: " by the clock"}
 _PR_SET_PDEATHSIG: Final = 1
 
 
@@ -40,7 +42,7 @@ def main() -> int:
     parser.add_argument("names", nargs="*")
     options = parser.parse_args()
     if options.one:
-        run_one(options.names[0], options.seconds)
+        run_one(options.names[0], options.seconds, by_the_clock=options.beside)
         return 0
     names = options.names or sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "run")
     return run_all(names, options.seconds, beside=options.beside)
@@ -75,6 +77,7 @@ def run_all(names: list[str], seconds: int, *, beside: bool) -> int:
             FOUND.mkdir(exist_ok=True)
             log = FOUND / f"{name}.log"
             command = [sys.executable, "-m", "fuzz.run", "--one", "--seconds", str(seconds), name]
+            command += ["--beside"] if beside else []
             own = tempfile.TemporaryDirectory(prefix="pillarbox-fuzz-")  # a fuzzer's end cleans up nothing
             with log.open("wb") as out:
                 process = subprocess.Popen(
@@ -114,10 +117,13 @@ class TooLong(Exception):
     """An input took more than LONGEST."""
 
 
-def ends_after(seconds: float, fuzz_one: Callable[[bytes], None]) -> Callable[[bytes], None]:
-    """The target, which ends its process when that has had so much processor time."""
+def ends_after(
+    seconds: float, fuzz_one: Callable[[bytes], None], *, by_the_clock: bool = False
+) -> Callable[[bytes], None]:
+    """The target, which ends its process when that has had so much processor time, or so many seconds have gone by."""
     executions = 0
-    began = last = time.process_time()
+    passed = time.monotonic if by_the_clock else time.process_time
+    began, last = passed(), time.process_time()
 
     def fuzz(data: bytes) -> None:
         nonlocal executions, last
@@ -126,15 +132,15 @@ def ends_after(seconds: float, fuzz_one: Callable[[bytes], None]) -> Callable[[b
         now = time.process_time()
         if now - last > LONGEST:
             raise TooLong(f"{now - last:.1f} seconds of processor time")
-        if now - began > seconds:
-            print(f"Done {executions} runs in {now - began:.0f} seconds of processor time", flush=True)
+        if (had := passed() - began) > seconds:
+            print(f"Done {executions} runs in {had:.0f} seconds{_KINDS[by_the_clock]}", flush=True)
             os._exit(0)  # libFuzzer's own bound is wall-clock time
         last = now
 
     return fuzz
 
 
-def run_one(name: str, seconds: int) -> None:
+def run_one(name: str, seconds: int, *, by_the_clock: bool = False) -> None:
     """Run a target in this process until the time is up or it fails."""
     import atheris
 
@@ -159,7 +165,7 @@ def run_one(name: str, seconds: int) -> None:
             dictionary = Path(corpus, "words.dict")
             dictionary.write_text("".join(f'"{_escaped(word)}"\n' for word in words))
             arguments.append(f"-dict={dictionary}")
-        atheris.Setup([*arguments, corpus], ends_after(seconds, target.fuzz_one))
+        atheris.Setup([*arguments, corpus], ends_after(seconds, target.fuzz_one, by_the_clock=by_the_clock))
         atheris.Fuzz()
 
 
