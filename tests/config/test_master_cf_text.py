@@ -115,12 +115,25 @@ def test_braces_that_do_not_match(line: str, mistakes: list[str]) -> None:
     assert [f"master.cf: {mistake}" for mistake in mistakes] == warnings
 
 
+@pytest.mark.parametrize("arguments", ["a ${b  c $}} d", "{a b} {c {d}} e", "a {} { {b} }"])
+def test_what_is_written_back_is_read_as_before(arguments: str) -> None:
+    """Braces that are uneven within an argument have no others around them."""
+    line = f"a unix - - - - - x {arguments}"
+    [again] = parse_master_cf(parse_entry(line).text(fold=True)).services
+    [service] = parse_master_cf(line).services
+    assert again.arguments == service.arguments
+    assert [(name, value.text) for name, value in again.overrides.items()] == [
+        (name, value.text) for name, value in service.overrides.items()
+    ]
+
+
 LISTED = [
     ("the first argument", "{a b} {c d} { e }", "a b {c d} e"),
     ("behind --", "-v -- {a b} {c d}", "-v -- {a b} {c d}"),
     ("nothing inside", "a {} b", "a  b"),
     ("braces inside", "a {{b}} {{c} d}", "a {b} {{c} d}"),
     ("braces that do not match", "a {b c}d {e f", "a {b c} {e f}"),
+    ("uneven braces within", "a ${b  c $}} d", "a {${b  c $}}} d"),
     ("options", "-o {a=b c}d -o { e f } -o { g", "-o {a=b c} -o {e f} -o g"),
 ]
 

@@ -42,7 +42,7 @@ class Setting(msgspec.Struct, frozen=True):
     def text(self) -> str:
         """As it is written after -o."""
         plain = f"{self.name}={self.value}"
-        return f"{{{plain}}}" if plain[:1] == "{" else _in_braces(plain)
+        return f"{{{plain}}}" if plain[:1] == "{" else _kept_together(plain)
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -189,12 +189,19 @@ def _arguments(rest: Sequence[str]) -> tuple[list[str | Setting], list[str]]:
 def _plain(word: str) -> str:
     """An argument of the program's own, in braces only if it has to be."""
     text = _inside(word)
-    return f"{{{text}}}" if word[:1] == "{" and text[:1] in ("", "{") else _in_braces(text)
+    return f"{{{text}}}" if word[:1] == "{" and text[:1] in ("", "{") else _kept_together(text)
 
 
 def _in_braces(text: str) -> str:
     """A text in braces if there are blanks in it."""
     return f"{{{text}}}" if any(blank in text for blank in BLANKS) else text
+
+
+def _kept_together(text: str) -> str:
+    """The same, but for one that its own braces keep together and that are uneven: it is read as it was."""
+    braced = _in_braces(text)
+    is_one = braced != text and inside_braces(braced)[1] and words(text) == (text,)
+    return text if is_one else braced
 
 
 def _inside(word: str) -> str:
