@@ -66,7 +66,7 @@ VIRTUAL: Final[tuple[ParameterCase, ...]] = (
     _virtual("vpcre", "virtual_mailbox_maps=pcre:/etc/postfix/vpcre", table=r"/^bob@vpcre\.test$/ matchedpcre/"),
     _virtual("vuidregexp", "virtual_uid_maps=regexp:/etc/postfix/vuidregexp", table=r"/bob/ 5000"),
     _virtual("vproxy", "virtual_mailbox_maps=proxy:texthash:/etc/postfix/vproxy", table=r"bob@vproxy.test proxied/"),
-    _virtual("vabsbox", mailbox="/abs/box"),
+    _virtual("vabsbox", set_up="mkdir /var/virtual/absbox; chown 5000 /var/virtual/absbox", mailbox="/absbox/box"),
     _virtual("vbasetrailing", "virtual_mailbox_base=/var/virtual/"),
     _virtual("vbaseslash", "virtual_mailbox_base=/", mailbox="var/virtual/based"),
     _virtual("vuidaddress", "virtual_uid_maps=inline:{{bob@vuidaddress.test=5001},{@vuidaddress.test=5002}}", "virtual_gid_maps=inline:{{@vuidaddress.test=5003}}", mailbox="open/vuidaddress"),
