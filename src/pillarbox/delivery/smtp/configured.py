@@ -67,8 +67,7 @@ def open_service(
     `proving` asks the DNS for proofs, `search` tells resolv.conf's domains.
     """
     settings = ServiceSettings.of(snapshot, lmtp=program == "lmtp", clock=clock)
-    client, sasl, exchange, identity = settings.client, settings.sasl, settings.exchange, settings.identity
-    lmtp, prefix, where, tables = settings.lmtp, settings.prefix, settings.where, settings.tables
+    client, lmtp, prefix, tables = settings.client, settings.lmtp, settings.prefix, settings.tables
     queue = snapshot.group(QueueManager)
     _check_sasl_options(settings)
     destinations = _destinations(settings)
@@ -84,25 +83,11 @@ def open_service(
     return Service(
         name=name,
         program=program,
-        rules=SessionRules(
-            exchange=exchange,
-            client=client,
-            sasl=sasl,
-            tls=settings.tls,
-            myhostname=identity.myhostname,
-            window=identity.tcp_windowsize,
-            sources=source_addresses(client, snapshot),
-            lmtp=lmtp,
-            mechanisms=open_word_list(
-                sasl.smtp_sasl_mechanism_filter, where=where("smtp_sasl_mechanism_filter"), clock=clock
-            )
-            if sasl.smtp_sasl_mechanism_filter
-            else None,
-        ),
+        rules=_session_rules(settings),
         exchangers=mail_exchangers(settings, resolvers.resolver),
         policies=policies,
         dane=DanePolicies(resolvers.resolver, policies, rules),
-        passwords=tables("smtp_sasl_password_maps", sasl.smtp_sasl_password_maps),
+        passwords=tables("smtp_sasl_password_maps", settings.sasl.smtp_sasl_password_maps),
         login_failures=_login_failures(settings),
         discarded=KeywordPolicy(
             client.smtp_discard_ehlo_keywords,
@@ -110,7 +95,7 @@ def open_service(
         ),
         kept=open_word_list(
             client.smtp_connection_cache_destinations,
-            where=where("smtp_connection_cache_destinations"),
+            where=settings.where("smtp_connection_cache_destinations"),
             clock=clock,
         ),
         generic=_generic_maps(settings),
@@ -133,14 +118,36 @@ def open_service(
         debugged=debugged_peers(snapshot, clock=clock),
         flags=flags,
         assumes_final=lmtp and (assumed or "X" in flags),
-        workarounds=Workarounds(
-            client.smtp_pix_workarounds,
-            tables("smtp_pix_workaround_maps", client.smtp_pix_workaround_maps),
-            threshold=client.smtp_pix_workaround_threshold_time,
-            where=where("smtp_pix_workarounds"),
-        ),
+        workarounds=_workarounds(settings),
         minimal_backoff=queue.minimal_backoff_time,
         warnings=tuple(warnings),
+    )
+
+
+def _session_rules(settings: ServiceSettings) -> SessionRules:
+    """What holds for every session of the service, whichever its peer."""
+    wanted = settings.sasl.smtp_sasl_mechanism_filter
+    where = settings.where("smtp_sasl_mechanism_filter")
+    return SessionRules(
+        exchange=settings.exchange,
+        client=settings.client,
+        sasl=settings.sasl,
+        tls=settings.tls,
+        myhostname=settings.identity.myhostname,
+        window=settings.identity.tcp_windowsize,
+        sources=source_addresses(settings.client, settings.snapshot),
+        lmtp=settings.lmtp,
+        mechanisms=open_word_list(wanted, where=where, clock=settings.clock) if wanted else None,
+    )
+
+
+def _workarounds(settings: ServiceSettings) -> Workarounds:
+    client = settings.client
+    return Workarounds(
+        client.smtp_pix_workarounds,
+        settings.tables("smtp_pix_workaround_maps", client.smtp_pix_workaround_maps),
+        threshold=client.smtp_pix_workaround_threshold_time,
+        where=settings.where("smtp_pix_workarounds"),
     )
 
 
