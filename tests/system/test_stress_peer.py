@@ -1,5 +1,10 @@
-"""A service whose process limit is reached: Debian's Postfix and ours let the same clients wait, and show stress alike."""
+"""Services with too many clients, or with clients that do too much, beside Debian's Postfix.
 
+Where the process limit is reached the same clients wait, and stress is shown alike; who has had its share is refused
+alike, and the statistics of anvil(8) say so.
+"""
+
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -33,11 +38,17 @@ smtpd_peername_lookup = no
 smtpd_banner = $myhostname stress=<$stress>
 smtpd_timeout = ${stress?{600}:{300}}s
 """
+_COUNTED: Final = (
+    "-o smtpd_client_event_limit_exceptions= -o smtpd_client_message_rate_limit=1 "
+    "-o smtpd_client_recipient_rate_limit=2"
+)
 _MASTER_CF: Final = f"""\
 smtp            inet n - n - 2 smtpd
 26              inet n - n - 1 smtpd
 127.0.0.1:27    inet n - n - 2 smtpd
 28              inet n - n - 2 smtpd -o stress=no
+29              inet n - n - - smtpd {_COUNTED} -o smtpd_client_connection_count_limit=2
+127.0.0.1:30    inet n - n - - smtpd {_COUNTED} -o smtpd_client_connection_rate_limit=3
 {SERVICES}"""
 
 
@@ -62,6 +73,11 @@ class Client:
         except ConnectionError:  # closed after the first
             pass
         return [reply for reply in replies if reply]
+
+    def say(self, command: str) -> bytes:
+        """The reply to a command."""
+        self._socket.sendall(command.encode() + b"\r\n")
+        return self._file.readline()
 
     def close(self) -> None:
         self._file.close()
@@ -126,3 +142,35 @@ def test_the_same_as_postfix(hosts: list[Host], port: int) -> None:
     if port == 25:
         until(lambda: len(warnings(hosts[1])) >= 3, what="it was warned of")
         assert b"stress=<yes>" in repr(ours).encode()
+
+
+_STATISTICS: Final = re.compile(r"/anvil\[\d+\]: (statistics: .*) at \w{3} [ \d]\d [\d:]{8}\n")
+_TOO_MUCH: Final = re.compile(r"/smtpd\[\d+\]: (warning: .* exceeded: .*)\n")
+
+
+def crowd(host: Host, port: int) -> list[bytes]:
+    """What clients hear, of which the third is one too many, or the fourth; all are there until the end."""
+    clients = [Client(host, port) for _ in range(2)]
+    heard = [client.greeting() for client in clients]
+    sender = "MAIL FROM:<a@out.test>"
+    commands = ("HELO client.test", sender, *3 * ["RCPT TO:<b@mail.sender.test>"], "RSET", sender)
+    heard += map(clients[0].say, commands)
+    for _ in range(2):
+        clients.append(Client(host, port))
+        heard.append(clients[-1].greeting())
+    for client in clients:
+        client.close()
+    return heard
+
+
+def test_who_has_had_its_share(hosts: list[Host]) -> None:
+    """Connections at once and in a minute, messages and recipients: refusals, warnings, and the statistics."""
+    heard = [[crowd(host, port) for port in (29, 30)] for host in hosts]
+    assert heard[1] == heard[0]
+    theirs, ours = (host.file(LOG) for host in hosts)
+    for host in hosts:
+        host.output("postfix reload")
+    for log in (theirs, ours):
+        until(lambda log=log: "max cache size" in log.read_text(), what="statistics are logged")  # type: ignore[misc]
+    for lines in (_TOO_MUCH, _STATISTICS):
+        assert lines.findall(ours.read_text()) == lines.findall(theirs.read_text()) != []

@@ -10,20 +10,21 @@ FAULTS
 
 import asyncio
 import socket
-from collections import Counter
 from collections.abc import Callable
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final
 
 from pillarbox.access.client import ClientFacts
-from pillarbox.access.client_rates import ClientRate, ClientRates, Event
+from pillarbox.access.client_peaks import ClientPeaks
+from pillarbox.access.client_rates import ClientRate, ClientRates
 from pillarbox.auth.client import AuthClient
 from pillarbox.auth.cyrus import CyrusLogins, CyrusSettings
 from pillarbox.auth.logins import LoginChecker
 from pillarbox.bounce.submission import Notifier
 from pillarbox.config.parameters.queue_manager import QueueManager
 from pillarbox.config.snapshot import Snapshot
+from pillarbox.daemons.client_statistics import ClientStatistics
 from pillarbox.daemons.proxies import as_postfix
 from pillarbox.daemons.queue_hints import QueueHints
 from pillarbox.daemons.smtpd_services import Service, open_services
@@ -68,13 +69,16 @@ class SmtpdRole:
         services: list[Service],
         directories: QueueDirectories,
         *,
+        snapshot: Snapshot,
         long_ids: bool,
         clock: Clock,
         name_servers: ResolverOptions | None,
         syslog_name: str,
         log: LogFile,
     ) -> None:
-        """`name_servers` instead of those of the host; `syslog_name` is master(8)'s."""
+        """`snapshot` is what main.cf says, for the process as a whole.
+
+        `name_servers` instead of those of the host; `syslog_name` is master(8)'s."""
         self._syslog_name = syslog_name
         self._services = services
         self._clock = clock
@@ -89,9 +93,10 @@ class SmtpdRole:
         self._dns = StubResolver(clock=clock, options=name_servers)
         self._hosts = HostLookup(self._dns, clock=clock, methods=("native",))
         self._names = ClientNames(clock, resolver=self._dns if name_servers else None)
-        self._rates = ClientRates(self._clock)
+        peaks = ClientPeaks(clock)
+        self._rates = ClientRates(clock, peaks)
+        self._statistics = ClientStatistics(peaks, snapshot, log.named(syslog_name))
         self._connections = 0
-        self._per_client: Counter[str] = Counter()
         self._auth: dict[str | CyrusSettings, LoginChecker] = {}
         self._resolvers: dict[str, FilteredResolver] = {}
         self._reporters: dict[str, SessionReports] = {}
@@ -104,7 +109,7 @@ class SmtpdRole:
             for note in dict.fromkeys(note for service in self._services for note in service.policy.notes):
                 self._log.named(self._services[0].syslog_name)(Warned(note))
             lacks = {service.name: service.tls_fault for service in self._services if service.tls_fault}
-            await serve_until_ordered(control, listeners, lacks=lacks)
+            await serve_until_ordered(control, listeners, lacks=lacks, draining=self._statistics.report)
             for auth in self._auth.values():
                 auth.close()
             taking.cancel()
@@ -154,27 +159,37 @@ class SmtpdRole:
             except NoHeader as trouble:
                 await self._refuse_proxy(connection, service, trouble)
                 return
-        text = peer[0]
         client = await self._client_facts(service, peer, local)
         rate = self._rates.of(client.address, policy.rates)
-        warning = self._too_many(text, client, service, rate)
-        if warning:
-            tell = self._log.named(service.syslog_name)
-            tell(ClientConnected(client.label))
-            tell(Warned(warning))
-            tell(ClientDisconnected(client.label, ()))
-            refusal = b"4.7.0 %s Error: too many connections from %s" % (policy.host, text.encode())
-            connection.send(Reply(421, (refusal,)).encode())
-            connection.close()
+        if not policy.rates.is_counted or policy.is_exempt_from_limits(client):
+            await self._serve_client(connection, client, service, rate)
             return
-        self._per_client[text] += 1
-        try:
-            await self._know_mechanisms(service)
-            await self._session(connection, client, service, rate).run()
-        finally:
-            self._per_client[text] -= 1
-            if not self._per_client[text]:
-                del self._per_client[text]
+        with self._statistics.client():
+            warning = rate.connect(client.label)
+            try:
+                if warning:
+                    self._refuse(connection, client, service, warning)
+                else:
+                    await self._serve_client(connection, client, service, rate)
+            finally:
+                rate.disconnect()
+
+    async def _serve_client(
+        self, connection: Connection, client: ClientFacts, service: Service, rate: ClientRate
+    ) -> None:
+        await self._know_mechanisms(service)
+        await self._session(connection, client, service, rate).run()
+
+    def _refuse(self, connection: Connection, client: ClientFacts, service: Service, warning: str) -> None:
+        """A client that has too many connections, or comes too often."""
+        tell = self._log.named(service.syslog_name)
+        tell(ClientConnected(client.label))
+        tell(Warned(warning))
+        tell(ClientDisconnected(client.label, ()))
+        address = client.address_text.encode()
+        refusal = b"4.7.0 %s Error: too many connections from %s" % (service.policy.host, address)
+        connection.send(Reply(421, (refusal,)).encode())
+        connection.close()
 
     async def _client_facts(
         self, service: Service, peer: tuple[str, int], local: tuple[str, int]
@@ -222,21 +237,6 @@ class SmtpdRole:
                 await auth.connect()
         except TimeoutError:
             pass  # nothing is offered to this client
-
-    def _too_many(self, address: str, client: ClientFacts, service: Service, rate: ClientRate) -> str:
-        """What the log says of a client that has too many connections or comes too often; empty if it has not."""
-        limit = service.policy.server.smtpd_client_connection_count_limit
-        connections = self._per_client[address] + 1
-        is_crowd = 0 < limit < connections
-        if not (is_crowd or rate.has_limit(Event.CONNECTION)) or service.policy.is_exempt_from_limits(client):
-            return ""
-        if is_crowd:
-            return (
-                f"Connection concurrency limit exceeded: {connections} from {client.label} "
-                f"for service {service.name}"
-            )
-        count = rate.exceeded(Event.CONNECTION)
-        return rate.warning(Event.CONNECTION, count, client.label) if count else ""
 
     def _session(
         self, connection: Connection, client: ClientFacts, service: Service, rate: ClientRate | None
@@ -330,6 +330,7 @@ def open_role(startup: Startup) -> Serve:
         role = SmtpdRole(
             services,
             directories,
+            snapshot=snapshot,
             long_ids=settings.enable_long_queue_ids,
             clock=clock,
             name_servers=resolver_options(startup),

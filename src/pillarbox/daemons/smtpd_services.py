@@ -78,7 +78,7 @@ def open_services(
                 cleanups[name],
                 rewrite,
                 sock=sockets[name],
-                load=loads.get(_service_name(name)),
+                load=loads.get(service_name(name)),
                 warnings=warnings,
                 clock=clock,
             )
@@ -103,7 +103,9 @@ def _open_service(
     `tls_context` is one that is open already and does for it.
     """
     resolver = Resolver(server_routes(snapshot, rewrite, clock=clock), rewrites=True)
-    policy = configured_policy(snapshot, cleanup=cleanup, service=name, resolver=resolver, clock=clock)
+    policy = configured_policy(
+        snapshot, cleanup=cleanup, service=service_name(name), resolver=resolver, clock=clock
+    )
     tls_fault = ""
     if tls_context is None:
         try:
@@ -152,14 +154,14 @@ def _loads(
     """Of the services with a process limit, by name: all listeners of one share it (`smtp`, `smtp/1`)."""
     loads: dict[str, ServiceLoad] = {}
     for listener, snapshot in snapshots.items():
-        name = _service_name(listener)
+        name = service_name(listener)
         limit = snapshot.group(QueueManager).default_process_limit
         if name in loads or snapshot.explicit("default_process_limit") is None or not limit:
             continue
         addresses = [
             sock.getsockname()
             for other, sock in sockets.items()
-            if _service_name(other) == name and sock.family != socket.AF_UNIX
+            if service_name(other) == name and sock.family != socket.AF_UNIX
         ]
         host = name.rpartition(":")[0]
         canonical = ":".join([*([host] if host else []), *(str(port) for _, port, *_ in addresses[:1])])
@@ -172,7 +174,7 @@ def _loads(
     return loads
 
 
-def _service_name(listener: str) -> str:
+def service_name(listener: str) -> str:
     """The service of master.cf that a listener belongs to."""
     return listener.partition("/")[0]
 

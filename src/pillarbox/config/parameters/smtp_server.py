@@ -106,6 +106,9 @@ class SmtpServer:
     anvil_rate_time_unit: Seconds = parameter(
         "60s", minimum=1, doc="The span of time over which the rates of clients are counted."
     )
+    anvil_status_update_time: Seconds = parameter(
+        "600s", minimum=1, doc="How often the most that clients have done is logged (statistics: max …)."
+    )
     smtpd_discard_ehlo_keywords: tuple[str, ...] = parameter(
         "",
         doc="EHLO keywords that are not offered, in any case of letters; silent-discard keeps this out of "

@@ -9,7 +9,6 @@ SECTIONS: Final[tuple[Section, ...]] = (
         Kind.NO_EFFECT,
         "a role serves many clients at once and lives until a reload",
         """
-anvil_status_update_time = 600s
 application_event_drain_time = 100s
 daemon_table_open_error_is_fatal = no
 daemon_timeout = 18000s
@@ -18,7 +17,6 @@ fork_delay = 1s
 ipc_idle = 5s
 ipc_timeout = 3600s
 ipc_ttl = 1000s
-max_idle = 100s
 max_use = 100
 postlogd_watchdog_timeout = 10s
 trigger_timeout = 10s

@@ -300,6 +300,7 @@ def _rates(server: SmtpServerSettings, service: str) -> RateLimits:
             Event.NEW_TLS: server.smtpd_client_new_tls_session_rate_limit,
         },
         unit=server.anvil_rate_time_unit,
+        connections=server.smtpd_client_connection_count_limit,
         ipv4_prefix=server.smtpd_client_ipv4_prefix_length,
         ipv6_prefix=server.smtpd_client_ipv6_prefix_length,
     )
