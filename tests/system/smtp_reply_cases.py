@@ -169,6 +169,8 @@ EXCHANGES: Final = [
     Exchange("HELP", (b"HELP", b"HELP MAIL")),
     Exchange("more recipients than there may be", (HELLO, MAIL, RCPT, *(RCPT,) * 8), "overshoot"),
     Exchange("commands that do nothing", (b"FOO", HELLO, b"foo bar", b"VRFY no@pillarbox.test", b"HELP", b"FOOD", b"FOO", b"FOO", b"FOO", b"FOO", b"FOO", b"FOO", b"FOO"), "no-ops"),
+    Exchange("what mail needs does nothing", (b"EHLO client.example", b"HELO client.example", MAIL, b"mail", b"STARTTLS", RCPT, b"DATA", b"BDAT 4 LAST", b" auth PLAIN", b"Data: x", b"Subject: x"), "no-ops of what mail needs"),
+    Exchange("QUIT does nothing", (b"QUIT", b"quit now", b"QUITS", b"NOOP"), "no-ops of what mail needs"),
     Exchange("strict SMTPUTF8", (HELLO, b"MAIL FROM:<\xc3\xbc@example.test>", b"MAIL FROM:<a@\xc3\xbc.test>", b"MAIL FROM:<\xc3\xbc@example.test> SMTPUTF8", b"RCPT TO:<\xc3\xbc@pillarbox.test>", b"RSET", MAIL, b"RCPT TO:<\xc3\xbc@pillarbox.test>", b"RCPT TO:<x@\xc3\xbc.test>", b"RCPT TO:<a@elsewhere.test>"), "strict UTF-8"),
     Exchange("discarded keywords", (HELLO, b"VRFY me@pillarbox.test", b"ETRN flush.test", b"MAIL FROM:<a@b> SIZE=99999999", b"RSET", b"MAIL FROM:<a@b> BODY=8BITMIME", b"RSET", b"MAIL FROM:<a@b> SMTPUTF8", b"MAIL FROM:<a@b> RET=FULL", b"MAIL FROM:<a@b> ENVID=x", b"MAIL FROM:<a@b> RET=x", MAIL, RCPT + b" NOTIFY=NEVER", RCPT + b" ORCPT=rfc822;x", RCPT + b" NOTIFY=x", RCPT, b"RSET", b"AUTH PLAIN", b"AUTH", Raw(b"NOOP\r\nNOOP\r\n", 2), b"HELO x", MAIL, RCPT, b"BDAT 3 LAST\r\nabc", b"STARTTLS"), "discarding"),
     Exchange("ETRN", (b"ETRN", b"ETRN example.test", HELLO, b"ETRN", b"ETRN pillarbox.test", b"ETRN a b", b"ETRN @x", b"ETRN #x", b"ETRN no_such!", b"ETRN flush.test", b"ETRN sub.FLUSH.test", b"ETRN @flush.test", b"ETRN [192.0.2.1]")),

@@ -236,6 +236,7 @@ SERVICES: Final[dict[str, dict[str, str]]] = {
         "smtpd_junk_command_limit": "6",
         "smtpd_hard_error_limit": "2",
     },
+    "no-ops of what mail needs": {"smtpd_noop_commands": 'ehlo, MAIL starttls data, bdat quit auth "foo'},
     "strict UTF-8": {"strict_smtputf8": "yes", "smtpd_client_port_logging": "yes"},
     "command filter": {
         "smtpd_command_filter": "regexp:{ {/^FOO/ NOOP}, {/^MAIL FROM:<bad@(.*)>/ MAIL FROM:<good@$$1>}, {/^BLANK/ RSET}, "

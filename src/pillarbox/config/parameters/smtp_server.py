@@ -148,7 +148,7 @@ class SmtpServer:
         "", doc="Clients that may say with XFORWARD whose mail they bring: content filters."
     )
     smtpd_noop_commands: tuple[str, ...] = parameter(
-        "", doc="Commands that are answered with 250 and do nothing."
+        "", doc="Commands that are answered with 250 and do nothing, be it MAIL or QUIT."
     )
     smtpd_forbidden_commands: tuple[str, ...] = parameter(
         "CONNECT GET POST regexp:{{/^[^A-Z]/ Bogus}}",

@@ -50,13 +50,8 @@ from pillarbox.tables.opening import is_asked_in_utf8, open_tables
 from pillarbox.tables.server_address import endpoint
 from pillarbox.tables.table import LookupFault, LookupTable
 from pillarbox.vocabulary.clock import Clock
-from pillarbox.vocabulary.faults import ConfigurationFault
 from pillarbox.wire.smtp.commands import is_header
 from pillarbox.wire.smtp.dot_stream import BareNewline
-
-_NEEDED: Final = frozenset("helo ehlo mail rcpt data bdat rset quit starttls auth xclient xforward".split())
-"""Commands that smtpd_noop_commands may not take away."""
-
 
 UNSERVED_LEVELS: Final = ("fingerprint", "verify", "secure")
 """Of smtpd_tls_security_level: whether a client is who it says is a question of access, not of TLS."""
@@ -86,7 +81,7 @@ class SmtpPolicy(msgspec.Struct, frozen=True, kw_only=True):
     keywords: KeywordPolicy
     command_filter: CommandFilter
     forbidden_commands: frozenset[bytes]
-    noop_commands: frozenset[str]
+    noop_commands: frozenset[bytes]  # in lower case
     forbidden_tables: tuple[LookupTable, ...]  # of first words of such commands
     content_tables: ContentTables
     rewriting: AddressRewriting  # of envelopes, and of headers of local clients
@@ -216,7 +211,7 @@ def configured_policy(
             tables("smtpd_discard_ehlo_keyword_address_maps", server.smtpd_discard_ehlo_keyword_address_maps),
         ),
         command_filter=CommandFilter(tables("smtpd_command_filter", server.smtpd_command_filter)),
-        noop_commands=_noop_commands(server, snapshot),
+        noop_commands=frozenset(word.lower().encode() for word in server.smtpd_noop_commands),
         forbidden_commands=frozenset(
             word.upper().encode() for word in server.smtpd_forbidden_commands if ":" not in word
         ),
@@ -265,17 +260,6 @@ def _proxy_filter(snapshot: Snapshot) -> FilterSettings | None:
 def _smaller(one: int, other: int) -> int:
     """The limit that is met first, of two; 0 is none."""
     return min(one, other) or max(one, other)
-
-
-def _noop_commands(server: SmtpServerSettings, snapshot: Snapshot) -> frozenset[str]:
-    words = frozenset(word.lower() for word in server.smtpd_noop_commands)
-    if needed := sorted(words & _NEEDED):
-        raise ConfigurationFault(
-            snapshot.place_of("smtpd_noop_commands"),
-            f"{', '.join(needed)}: no mail could be sent",
-            mend="name commands that are not SMTP, or VRFY, ETRN, HELP",
-        )
-    return words
 
 
 def _mechanisms(snapshot: Snapshot, clock: Clock) -> MechanismFilter:

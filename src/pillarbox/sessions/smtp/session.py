@@ -62,7 +62,6 @@ from pillarbox.wire.smtp.dot_stream import MARK_OF_END, BareNewline
 from pillarbox.wire.smtp.server import Content, EndOfContent, Pause
 from pillarbox.wire.smtp.transcript import Transcript
 
-_CHANGING_NOTHING: Final = (commands.Noop, commands.Vrfy, commands.Etrn, commands.Help)
 _NEW_BEGINNINGS: Final = (commands.Helo, commands.Ehlo, commands.Rset)
 """Before their reply, what was said in a long session is told of, or forgotten."""
 _WORDS: Final = {kind: verb.upper() for kind, verb in VERBS.items()}
@@ -263,6 +262,9 @@ class SmtpSession:
     async def _answer(self, command: object) -> None:
         """One command: order, limits, handler, reply, counts."""
         state, kind = self._state, type(command)
+        if kind is commands.Ignored:
+            await self._do_nothing()
+            return
         engine, policy = state.engine, state.policy
         reply: Reply
         before = state.last
@@ -272,9 +274,6 @@ class SmtpSession:
             state.last = word
         elif type(command) is commands.Refused:
             state.last = command.verb.decode("ascii")
-        if policy.noop_commands and self._is_noop(command):
-            await self._do_nothing()
-            return
         if engine.input_waiting and state.last != "UNKNOWN":
             self._check_pipelining()
         if state.objection:
@@ -312,15 +311,8 @@ class SmtpSession:
         if state.trouble is not None and state.is_judged:
             await state.trouble.transaction_ended(state.client.label)
 
-    def _is_noop(self, command: object) -> bool:
-        """smtpd_noop_commands: a word that is no command, or a command that changes nothing."""
-        if isinstance(command, commands.Refused):
-            word = (command.line.split(None, 1) or [b""])[0].decode("ascii", "replace")
-        else:
-            word = VERBS[type(command)] if type(command) in _CHANGING_NOTHING else ""
-        return bool(word) and word.lower() in self._state.policy.noop_commands
-
     async def _do_nothing(self) -> None:
+        """smtpd_noop_commands: any word, even one that mail needs."""
         state = self._state
         state.counts.junk += 1
         if state.counts.junk - 1 > state.policy.server.smtpd_junk_command_limit:

@@ -195,6 +195,7 @@ class SessionState:
         excluded = server.smtpd_forbid_bare_newline_exclusions.contains(client.address, client.name)
         self.bare_newline = BareNewline.NO if excluded else policy.bare_newline
         self.engine = _new_engine(policy, self.bare_newline)
+        self.engine.ignored = policy.noop_commands
         if policy.command_filter:
             self.engine.line_filter = self._filtered
         self.discarded_keywords = DiscardedKeywords()

@@ -139,6 +139,10 @@ class Refused(msgspec.Struct, frozen=True):
     without: MailFrom | RcptTo | None = None  # what the command is without the parameter that is refused
 
 
+class Ignored(msgspec.Struct, frozen=True):
+    """A line whose first word the server was told to do nothing about (smtpd_noop_commands)."""
+
+
 class Grammar(msgspec.Struct, frozen=True):
     """What main.cf says of the form of commands."""
 

@@ -47,6 +47,7 @@ from pillarbox.wire.smtp.commands import (
     Etrn,
     Grammar,
     Helo,
+    Ignored,
     Noop,
     Refused,
     Request,
@@ -131,6 +132,7 @@ class SmtpServer:
         "bare_newline_seen",
         "grammar",
         "helo_required",
+        "ignored",
         "line",
         "line_filter",
         "max_line",
@@ -156,6 +158,7 @@ class SmtpServer:
         self.transcript: Transcript | None = None
         self.line_filter: Callable[[bytes], bytes] | None = None  # gives the command that is obeyed
         self.line = b""  # the last command as it came, or as the filter gave it
+        self.ignored: frozenset[bytes] = frozenset()  # first words of `Ignored` lines, in lower case
         self.bare_newline_seen = False
         self.helo_required = helo_required
         self.auth_enabled = True  # whether AUTH is offered, as things stand
@@ -169,7 +172,7 @@ class SmtpServer:
         self._buffer = b""
         self._out: list[bytes] = []
         self._answering = True  # the greeting
-        self._command: Request | EndOfContent | AuthResponse | Refused | None = None
+        self._command: Request | EndOfContent | AuthResponse | Refused | Ignored | None = None
         self._reader: DataReader | None = None
         self._auth_from = State.READY
         self._chunk: Bdat | None = None
@@ -233,7 +236,7 @@ class SmtpServer:
         out.clear()
         return data
 
-    def next_command(self) -> Request | Refused | Content | EndOfContent | AuthResponse | Pause:
+    def next_command(self) -> Request | Refused | Ignored | Content | EndOfContent | AuthResponse | Pause:
         """The next thing the client wants."""
         if self._answering:
             return Pause.NEED_REPLY
@@ -270,10 +273,17 @@ class SmtpServer:
         if self.transcript is not None:
             self.transcript.came(without_secrets(line, in_login=False))
         self.line = line
+        if self.ignored and self._is_ignored(line):
+            self._command = Ignored()
+            return self._command
         command = self._command = self._ordered(parse_command(line, self.grammar))
         if type(command) is Bdat:
             return self._begin_chunk(command)
         return command
+
+    def _is_ignored(self, line: bytes) -> bool:
+        words = line.split(None, 1)
+        return bool(words) and words[0].lower() in self.ignored
 
     def greet(self, reply: Reply) -> None:
         """The first reply of the connection, or of the conversation after TLS (which has none)."""
@@ -308,7 +318,7 @@ class SmtpServer:
             is_chunk = command.verb == b"BDAT"  # type: ignore[union-attr]  # likewise
             if is_chunk and not self._chunks_failed and self.state in IN_TRANSACTION:
                 self._after_content(EndOfContent(last=True), success=False)
-        elif command is not None and reply.code < 400:
+        elif command is not None and kind is not Ignored and reply.code < 400:
             self.state = AFTER_SUCCESS[self.state, kind]
             if kind is Data:
                 self._reader = DataReader(self._bare_newline)
