@@ -279,6 +279,8 @@ class SmtpSession:
         if state.objection:
             text = b"4.7.1 %s Error: %s" % (policy.host, state.objection.encode())
             raise Goodbye(Reply(421, (text,)))
+        if type(command) is commands.Refused:
+            self._end_if_not_smtp(command)
         if state.denied and kind is not commands.Quit:
             denied = b"5.7.0 Error: access denied for " + state.client.label.encode()
             reply = Reply(503, (denied,))
@@ -415,11 +417,15 @@ class SmtpSession:
         elif command.reply.code == 551 and command.reply.text[0].endswith(b"Null BDAT request"):
             state.tell(events.Warned(f"{message}: null BDAT request from {state.client.label}"))
 
-    def _refused(self, command: commands.Refused) -> Reply:
+    def _end_if_not_smtp(self, command: commands.Refused) -> None:
+        """smtpd_forbidden_commands, also of a client that is not let in."""
         state = self._state
         if command.line and state.policy.is_forbidden(command.line):
             state.tell(events.NotSmtp(state.client.label, command.line))
             raise Goodbye(Reply(221, (b"2.7.0 Error: I can break rules, too. Goodbye.",)))
+
+    def _refused(self, command: commands.Refused) -> Reply:
+        state = self._state
         if command.verb == b"BDAT":
             self._tell_of_chunk(command)
         elif command.path:
