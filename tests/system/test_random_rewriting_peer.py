@@ -166,6 +166,43 @@ def test_tables_that_cannot_answer(world: RewritingWorld, subtests: pytest.Subte
     )
 
 
+_OWN: Final = "-o syslog_name=own -o info_log_address_format=internal -o delay_logging_resolution_limit=0"
+_OWN_SERVICES: Final = f"""\
+owned-pipe    unix - n n - - pipe {_OWN} flags=q user=nobody argv=/bin/true
+owned-local   unix - n n - - local {_OWN}
+owned-virtual unix - n n - - virtual {_OWN}
+owned-smtp    unix - - n - - smtp {_OWN}
+owned-discard unix - - n - - discard {_OWN}
+"""
+
+
+def test_lines_of_services(world: RewritingWorld) -> None:
+    """Names, addresses and delays in lines of a service are as options of its own say."""
+    names = [line.split()[0] for line in _OWN_SERVICES.splitlines()]
+    users = [f'"{name} x"@{name}.test' for name in names]
+    routes = " ".join(f"{{ {name}.test = {name}: }}" for name in names)
+    for host in world.hosts:
+        master = host.file("/etc/postfix/master.cf")
+        master.write_text(master.read_text() + _OWN_SERVICES)
+    world.load(f"transport_maps = inline:{{ {routes} }}\nrelayhost = [10.53.0.20]\n")
+    found = []
+    for host in world.hosts:
+        before = len(host.log())
+        with SmtpClient(host) as client:
+            client.submit(sender="", recipients=users, message=b"Subject: x\r\n\r\nbody\r\n")
+        until(lambda: host.log().count(": removed", before), what="it is done")  # noqa: B023 - at once
+        lines = re.findall(r" (\S+/\w+)\[\d+\]: \w+: (to=.* status=\w+)", host.log()[before:])
+        found.append([(tag, re.sub(r"(?<=delay=|elays=)[\d./]+", _places, text)) for tag, text in lines])
+    theirs, ours = map(sorted, found)
+    assert ours == theirs
+    assert len(ours) == len(names)
+
+
+def _places(found: re.Match[str]) -> str:
+    """Whether delays have digits behind the point."""
+    return "D.D" if "." in found[0] else "D"
+
+
 _FIELDS: Final = [
     # settings, field, seed
     ("local_header_rewrite_clients = static:all\n", "To", 77),

@@ -33,6 +33,7 @@ from pillarbox.config.parameters.virtual_delivery import VirtualDelivery
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.config.value_types import time_span
 from pillarbox.daemons.queue_hints import QueueHints
+from pillarbox.daemons.service_lines import service_lines
 from pillarbox.delivery.agents import Agents
 from pillarbox.delivery.local.agent_settings import agent_settings
 from pillarbox.delivery.local.configured import local_tables, status_filter_tables
@@ -49,8 +50,8 @@ from pillarbox.delivery.status_filter import StatusFilter
 from pillarbox.net.channel import Channel, ChannelClosed
 from pillarbox.net.startup import AgentService
 from pillarbox.net.system_clock import SystemClock
-from pillarbox.observability.events import Noted, Refused, Warned
-from pillarbox.observability.log_file import LogFile
+from pillarbox.observability.events import EventSink, Noted, Refused, Warned
+from pillarbox.observability.log_file import LogFile, ServiceLines
 from pillarbox.observability.loop_mistakes import tell_loop_mistakes
 from pillarbox.queue.configured_rules import configured_rules
 from pillarbox.queue.incoming import IncomingQueue
@@ -86,7 +87,7 @@ class Opened(msgspec.Struct, frozen=True):
     local: dict[str, OpenedService]
     pipes: dict[str, PipeService]
     filters: dict[str, tuple[LookupTable, ...]]  # delivery status filters, by service
-    names: dict[str, str]  # syslog_name, by service
+    lines: dict[str, ServiceLines]  # of the log, by service
     faults: dict[str, str]  # why a service cannot work
     broken_pipes: dict[str, str]  # the same of pipes
 
@@ -107,7 +108,7 @@ def open_local_delivery(
         services = [*services, AgentService(name="local", program="local", snapshot=snapshot.encode())]
     for service in services:
         own = Snapshot.decode(service.snapshot)
-        opened.names[service.name] = own.group(Logging).syslog_name
+        opened.lines[service.name] = service_lines(own)
         try:
             opened.filters[service.name] = status_filter_tables(own, service.program, clock=clock)
             if service.program == "pipe":
@@ -195,7 +196,7 @@ class _Services:
         self._tell = tell
         self._clock = SystemClock()
         self._users = SystemUsers(self._clock)
-        self._local = {name: self._means(service) for name, service in opened.local.items()}
+        self._local = {name: self._means(name, service) for name, service in opened.local.items()}
         self._pipes = {
             name: PipeDelivery(
                 pipe, agents=agents, clock=self._clock, refuse=self._refuse(name), warn=self._warn(name)
@@ -222,10 +223,11 @@ class _Services:
         if not tables:
             return outcomes
         program = "pipe" if request.transport in self._pipes else "local"
+        tell = self._told(request.transport, program)
         status_filter = StatusFilter(
             tables,
             parameter=f"{program}_delivery_status_filter",
-            warn=lambda text: self._tell(Warned(text)),
+            warn=lambda text: tell(Warned(text)),
         )
         return [status_filter.outcome(outcome) for outcome in outcomes]
 
@@ -249,16 +251,19 @@ class _Services:
             for recipient in request.recipients
         ]
 
+    def _told(self, service: str, program: str) -> EventSink:
+        return self._tell.of_service(self._opened.lines[service], program)
+
     def _refuse(self, service: str) -> Callable[[str], None]:
-        tell = self._tell.named(self._opened.names[service], "pipe")
+        tell = self._told(service, "pipe")
         return lambda reason: tell(Refused(reason))
 
     def _warn(self, service: str) -> Callable[[str], None]:
-        tell = self._tell.named(self._opened.names[service], "pipe")
+        tell = self._told(service, "pipe")
         return lambda reason: tell(Warned(reason))
 
-    def _means(self, service: OpenedService) -> Means:
-        snapshot = service.snapshot
+    def _means(self, name: str, service: OpenedService) -> Means:
+        snapshot, tell = service.snapshot, self._told(name, "local")
         identity, local = snapshot.group(Identity), snapshot.group(LocalDelivery)
         rules = configured_rules(self._opened.cleanup)
         forwarder = QueueForwarder(
@@ -290,8 +295,8 @@ class _Services:
             agents=self._agents,
             find_user=self._users.find,
             forwarder=forwarder,
-            warn=lambda text: self._tell(Warned(text)),
-            note=lambda text: self._tell(Noted(text)),
+            warn=lambda text: tell(Warned(text)),
+            note=lambda text: tell(Noted(text)),
             line_limit=snapshot.group(SmtpServer).line_length_limit,
             shows_internal=snapshot.group(Logging).info_log_address_format == "internal",
         )

@@ -23,6 +23,7 @@ from pillarbox.config.parameters.identity import Identity
 from pillarbox.config.parameters.queue_manager import QueueManager as QueueSettings
 from pillarbox.config.parameters.virtual_delivery import VirtualDelivery
 from pillarbox.config.snapshot import Snapshot
+from pillarbox.daemons.service_lines import service_lines
 from pillarbox.daemons.startup import Control, Serve, open_log, role_clock, run_role
 from pillarbox.delivery.agents import Agents
 from pillarbox.delivery.local.configured import status_filter_tables
@@ -32,6 +33,7 @@ from pillarbox.net.forks import fork
 from pillarbox.net.shared_clock import LabClock
 from pillarbox.net.startup import Startup, cleanup_of
 from pillarbox.observability import events
+from pillarbox.observability.log_file import LogFile
 from pillarbox.queue.configured_rules import configured_rules
 from pillarbox.queue.incoming import IncomingQueue
 from pillarbox.queue.queue_directories import QueueDirectories
@@ -134,7 +136,7 @@ class _QueueManagerRole:
         if text not in self._warnings:
             self._warnings.append(text)
 
-    async def serve(self, control: Control, tell: events.EventSink) -> None:
+    async def serve(self, control: Control, tell: LogFile) -> None:
         """Until an order comes."""
         if "showq" in self._startup.listeners:  # before there is any thread
             role = os.getpid()
@@ -257,7 +259,7 @@ class _QueueManagerRole:
         notifier: Notifier,
         verify_cache: VerifyCache,
         spares: SpareFiles,
-        tell: events.EventSink,
+        tell: LogFile,
     ) -> QueueManager:
         snapshot = self._snapshot
         caches_failures = self._verification.address_verify_negative_cache
@@ -278,7 +280,17 @@ class _QueueManagerRole:
             clock=self._clock,
             sleep=self._clock.sleep,
             tell=tell,
+            tell_of=self._tell_of(tell),
         )
+
+    def _tell_of(self, tell: LogFile) -> dict[str, events.EventSink]:
+        """The log of each transport whose lines are not what main.cf says."""
+        usual = service_lines(self._snapshot)
+        lines = {
+            service.name: (service_lines(Snapshot.decode(service.snapshot)), service.program)
+            for service in self._startup.services
+        }
+        return {name: tell.of_service(own, program) for name, (own, program) in lines.items() if own != usual}
 
 
 def _serve_showq(startup: Startup, show_queue: ShowQueue, role: int) -> None:

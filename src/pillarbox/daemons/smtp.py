@@ -17,8 +17,8 @@ import os
 import socket
 from functools import partial
 
-from pillarbox.config.parameters.logging import Logging
 from pillarbox.config.snapshot import Snapshot
+from pillarbox.daemons.service_lines import service_lines
 from pillarbox.daemons.startup import Control, Serve, resolver_options, role_clock, run_role
 from pillarbox.delivery.local.earlier_recipients import earlier_recipients
 from pillarbox.delivery.request import Outcome
@@ -34,7 +34,7 @@ from pillarbox.net.channel import Channel, ChannelClosed
 from pillarbox.net.dns.stub_resolver import StubResolver
 from pillarbox.net.startup import Drain, Startup
 from pillarbox.observability.events import EventSink, Warned
-from pillarbox.observability.log_file import LogFile
+from pillarbox.observability.log_file import LogFile, ServiceLines
 from pillarbox.observability.mistakes import mistakes
 from pillarbox.queue.content_blocks import QueuedContent
 from pillarbox.queue.file_source import FileSource
@@ -153,10 +153,10 @@ def open_role(startup: Startup) -> Serve:
     resolver = StubResolver(clock=clock, options=resolver_options(startup))
     proving = StubResolver(clock=clock, options=resolver_options(startup), dnssec=True)
     services: dict[str, Service] = {}
-    names: dict[str, str] = {}
+    lines: dict[str, ServiceLines] = {}
     for transport in startup.services:
         snapshot = Snapshot.decode(transport.snapshot)
-        names[transport.name] = snapshot.group(Logging).syslog_name
+        lines[transport.name] = service_lines(snapshot)
         services[transport.name] = open_service(
             transport.name,
             transport.program,
@@ -171,7 +171,7 @@ def open_role(startup: Startup) -> Serve:
 
     async def serve(control: Control, tell: LogFile) -> None:
         for name, service in services.items():
-            service.tell = tell.named(names[name], service.program)
+            service.tell = tell.of_service(lines[name], service.program)
             for warning in service.warnings:
                 service.tell(Warned(warning))
             service.exchangers.tell = service.tell

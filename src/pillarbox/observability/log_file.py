@@ -80,6 +80,14 @@ class LogForm(msgspec.Struct, frozen=True):
     """To which descriptor lines of these severities go."""
 
 
+class ServiceLines(msgspec.Struct, frozen=True):
+    """How the lines of one service are written, if options of its own say so."""
+
+    syslog_name: str
+    internal_addresses: bool = False  # info_log_address_format = internal
+    delay_digits: int = DELAY_DIGITS  # delay_logging_resolution_limit
+
+
 class LogFile:
     """Writes events as lines to a descriptor."""
 
@@ -121,8 +129,20 @@ class LogFile:
         """
         return lambda event: self.log(event, syslog_name, program, of_cleanup=of_cleanup)
 
-    def log(self, event: Event, syslog_name: str, service_program: str = "", *, of_cleanup: str = "") -> None:
-        """Log an event under a name."""
+    def of_service(self, lines: ServiceLines, program: str) -> Callable[[Event], None]:
+        """The same log for a service with such lines."""
+        return lambda event: self.log(event, lines.syslog_name, program, lines=lines)
+
+    def log(
+        self,
+        event: Event,
+        syslog_name: str,
+        service_program: str = "",
+        *,
+        of_cleanup: str = "",
+        lines: ServiceLines | None = None,
+    ) -> None:
+        """Log an event under a name; `lines` of a service are in place of what the log's form says."""
         form = self._form
         if type(event) in MAILBOX_EVENTS:
             line = mailbox_line(event, form.lines)
@@ -130,7 +150,8 @@ class LogFile:
             output = self._by_severity.get(line.severity, self._main)
             output.lines.append(self._mailbox_line(line, output.kind))
         else:
-            rendered = render_of_mail(event, internal=form.internal_addresses, digits=form.delay_digits)
+            own = lines or form
+            rendered = render_of_mail(event, internal=own.internal_addresses, digits=own.delay_digits)
             if rendered is None:
                 return
             program, text = rendered

@@ -70,8 +70,11 @@ class Dispatcher:
         clock: Clock,
         sleep: Callable[[float], Awaitable[None]],
         tell: events.EventSink,
+        tell_of: Mapping[str, events.EventSink] | None = None,
     ) -> None:
         """`transports` and `rules` by service name; `filter_nexthop` is default_filter_nexthop.
+
+        `tell_of` is for deliveries of transports that have a log of their own.
 
         `settled` hears of recipients whose fates are known while others of the message are not, and gives back
         those that nothing more has to be known of.
@@ -94,6 +97,7 @@ class Dispatcher:
         self._clock = clock
         self._sleep = sleep
         self._tell = tell
+        self._tell_of = tell_of or {}
         self._deferred = frozenset(settings.defer_transports)
         self._scheduler = Scheduler(
             self._rules_of,
@@ -444,8 +448,9 @@ class Dispatcher:
             trace_only=trace_only,
             cached=self._caches_failures or not active.message.is_probe,
         )
+        tell = self._tell_of.get(transport, self._tell)
         for attempt in made:
-            self._tell(attempt)
+            (tell if attempt.agent == program else self._tell)(attempt)
 
     def _complete_if_done(self, active: ActiveMessage) -> None:
         if active.is_complete and self._active.pop(active.queue_id, None) is not None:

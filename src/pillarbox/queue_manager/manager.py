@@ -94,9 +94,12 @@ class QueueManager:
         spares: SpareFiles,
         clock: Clock,
         tell: events.EventSink,
+        tell_of: Mapping[str, events.EventSink] | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """`transports` and `rules` by service name; `filter_nexthop` is default_filter_nexthop.
+
+        `tell_of` is for deliveries of transports that have a log of their own.
 
         `probed` learns what became of address probes, which go where `probe_resolver` says.
 
@@ -142,6 +145,7 @@ class QueueManager:
             clock=clock,
             sleep=sleep,
             tell=tell,
+            tell_of=tell_of,
         )
         self._flushed: set[QueueId] = set()  # to be tried whatever their time, also over deferred transports
         self._tasks: asyncio.TaskGroup | None = None
