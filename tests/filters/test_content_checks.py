@@ -56,7 +56,8 @@ CASES = [  # name, content, what is queued
     ("PASS", b"X-Pass: y\r\nSubject: drop\r\n\r\nad: x\r\n", b"X-Pass: y\r\nSubject: drop\r\n\r\nad: x\r\n"),
     ("the header alone", b"Subject: drop\r\n", b""),
     ("a body that looks like a header", b"A: b\r\n\r\nSubject: drop\r\n", b"A: b\r\n\r\nSubject: drop\r\n"),
-    ("text where a field should be", b"A: b\r\nad: x\r\n no field\r\nold\r\n", b"A: b\r\nad: x\r\n no field\r\nnew\r\n"),
+    ("text where a field should be", b"A: b\r\nad: x\r\n no field\r\nold\r\n", b"A: b\r\nad: x\r\n no field\r\n\r\nnew\r\n"),
+    ("text where a field should be, with a line in front", b"A: b\r\nsign\r\n", b"A: b\r\n\r\n--\r\nsign\r\n"),
     ("body lines", b"\r\nad: x\r\nkeep\r\nold\r\nsign\r\n\r\n", b"\r\nkeep\r\nnew\r\n--\r\nsign\r\n\r\n"),
     ("a MIME header", b"Content-Type: text/x-old\r\n\r\nx\r\n", b"Content-Type: text/plain\r\n\r\nx\r\n"),
     ("a part's header", MULTIPART + b"--b\r\nContent-Type: x-old\r\n\r\nold\r\n--b--\r\nold\r\n",
@@ -110,6 +111,31 @@ def test_our_own_header_is_looked_at() -> None:
     assert inspector.trace([b"Received: from secret", b"\tby mx", b"X: y"]) == [b"X: y"]
 
 
+@pytest.mark.parametrize(
+    ("field", "asked", "queued"),
+    [
+        (b"Subject: deep", b"Subject: deep", b"Subject: deep"),
+        (b"Subject: a\r\n b\r\n c", b"Subject: a\n b\n c", b"Subject: a\r\n b\r\n c"),
+        (b"Subject: a\r\n bcdefghijkl\r\n c", b"Subject: a\n bcdefghijkl", b"Subject: a\r\n bcdefghi"),
+        (b"Subject: abcdefghi\r\n bcdef\r\n c", b"Subject: abcdefghi\n bcdef", b"Subject: abcdefghi"),
+        (b"X: " + b"y" * 3000, b"X: " + b"y" * 2045, b"X: " + b"y" * 17),
+    ],
+    ids=["short", "just enough", "cut in a line", "cut between lines", "a long line"],
+)
+def test_a_long_field_is_looked_at_up_to_a_limit(field: bytes, asked: bytes, queued: bytes) -> None:
+    """header_size_limit: the piece that reaches it is read as a whole; what is queued of a part's field is shorter."""
+    said: list[bytes] = []
+    inspector = Inspector(
+        ContentTables(mime_header=table("regexp:{{/^/ WARN}}"), header_limit=20, mime=MimeRules()),
+        lambda _verb, _kind, content, _text: said.append(content),
+        lambda _: None,
+    )
+    assert inspector.feed(
+        b"Content-Type: multipart/x; boundary=b\r\n\r\n--b\r\n" + field + b"\r\n\r\n"
+    ).endswith(b"--b\r\n" + queued + b"\r\n\r\n")
+    assert said[-1] == asked
+
+
 def test_a_body_is_looked_at_up_to_a_limit() -> None:
     """body_checks_size_limit counts each part anew."""
     part = b"--b\r\n\r\n" + b"deep\r\n" * 5
@@ -129,7 +155,7 @@ class Piece(bytes):
 
 def test_a_header_line_without_end_is_not_copied_with_each_piece() -> None:
     """Whoever sends it octet by octet does not keep the server busy."""
-    inspector = Inspector(ContentTables(), lambda *_: None, lambda _: None)
+    inspector = Inspector(ContentTables(header_limit=1_000_000), lambda *_: None, lambda _: None)
     pieces = [Piece(b"y" * 1000) for _ in range(200)]
     Piece.copied = 0
     assert b"" == inspector.feed(b"Subject: ") + b"".join(map(inspector.feed, pieces))
@@ -157,6 +183,8 @@ MIME_FAULTS = [  # name, content, rules, text of the refusal
     ("a header is worse than a body", "X: grün\r\n\r\ngrün\r\n", MimeRules(seven_bit_headers=True, seven_bit_bodies=True),
      "improper use of 8-bit data in message header"),
     ("an encoded message", "Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\nA: b\r\n", MimeRules(proper_encodings=True),
+     "invalid message/* or multipart/* encoding domain"),
+    ("an encoded message that is not there", "Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n", MimeRules(proper_encodings=True),
      "invalid message/* or multipart/* encoding domain"),
     ("nobody asks", "X: grün\r\n\r\ngrün\r\n", MimeRules(), ""),
 ]  # fmt: skip

@@ -114,6 +114,19 @@ PARTS: Final = message(
     body="preamble\n--bb\nContent-Type: text/plain; name=evil.exe\nX-Mark: part\n\nbad body\n--bb\n"
     "Content-Type: message/rfc822\n\nSubject: inner\nX-Mark: nested\nReceived: inner\n\nbad inner\n--bb--\nbad end\n",
 )
+LONG_PARTS: Final = message(
+    "Subject: outer",
+    "MIME-Version: 1.0",
+    "Content-Type: multipart/mixed; boundary=bb",
+    body="--bb\nContent-Type: text/plain;\n name=abcdef;\n x-more=long\nX-Fold: "
+    + "f" * 29
+    + "\n\tg\n\th\n\nbody\n"
+    "--bb\nContent-Type: message/rfc822\n\nX-Long: "
+    + "l" * 2100
+    + "\nX-Pre: "
+    + "p" * 40
+    + "\n\nbody\n--bb--\n",
+)
 MARKS: Final = "regexp:{{/^X-Mark: (.*)/ REPLACE X-Seen: $$1}, {/^Content-Type:.*exe/ WARN exe}}"
 EIGHT: Final = "h\udcc3\udca4\udcff"
 RECEIVED: Final = tuple(f"Received: from h{number}.test" for number in range(4))
@@ -252,6 +265,8 @@ CASES: Final = (
     Case("hops", {"hopcount_limit": "4"}, (Letter(message=message(*RECEIVED[:2], "Subject: two")), Letter(message=message(*RECEIVED[:3], "Subject: three")), Letter(message=message(*RECEIVED, "Subject: four")))),
     Case("header-size", {"header_size_limit": "60"}, (Letter(message=message("Subject: " + "s" * 40, "X-Long: " + "l" * 80, "X-Fold: " + "f" * 30, "\t" + "g" * 30, "\th", "To: a@b.test")),)),
     Case("header-size-checked", {"header_size_limit": "40", "header_checks": "regexp:{{/^X.*END$$/ WARN end}, {/^X/ WARN x}}"}, (Letter(message=message("X-Long: " + "l" * 60 + "END", "X-A: END")),)),
+    Case("header-size-of-parts", {"header_size_limit": "40", "mime_header_checks": "regexp:{{/^/ WARN part}}", "nested_header_checks": "regexp:{{/^X-Pre/ PREPEND X-Before: y}, {/^/ WARN nested}}"}, (Letter(message=LONG_PARTS),)),
+    Case("text-left-out", {"body_checks": "regexp:{{/^left/ IGNORE}, {/^more/ PREPEND X-No: field}}"}, tuple(Letter(message=b"Subject: x\r\n" + text) for text in (b"left out\r\n", b"more\r\n\r\nbody\r\n", b"left out\r\n\r\nbody\r\n"))),
     *(
         Case(f"tokens-{limit}", {"header_address_token_limit": str(limit)}, (Letter(message=message("To: " + ", ".join(f"u{n}@a.masq.test" for n in range(5)), "From: Some One <me@a.masq.test> (and more)", "Cc: a, b")),), LOCAL)
         for limit in (1, 4, 9, 12)

@@ -4,6 +4,7 @@ FAULTS
     ConfigurationFault  a table that cannot be opened
 """
 
+from pillarbox.config.parameters.cleanup import Cleanup
 from pillarbox.config.parameters.content_checks import ContentChecks
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.config.value_types import unescaped
@@ -28,6 +29,7 @@ def configured_content_tables(
         mime_header=tables("mime_header_checks", checks.mime_header_checks),
         nested_header=tables("nested_header_checks", checks.nested_header_checks),
         body=tables("body_checks", checks.body_checks),
+        header_limit=snapshot.group(Cleanup).header_size_limit,
         body_limit=checks.body_checks_size_limit,
         mime=_mime_rules(checks),
         rejected=unescaped(checks.message_reject_characters).encode("utf-8", "surrogateescape"),

@@ -27,6 +27,7 @@ from typing import Final
 
 import msgspec
 
+from pillarbox.message.field_length import PIECE, FieldReader, kept_lines
 from pillarbox.message.mime_lines import MAX_BOUNDARY, MAX_NESTING, MIME_HEADERS, MimeLines, Place
 from pillarbox.routing.address_lookup import find_first
 from pillarbox.tables.table import LookupFault, LookupTable
@@ -37,7 +38,6 @@ _STATUS: Final = re.compile(rb"([245]\.\d{1,3}\.\d{1,3})(?:[ \t]+|\Z)")
 _LONGEST_LINE: Final = 65536
 _MBOX_LINE: Final = re.compile(rb">*From ", re.IGNORECASE)
 _STRAY: Final = bytes.maketrans(b"\r\n", b"  ")
-_SEGMENT: Final = 2048  # line_length_limit: a longer line is looked at in pieces
 
 Log = Callable[[str, str, bytes, bytes], None]
 """Verb, `header` or `body`, the line, and the text of the action."""
@@ -76,6 +76,7 @@ class ContentTables(msgspec.Struct, frozen=True, kw_only=True):
     nested_header: Sequence[LookupTable] = ()
     body: Sequence[LookupTable] = ()
     body_limit: int = 51200
+    header_limit: int = 102400  # octets of a field that are looked at: header_size_limit
     prefix: str = ""  # of the parameters' names: smtp_
     mime: MimeRules = MimeRules()
     rejected: bytes = b""  # octets that no line may have
@@ -114,7 +115,7 @@ class Inspector:
         rules = tables.mime
         self._mime = MimeLines(max_nesting=rules.max_nesting, max_boundary=rules.max_boundary)
         self._complaints: set[bytes] = set()
-        self._field: list[bytes] = []
+        self._field: FieldReader | None = None
         self._begun = False
         self._rest = b""
         self._parts: list[bytes] = []  # more of it, which would be copied again and again
@@ -124,13 +125,13 @@ class Inspector:
     def trace(self, lines: Sequence[bytes]) -> list[bytes]:
         """The header that we put in front, as it may be put."""
         out: list[bytes] = []
-        field: list[bytes] = []
         for line in map(self._washed, lines):
-            if field and line[:1] not in (b" ", b"\t"):
-                out += self._header(field)
-                field = []
-            field.append(line)
-        return out + (self._header(field) if field else [])
+            if self._field is not None and line[:1] in (b" ", b"\t"):
+                self._field.add(line)
+            else:
+                out += self._end_field()
+                self._field = FieldReader(line, self._tables.header_limit)
+        return out + self._end_field()
 
     def feed(self, content: bytes) -> bytes:
         """Content with CRLF line ends, in pieces; what is to be queued of it."""
@@ -149,7 +150,7 @@ class Inspector:
                 out += self._line(line)
         text = b"".join([line + b"\r\n" for line in out])
         if len(rest) > _LONGEST_LINE and self._mime.in_body:
-            taken = len(rest) - len(rest) % _SEGMENT - (0 if len(rest) % _SEGMENT else _SEGMENT)
+            taken = len(rest) - len(rest) % PIECE - (0 if len(rest) % PIECE else PIECE)
             piece = self._washed(rest[:taken])
             kept = self._pieces(piece) if self._open else self._body_line(piece)
             self._open = True
@@ -176,6 +177,8 @@ class Inspector:
         self._rest = b""
         self._parts.clear()
         kept = b"".join([line + b"\r\n" for line in (*last, *self._end_field())])
+        if not self._mime.in_body:
+            self._check_encoding()
         if self.refusal is None and self._complaints and not self.discard:
             worst = next(text for text in _COMPLAINTS if text in self._complaints)
             self.refusal = Reply(550, (b"5.6.0 " + worst,))
@@ -218,7 +221,7 @@ class Inspector:
         if not self._mime.is_boundary(line) and not line:
             self._mime.body_octets += 1
             return [line]
-        return self._ask_body(line) if len(line) <= _SEGMENT else self._pieces(line)
+        return self._ask_body(line) if len(line) <= PIECE else self._pieces(line)
 
     @property
     def _refuses_depth(self) -> bool:
@@ -226,7 +229,9 @@ class Inspector:
         return bool(tables.mime.any or tables.header or tables.mime_header or tables.nested_header)
 
     def _check_encoding(self) -> None:
-        """RFC 2045 §6.4: composite types are in 7bit, 8bit or binary."""
+        """RFC 2045 §6.4, at the end of a header: composite types are in 7bit, 8bit or binary."""
+        if not (self._tables.mime.is_read and self._tables.mime.proper_encodings):
+            return
         (main, subtype), encoding = self._mime.kind, self._mime.encoding
         is_encoded = encoding in (b"base64", b"quoted-printable")
         if main == b"message" and subtype in (b"partial", b"external-body"):
@@ -239,8 +244,8 @@ class Inspector:
     def _pieces(self, line: bytes) -> list[bytes]:
         """A long line, or the rest of one: tables are asked for a piece at a time, each is kept or not."""
         kept: list[bytes] = []
-        for at in range(0, len(line), _SEGMENT):
-            piece = line[at : at + _SEGMENT]
+        for at in range(0, len(line), PIECE):
+            piece = line[at : at + PIECE]
             if asked := self._ask_body(piece):
                 kept.append(b"\r\n".join(asked))
         return b"".join(kept).split(b"\r\n") if kept else []
@@ -253,20 +258,21 @@ class Inspector:
             self._begun = True
             line = b"X-Mailbox-Line: " + line if _MBOX_LINE.match(line) is not None else line
         if self._field and line[:1] in (b" ", b"\t"):
-            self._field.append(line)
+            self._field.add(line)
             return []
         out = self._end_field()
         if _FIELD.match(line) is not None:
-            self._field = [line]
+            self._field = FieldReader(line, self._tables.header_limit)
             return out
-        if self._tables.mime.is_read and self._tables.mime.proper_encodings:
-            self._check_encoding()
+        self._check_encoding()
+        if line and mime.place is Place.HEADER:  # the empty line that is missing
+            out.append(b"")
         mime.end_of_header(at_empty_line=not line)
         return [*out, *(self._body_line(line) if line else [line])]
 
     def _end_field(self) -> list[bytes]:
-        field, self._field = self._field, []
-        return self._header(field) if field else []
+        field, self._field = self._field, None
+        return self._header(field.lines) if field is not None else []
 
     def _header(self, lines: list[bytes]) -> list[bytes]:
         match = _FIELD.match(lines[0])
@@ -286,19 +292,24 @@ class Inspector:
             tables, title = self._tables.mime_header, "mime_header"
         if match is not None and match.end() - match.end(1) > 1:  # blanks before the colon go, in any case
             lines = [match[1] + b":" + lines[0][match.end() :], *lines[1:]]
-        return self._ask(tables, "header", title, lines)
+        text = b"\n".join(lines)
+        if self._mime.place is not Place.HEADER and self._verbs is None:  # the message's is cut in the queue
+            lines = kept_lines(lines, self._tables.header_limit)
+        return self._ask(tables, "header", title, text, lines)
 
     def _ask_body(self, line: bytes) -> list[bytes]:
         within = not self._tables.body_limit or self._mime.body_octets < self._tables.body_limit
         self._mime.body_octets += len(line) + 1
-        return self._ask(self._tables.body, "body", "body", [line]) if within else [line]
+        return self._ask(self._tables.body, "body", "body", line, [line]) if within else [line]
 
     # -- what the tables say ---------------------------------------------------------------------------
 
-    def _ask(self, tables: Sequence[LookupTable], kind: str, title: str, lines: list[bytes]) -> list[bytes]:
+    def _ask(
+        self, tables: Sequence[LookupTable], kind: str, title: str, text: bytes, lines: list[bytes]
+    ) -> list[bytes]:
+        """What becomes of these lines by what the tables say of the text."""
         if self._passed or not tables:
             return lines
-        text = b"\n".join(lines)
         table = f"{self._tables.prefix}{title}_checks"
         try:
             value = find_first(tables, text.decode("utf-8", "surrogateescape"))

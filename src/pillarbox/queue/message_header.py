@@ -24,6 +24,7 @@ from collections.abc import Callable
 from typing import Final
 
 from pillarbox.message.address_rewriting import HOLDING_ADDRESSES, HeaderRewriting
+from pillarbox.message.field_length import kept_lines
 from pillarbox.queue.inner_headers import says_eight_bit
 
 _FIELD: Final = re.compile(rb"([!-9;-~]+)([ \t]*):")
@@ -46,9 +47,8 @@ def cut_fields(header: bytes, limit: int) -> bytes:
 
 
 def _cut(field: bytes, limit: int) -> bytes:
-    """A field without what passes header_size_limit; a line's end is one octet."""
-    kept = field.replace(b"\r\n", b"\n")[:limit]
-    return kept.replace(b"\n", b"\r\n") + (b"\t" if kept.endswith(b"\n") else b"")
+    """A field without what passes header_size_limit."""
+    return b"\r\n".join(kept_lines(field.split(b"\r\n"), limit))
 
 
 class HeaderCleaner:

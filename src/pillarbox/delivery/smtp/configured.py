@@ -256,6 +256,7 @@ def _content_tables(settings: ServiceSettings) -> ContentTables:
         mime_header=tables("smtp_mime_header_checks", client.smtp_mime_header_checks),
         nested_header=tables("smtp_nested_header_checks", client.smtp_nested_header_checks),
         body=tables("smtp_body_checks", client.smtp_body_checks),
+        header_limit=settings.snapshot.group(Cleanup).header_size_limit,
         body_limit=settings.snapshot.group(ContentChecks).body_checks_size_limit,
         prefix=f"{settings.prefix}_",
     )
