@@ -11,7 +11,8 @@ DESCRIPTION
     what local(8) has passed to smtp(8) does not go to best_mx_transport (1388); one recipient whose aliases have no
     end is enough for the log, where Postfix goes on with the others (1341, 1357); an alias of a quoted address has no
     quotes any more for resolve_dequoted_address = no (1305); a final dot of a domain counts in check_recipient_mx_access
-    of Postfix (1387); with duplicate_filter_limit = 1 its local(8) ends in a circle of .forward files (1320).
+    of Postfix (1387); who is nobody is MAILER-DAEMON from the first, so that orig_to= is logged (1421, 1433);
+    with duplicate_filter_limit = 1 its local(8) ends in a circle of .forward files (1320).
     Another world is not random: what reports say of their encoding, and who hears of success.
 """
 

@@ -212,7 +212,7 @@ def test_strict_envelopes_have_angle_brackets(line: bytes) -> None:
 
 def test_without_smtputf8_enable() -> None:
     """RFC 6531 is not offered then: its options are unknown, and octets beyond ASCII are anybody's."""
-    grammar = Grammar(smtputf8=False)
+    grammar = Grammar(smtputf8=False, names_smtputf8=False)
     refused = parse_command(b"MAIL FROM:<a@b.c> SMTPUTF8", grammar)
     assert isinstance(refused, Refused)
     assert refused.reply.text == (b"5.5.4 Unsupported option: SMTPUTF8",)
@@ -220,6 +220,16 @@ def test_without_smtputf8_enable() -> None:
     assert isinstance(refused, Refused)
     assert refused.reply.text == (b"5.5.4 Syntax: VRFY address",)
     assert parse_command(b"HELO \xff", grammar) == Helo(b"\xff")
+
+
+@pytest.mark.parametrize(
+    ("line", "is_taken_away"), [(b"VRFY", False), (b"VRFY", True), (b"VRFY SMTPUTF8", False)]
+)
+def test_vrfy_without_address(line: bytes, is_taken_away: bool) -> None:
+    """What is named is what smtputf8_enable brings, also if EHLO does not offer it."""
+    refused = parse_command(line, Grammar(smtputf8=not is_taken_away))
+    assert isinstance(refused, Refused)
+    assert refused.reply == Reply(501, (b"5.5.4 Syntax: VRFY address [SMTPUTF8]",))
 
 
 @pytest.mark.parametrize(

@@ -111,9 +111,16 @@ async def vrfy(session: SessionState, command: Vrfy) -> Reply:
     """252: we would take mail for it; whether it arrives only a message can show (RFC 5321 §3.5.3)."""
     if session.policy.server.disable_vrfy_command:
         return VRFY_DISABLED
+    if (too_often := session.too_often(Event.RECIPIENT, b"many recipients")) is not None:
+        return too_often
     if (refused := refuse_path(session, command)) is not None:
         return refused
-    refusal = await session.policy.lists.refuse_recipient(session.question("VRFY", command.address))
+    if _hides_smtputf8(session, command.address) and not command.smtputf8:
+        return _MUST_DECLARE
+    try:
+        refusal = await session.policy.lists.refuse_recipient(session.question("VRFY", command.address))
+    except LookupFault as fault:
+        refusal = session.lookup_failed(fault, command.address.internal)
     if refusal is not None:
         session.tell_refusal("VRFY", refusal, command.address)
     return refusal or Reply(252, (b"2.0.0 " + command.text,))

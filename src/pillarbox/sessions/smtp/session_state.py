@@ -273,6 +273,7 @@ class SessionState:
         self.engine.grammar = Grammar(
             strict=policy.server.strict_rfc821_envelopes,
             smtputf8=policy.server.smtputf8_enable and "SMTPUTF8" not in discarded,
+            names_smtputf8=policy.server.smtputf8_enable,
             requiretls=self.offers_requiretls,  # RFC 8689 §2: only where EHLO offers it, under TLS
             dsn="DSN" not in discarded,
             chunking="CHUNKING" not in discarded,

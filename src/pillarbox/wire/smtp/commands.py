@@ -148,6 +148,7 @@ class Grammar(msgspec.Struct, frozen=True):
 
     strict: bool = False  # strict_rfc821_envelopes
     smtputf8: bool = True  # smtputf8_enable
+    names_smtputf8: bool = True  # the same, whatever is taken away
     requiretls: bool = False  # requiretls_enable, and the connection has TLS (RFC 8689 §2)
     # What smtpd_discard_ehlo_keywords takes away is not understood either:
     dsn: bool = True
@@ -422,8 +423,8 @@ def _noop(argument: bytes, grammar: Grammar) -> Request | Refused:
 
 
 def _vrfy(argument: bytes, grammar: Grammar) -> Request | Refused:
-    if not argument:
-        more = b" [SMTPUTF8]" if grammar.smtputf8 else b""
+    if not argument or (grammar.smtputf8 and argument.upper() == b"SMTPUTF8"):
+        more = b" [SMTPUTF8]" if grammar.names_smtputf8 else b""
         return refusal(b"VRFY", 501, b"5.5.4 Syntax: VRFY address" + more)
     text, _, last = argument.rpartition(b" ")
     smtputf8 = grammar.smtputf8 and bool(text) and last.upper() == b"SMTPUTF8"
