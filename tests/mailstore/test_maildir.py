@@ -1,6 +1,10 @@
 """The Maildir beside other programs: they deliver, rename, remove and tear; nothing is lost or told twice."""
 
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
 
@@ -8,6 +12,7 @@ from fakes.crash_file_system import CrashFileSystem
 from fakes.crash_survivors import Survives
 from fakes.maildir_on_model import (
     ROOT,
+    Inline,
     account_on,
     check_uidlist,
     deliver,
@@ -34,6 +39,8 @@ from pillarbox.vocabulary.clock import ManualClock
 from pillarbox.vocabulary.flags import Flag
 from pillarbox.vocabulary.identifiers import Uid
 
+T = TypeVar("T")
+
 
 def test_delivered_messages_get_uids_in_order_of_their_names() -> None:
     """Numeric order of seconds, whatever order the directory has; new/ is empty afterwards, not after STATUS."""
@@ -50,6 +57,45 @@ def test_delivered_messages_get_uids_in_order_of_their_names() -> None:
         assert [b"9\r\n", b"10\r\n", b"11\r\n"] == [await box.content(Uid(uid)) for uid in (1, 2, 3)]
         assert not [path for path in files.files() if "/new/" in path]
         check_uidlist(files)
+
+    run(scene)
+
+
+class HeldSizes(Inline):
+    """Sizes are added up when a test says so."""
+
+    def __init__(self) -> None:
+        self.held: list[Callable[[], None]] = []
+        self.holds = asyncio.Event()
+
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> "Future[T]":  # noqa: ANN401 - Executor's
+        """Run it, or keep it."""
+        if "total_size" not in repr(fn):
+            return super().submit(fn, *args, **kwargs)
+        future: Future[T] = Future()
+        self.held.append(lambda: future.set_result(fn(*args, **kwargs)))
+        self.holds.set()
+        return future
+
+
+def test_a_status_is_of_one_moment() -> None:
+    """Messages that are expunged while their sizes are added up are gone from all of its numbers, or from none."""
+
+    async def scene() -> None:
+        files = fresh_files()
+        for number in (9, 10):
+            deliver(files, number)
+        executor = HeldSizes()
+        account = MaildirAccount(ROOT, files=files, clock=ManualClock(), executor=executor, host=b"ours")
+        box = await account.open("INBOX")
+        async with asyncio.TaskGroup() as tasks:
+            counting = tasks.create_task(account.status("INBOX"))
+            await executor.holds.wait()
+            await box.change_flags([Uid(1), Uid(2)], FlagChange(FlagAction.ADD, Flag.DELETED))
+            await box.expunge([Uid(1), Uid(2)])
+            executor.held.pop()()
+        status = counting.result()
+        assert (2, 2, 0) == (status.messages, status.unseen, status.deleted)
 
     run(scene)
 

@@ -28,6 +28,8 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Final, Protocol, TypeVar
 
+import msgspec
+
 from pillarbox.files.inotify import Inotify
 from pillarbox.mailstore.cache.arrival_adoption import adopt_arrivals
 from pillarbox.mailstore.cache.background_writes import BackgroundWrites
@@ -502,22 +504,23 @@ class MaildirMailbox:
     async def _count(self, *, with_size: bool) -> MailboxStatus:
         uids, flags = self.messages.uids, self.messages.flags
         deleted = frozenset(having_flag(uids, flags, Flag.DELETED, wanted=True))
-        size, deleted_size = 0, 0
-        if with_size:
-            sizes = partial(total_size, self.folder, self._cache, self._cache_number)
-            size, deleted_size = await self._run(sizes, deleted)
-        return MailboxStatus(
-            messages=len(self.messages),
+        status = MailboxStatus(  # of one moment: while the sizes are added up the mailbox may change
+            messages=len(uids),
             recent=len(uids) - bisect_left(uids, self._first_recent),
             unseen=len(uids) - count_flag(flags, Flag.SEEN),
             uid_next=self.uid_next,
             uid_validity=self.uid_validity,
             highest_modseq=self.highest_modseq,
-            size=size,
+            size=0,
             guid=self.guid,
             deleted=len(deleted),
-            deleted_size=deleted_size,
+            deleted_size=0,
         )
+        if not with_size:
+            return status
+        sizes = partial(total_size, self.folder, self._cache, self._cache_number)
+        size, deleted_size = await self._run(sizes, deleted)
+        return msgspec.structs.replace(status, size=size, deleted_size=deleted_size)
 
     # --- being told ---------------------------------------------------------------------------------
 
