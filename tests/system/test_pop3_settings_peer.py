@@ -129,7 +129,17 @@ ALL = (
     b"LAST",
     b"TOP 2 0",
 )
-TO_QUIT = (*ALL, b"UIDL 2", b"RETR 4", b"DELE 2", b"STAT", b"QUIT")
+ODD = (
+    *(
+        b"RETR 4294967295",
+        b"RETR 4294967296 1",
+        b"RETR 18446744073709551616 1",
+        b"TOP 2 18446744073709551616 x",
+    ),
+    *(b"TOP 9 x", b"TOP 2 -1", b"TOP 1 1x", b"TOP 1 1 1"),
+)
+"""Numbers that are too large; the second argument of a message that is not there, or is deleted."""
+TO_QUIT = (*ALL, b"UIDL 2", b"RETR 4", b"DELE 2", *ODD, b"STAT", b"QUIT")
 WITHOUT_QUIT = (b"UIDL", b"LAST", b"RETR 1", b"RETR 2", b"DELE 1", b"LAST")
 SESSIONS = (TO_QUIT, WITHOUT_QUIT, (b"UIDL", b"QUIT"))
 """The second is cut off, and the third sees what they have left."""

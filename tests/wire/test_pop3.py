@@ -47,12 +47,18 @@ CASES: list[tuple[bytes, p.Command]] = [
     (b"RETR x", bad(b"Invalid message number: x")),
     (b"RETR 1 2", bad(b"Noise after message number:  2")),
     (b"RETR 1x", bad(b"Noise after message number: x")),
-    (b"RETR 12345678901 1", bad(b"Message number too large: 12345678901 1")),
+    (b"RETR 4294967295", p.Retrieve(4294967295)),
+    (b"RETR 04294967295", p.Retrieve(4294967295)),
+    (b"RETR 4294967296", bad(b"Message number too large: ")),
+    (b"RETR 12345678901 1", bad(b"Message number too large:  1")),
+    (b"RETR 18446744073709551616 1", bad(b"Message number too large: 18446744073709551616 1")),
     (b"TOP 1", bad(b"Noise after message number: ")),
-    (b"TOP 1 x", bad(b"Invalid size: x")),
-    (b"TOP 1 1x", bad(b"Noise after size: x")),
-    (b"TOP 1 -1", bad(b"Invalid size: -1")),
-    (b"TOP 1 " + b"9" * 30, bad(b"Size too large: " + b"9" * 30)),
+    (b"TOP 1 x", p.Top(1, 0, b"Invalid size: x")),
+    (b"TOP 1 1x", p.Top(1, 0, b"Noise after size: x")),
+    (b"TOP 1 -1", p.Top(1, 0, b"Invalid size: -1")),
+    (b"TOP 1 18446744073709551615", p.Top(1, 2**64 - 1)),
+    (b"TOP 1 18446744073709551616", p.Top(1, 0, b"Size too large: 18446744073709551616")),
+    (b"TOP 1 " + b"9" * 30, p.Top(1, 0, b"Size too large: " + b"9" * 30)),
 ]
 
 

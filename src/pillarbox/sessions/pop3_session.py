@@ -385,6 +385,10 @@ class Pop3Session:
         self._figures.retr_count += 1
 
     async def top(self, command: pop3.Top) -> None:
+        self._row(command.message)
+        if command.fault:
+            self._engine.error(command.fault)
+            return
         content = await self._content(command.message)
         top: bytes | Span
         if isinstance(content, bytes):

@@ -27,7 +27,11 @@ from pillarbox.vocabulary.secret import Secret
 
 MAX_LINE: Final = 8192
 """Octets of a command line; RFC 1939 asks for 255, responses of AUTH need more."""
-_MAX_DIGITS: Final = 10
+_MAX_DIGITS: Final = 9
+"""Digits of a number that needs no look at its size."""
+_LARGEST_MESSAGE: Final = 2**32 - 1
+_LARGEST: Final = 2**64 - 1
+"""A message number up to this is read, and told to be too large, without it."""
 
 
 class State(Enum):
@@ -130,6 +134,8 @@ class Top(Command, frozen=True):
 
     message: int
     lines: int
+    fault: bytes = b""
+    """What is wrong with the second argument; to be told if there is such a message."""
 
 
 class Last(Command, frozen=True):
@@ -185,14 +191,14 @@ def _top(arguments: bytes) -> Command:
     message, rest = _take_message(arguments)
     if not rest:
         raise _Bad(b"Noise after message number: ")
-    digits = _leading_digits(rest.lstrip(b" "))
+    size = rest.lstrip(b" ")
+    digits = _leading_digits(size)
     if not digits:
-        raise _Bad(b"Invalid size: " + rest.lstrip(b" "))
-    noise = rest.lstrip(b" ")[len(digits) :]
-    if noise:
-        raise _Bad(b"Noise after size: " + noise)
-    if len(digits) > 2 * _MAX_DIGITS:
-        raise _Bad(b"Size too large: " + digits)
+        return Top(message, 0, b"Invalid size: " + size)
+    if _is_above(digits, _LARGEST):
+        return Top(message, 0, b"Size too large: " + size)
+    if noise := size[len(digits) :]:
+        return Top(message, 0, b"Noise after size: " + noise)
     return Top(message, decimal(digits))
 
 
@@ -211,11 +217,18 @@ def _take_message(arguments: bytes) -> tuple[int, bytes]:
     rest = arguments[len(digits) :]
     if not digits:
         raise _Bad(b"Invalid message number: " + arguments)
-    if len(digits) > _MAX_DIGITS:
+    if _is_above(digits, _LARGEST):
         raise _Bad(b"Message number too large: " + arguments)
+    if _is_above(digits, _LARGEST_MESSAGE):
+        raise _Bad(b"Message number too large: " + rest)
     if rest and not rest.startswith(b" "):
         raise _Bad(b"Noise after message number: " + rest)
     return decimal(digits), rest
+
+
+def _is_above(digits: bytes, limit: int) -> bool:
+    significant = digits.lstrip(b"0")
+    return len(significant) > len(str(limit)) or decimal(significant or b"0") > limit
 
 
 def _leading_digits(text: bytes) -> bytes:
