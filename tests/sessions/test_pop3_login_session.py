@@ -140,6 +140,25 @@ ENDS = [
         b"-ERR APOP not enabled.\r\n" * 4 + b"+OK Logging out\r\n",
         "Aborted login by logging out (no auth attempts in 0 secs)",
     ),
+    (
+        "no base64",
+        b"AUTH PLAIN !!!\r\nQUIT\r\n",
+        b"-ERR [AUTH] Invalid base64 data in initial response\r\n+OK Logging out\r\n",
+        "Aborted login by logging out (sent invalid base64 in response)",
+    ),
+    (
+        "given up",
+        b"AUTH PLAIN\r\n*\r\nQUIT\r\n",
+        b"+ \r\n-ERR Authentication aborted by client.\r\n+OK Logging out\r\n",
+        "Aborted login by logging out (client didn't finish SASL auth, waited 0 secs)",
+    ),
+    (
+        "given up twice",
+        b"AUTH PLAIN !!!\r\nAUTH PLAIN\r\n*\r\nQUIT\r\n",
+        b"-ERR [AUTH] Invalid base64 data in initial response\r\n"
+        b"+ \r\n-ERR Authentication aborted by client.\r\n+OK Logging out\r\n",
+        "Aborted login by logging out (auth failed, 2 attempts in 0 secs)",
+    ),
     ("gone", b"", b"", "Connection closed (no auth attempts in 0 secs)"),
 ]
 
@@ -149,7 +168,7 @@ def test_how_it_ends_without_login(sent: bytes, said: bytes, reason: str) -> Non
     """The client's answer, and the log's reason, which fail2ban reads."""
     answer, result = play(TlsTransport(sent))
     assert said == answer
-    assert result == NotLoggedIn(reason, "", "")
+    assert result == NotLoggedIn(reason, "", "PLAIN" if b"AUTH" in sent else "")
 
 
 def test_shutdown_is_told() -> None:

@@ -79,7 +79,8 @@ class Attempts:
     """What a client has tried, for the log."""
 
     __slots__ = (
-        *("_clock", "_expired", "_failed", "_forbidden", "_in_exchange", "_missing", "_note", "_started"),
+        *("_clock", "_expired", "_failed", "_forbidden", "_gave_up", "_in_exchange", "_missing", "_note"),
+        *("_started", "_undecodable"),
         *("method", "user"),
     )  # fmt: skip
 
@@ -89,7 +90,8 @@ class Attempts:
         self._missing = missing
         self._expired = self._forbidden = False
         self._started = clock.monotonic()
-        self._failed = 0
+        self._failed = self._undecodable = 0
+        self._gave_up = False
         self._note = ""
         self._in_exchange = False
         self.user = ""
@@ -106,6 +108,7 @@ class Attempts:
         self._in_exchange = False
         if result is None or isinstance(result, Failure):
             self._failed += 1
+            self._gave_up = result is None
             self._forbidden = result is not None and result.forbidden
             self._expired = result is not None and result.expired
         if result is not None and result.user:
@@ -116,18 +119,23 @@ class Attempts:
         self.method = method.decode("ascii", "replace")
         self._note = note
 
+    def undecodable(self, method: bytes) -> None:
+        """A mechanism was not begun, since the initial response is no base64."""
+        self.refused(method, "sent invalid base64 in response")
+        self._undecodable += 1
+
     def ended(self, reason: str) -> NotLoggedIn:
         """The connection ends without a login: `reason (auth failed, 1 attempts in 2 secs)`"""
         seconds = int(self._clock.monotonic() - self._started)
         if missing := self._missing():
             note = missing
-        elif self._in_exchange:
+        elif self._in_exchange or (self._gave_up and self._attempts == 1):
             note = f"client didn't finish SASL auth, waited {seconds} secs"
         elif self._expired:
             note = "password expired"
         elif self._failed:
             what = "authorization" if self._forbidden else "auth"
-            note = f"{what} failed, {self._failed} attempts in {seconds} secs"
+            note = f"{what} failed, {self._attempts} attempts in {seconds} secs"
         else:
             note = self._note or f"no auth attempts in {seconds} secs"
         return NotLoggedIn(f"{reason} ({note})", self.user, self.method)
@@ -142,6 +150,10 @@ class Attempts:
             detail = f"read() failed: {fault}"
         ended = self.ended(f"Connection closed: {detail}" if detail else "Connection closed")
         return msgspec.structs.replace(ended, tls=f"TLS handshaking: {detail or 'Connection closed'}")
+
+    @property
+    def _attempts(self) -> int:
+        return self._failed + self._undecodable
 
     @property
     def seconds_left(self) -> float:

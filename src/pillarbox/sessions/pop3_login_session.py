@@ -189,6 +189,7 @@ class Pop3LoginSession:
         try:
             response = decode_initial_response(command.initial_response)
         except NotBase64:
+            self._client.attempts.undecodable(mechanism)
             engine.error(b"[AUTH] Invalid base64 data in initial response")
             return None
         return await self._run(mechanism, response)

@@ -197,6 +197,7 @@ class ImapLoginSession:
         try:
             response = decode_initial_response(command.initial_response)
         except NotBase64:
+            self._client.attempts.undecodable(mechanism)
             self._engine.reply(tag, b"BAD Invalid base64 data in initial response")
             return None
         return await self._run(tag, mechanism, response)
