@@ -5,7 +5,7 @@ ARGUMENTS ?=
 S ?= 30
 FUZZ ?=
 # Quick tests run in as many processes as there are cores, but two at least.  System tests wait for more than half of
-# their time, so twice as many.  PROCESSES=N is for both.
+# their time, so twice as many.  PROCESSES=N is for both.  EXAMPLES=all has quick tests try every example.
 PROCESSES ?=
 QUICK_PROCESSES = $(or $(PROCESSES),$(shell n=$$(nproc); [ $$n -gt 2 ] && echo $$n || echo 2))
 SYSTEM_PROCESSES = $(or $(PROCESSES),$(shell n=$$(nproc); echo $$((n * 2))))
@@ -18,7 +18,7 @@ help:
 	  'make run      install what is needed and start the whole mail system (ARGUMENTS="--port-offset 3000")' \
 	  'make test     install what the tests need and run them all' \
 	  'make check    format, lint, types, imports' \
-	  'make quick    tests that need neither root nor other programs, under a minute' \
+	  'make quick    tests that need neither root nor other programs, in about a minute' \
 	  'make system   tests with the real processes and real mail programs' \
 	  'make fuzz     every fuzz target for S=30 seconds of processor time' \
 	  'make crash    kill the real processes at every single system call (a quarter of an hour)' \
@@ -34,7 +34,7 @@ run:
 # What is fetched and installed comes while the tests compute that need nothing of it.  System tests wait for more than
 # half of their time; the fuzz targets have it, each for S seconds by the clock.
 test: develop
-	@$(MAKE) --no-print-directory --jobs=3 --output-sync peers check quick
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync peers check quick EXAMPLES=all
 	@$(MAKE) --no-print-directory --jobs=2 system fuzz FUZZ=--beside
 
 develop:
@@ -46,8 +46,11 @@ check: develop
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
+# Many containers forbid Python to keep compiled modules: each run, and each command that a test starts, would compile
+# them anew.
+quick: export PYTHONDONTWRITEBYTECODE =
 quick: develop
-	$(BIN)/python -m pytest -q -n $(QUICK_PROCESSES) -m "not system and not fuzz" tests
+	$(BIN)/python -m pytest -q -n $(QUICK_PROCESSES) -m "not system and not fuzz" --ignore=tests/system tests
 
 peers: develop
 	@scripts/install-peers

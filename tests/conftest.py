@@ -9,10 +9,15 @@ from hypothesis import HealthCheck, settings
 
 from fakes.closing_report import ClosingReport
 from fakes.directories import PREFIXES, directory_of_this_process, forget_earlier_runs
+from fakes.examples import examples
 from fakes.process_groups import scheduling
 
 settings.register_profile(
-    "quick", derandomize=True, max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    "quick",
+    derandomize=True,
+    max_examples=examples(60),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("quick")
 os.environ["TZ"] = "UTC"

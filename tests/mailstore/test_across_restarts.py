@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
 from fakes.crash_file_system import CrashFileSystem
+from fakes.examples import examples
 from fakes.maildir_on_model import ROOT, account_on, find
 from mailstore.test_maildir_beside_others import BesideOthers
 from pillarbox.mailstore.mailbox import FlagAction, FlagChange, Mailbox, MailboxStatus
@@ -143,4 +144,4 @@ def rewrite(files: CrashFileSystem, path: str) -> None:
 TestAcrossRestarts = AcrossRestarts.TestCase
 
 
-TestAcrossRestarts.settings = settings(max_examples=60, stateful_step_count=20, deadline=None)
+TestAcrossRestarts.settings = settings(max_examples=examples(60), stateful_step_count=20, deadline=None)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fakes.examples import examples
 from pillarbox.files.file_system import DISK
 from pillarbox.mailstore.cache.arrivals import Arrivals
 from pillarbox.mailstore.mailbox import MailboxExists, MailboxNameRefused, NoSuchMailbox
@@ -66,7 +67,7 @@ def test_names_that_a_tree_cannot_hold(tmp_path: Path, name: str) -> None:
         tree.create(name)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(
     st.lists(st.lists(LEVELS, min_size=1, max_size=3).map("/".join), unique=True, max_size=5), st.booleans()
 )

@@ -9,6 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from fakes.examples import examples
 from fakes.maildir_on_model import (
     ROOT,
     T,
@@ -192,4 +193,4 @@ class BesideOthers(RuleBasedStateMachine):
 TestBesideOthers = BesideOthers.TestCase
 
 
-TestBesideOthers.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+TestBesideOthers.settings = settings(max_examples=examples(40), stateful_step_count=25, deadline=None)

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from fakes.examples import examples
 from pillarbox.config.parameters.queue_manager import QueueManager as QueueSettings
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.delivery.request import Outcome
@@ -146,7 +147,9 @@ def _write(path: Path, addresses: Sequence[bytes]) -> int:
     return os.open(path, os.O_RDWR)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     domains=st.lists(
         st.sampled_from((b"a.test", b"a.other", b"b.test", b"later.test")), min_size=1, max_size=150

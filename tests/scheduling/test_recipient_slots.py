@@ -7,6 +7,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from fakes.examples import examples
 from pillarbox.scheduling.recipient_slots import AT_ONCE, RecipientSlots, SlotRules
 
 RULES = SlotRules(limit=100, extra=21, refill=30, refill_delay=5.0)
@@ -178,4 +179,4 @@ class Machine(RuleBasedStateMachine):
 
 
 TestRecipientSlots = Machine.TestCase
-TestRecipientSlots.settings = settings(max_examples=150, stateful_step_count=50, deadline=None)
+TestRecipientSlots.settings = settings(max_examples=examples(150), stateful_step_count=50, deadline=None)

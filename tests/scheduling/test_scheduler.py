@@ -9,6 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
+from fakes.examples import examples
 from pillarbox.scheduling.concurrency import ConcurrencyRules
 from pillarbox.scheduling.scheduler import Scheduler
 from pillarbox.scheduling.transport_queue import (
@@ -351,9 +352,9 @@ class DelayedMachine(Machine):
 
 
 TestScheduler = Machine.TestCase
-TestScheduler.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)
+TestScheduler.settings = settings(max_examples=examples(150), stateful_step_count=60, deadline=None)
 TestDelayedScheduler = DelayedMachine.TestCase
-TestDelayedScheduler.settings = settings(max_examples=100, stateful_step_count=60, deadline=None)
+TestDelayedScheduler.settings = settings(max_examples=examples(100), stateful_step_count=60, deadline=None)
 
 
 def test_what_waits_for_room_is_told_of_it_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from fakes.examples import examples
 from fakes.spawned_indexers import Spawner
 from fakes.varied_messages import varied_messages
 from pillarbox.mailstore.cache.indexers import Indexers
@@ -188,7 +189,9 @@ def searched(
         runner.run(close())
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(15), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(KEYS)
 def test_every_search_finds_the_same(
     searched: tuple[asyncio.Runner, MaildirMailbox, MaildirMailbox], key: SearchKey

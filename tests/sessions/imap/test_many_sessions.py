@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from fakes.examples import examples
 from fakes.imap_model import ACTIONS, ModelClient
 from fakes.scripted_transport import ScriptedTransport
 from fakes.strange_programs import STRANGE_ACTIONS, do_strange_thing
@@ -83,7 +84,7 @@ def steps_of(*actions: bytes) -> st.SearchStrategy[list[tuple[int, bytes, int]]]
     return st.lists(step, min_size=5, max_size=30)
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(steps_of(*ACTIONS))
 def test_every_client_ends_up_with_the_same_mailbox(steps: list[tuple[int, bytes, int]]) -> None:
     """RFC 3501 §5.2, §7.4.1: numbers mean the same on both sides, no change goes untold, results are kept."""
@@ -91,7 +92,7 @@ def test_every_client_ends_up_with_the_same_mailbox(steps: list[tuple[int, bytes
     asyncio.run(play(account, steps))
 
 
-@settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(20), suppress_health_check=[HealthCheck.too_slow])
 @given(steps_of(*ACTIONS, *STRANGE_ACTIONS))
 def test_and_so_it_is_when_other_programs_touch_the_files(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[int, bytes, int]]

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from fakes.examples import examples
 from fakes.imap_model import ACTIONS, ModelClient
 from fakes.imap_talk import new_account
 from fakes.parked_sessions import ParkedClient
@@ -308,7 +309,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(steps)
 def test_every_client_ends_up_with_the_same_mailbox(steps: list[tuple[int, bytes, int]]) -> None:
     """Some are parked until they say something, while others change what they have selected."""
@@ -353,7 +354,7 @@ def test_every_client_ends_up_with_the_same_mailbox(steps: list[tuple[int, bytes
     asyncio.run(run())
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=examples(15), suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(
     st.lists(
         st.tuples(

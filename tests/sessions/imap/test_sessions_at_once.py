@@ -14,6 +14,7 @@ from typing import Final
 
 import pytest
 
+from fakes.examples import examples
 from fakes.imap_model import ACTIONS, ModelClient
 from fakes.scripted_transport import ScriptedTransport
 from fakes.strange_programs import STRANGE_ACTIONS, do_strange_thing, touch_directories
@@ -24,7 +25,7 @@ from pillarbox.observability.events import Event
 from pillarbox.sessions.imap import fetch, session
 from pillarbox.sessions.imap.session import ImapSession
 
-SEEDS: Final = 12
+SEEDS: Final = examples(12)
 SESSIONS: Final = 4
 STEPS: Final = 40
 """Commands of each session."""
