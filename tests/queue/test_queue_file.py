@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes import postfix_queue_files as golden
-from pillarbox.queue import known_attributes
+from pillarbox.queue import known_attributes, queue_file
 from pillarbox.queue.content_blocks import content_text
 from pillarbox.queue.content_lines import read_content
 from pillarbox.queue.new_queue_file import (
@@ -19,7 +19,7 @@ from pillarbox.queue.new_queue_file import (
     qmgr_flags,
     size_record,
 )
-from pillarbox.queue.queue_file import read_message
+from pillarbox.queue.queue_file import QueueMessage, read_message, read_recipients
 from pillarbox.queue.records import (
     END,
     EXTRACTED,
@@ -130,6 +130,77 @@ def test_a_file_with_a_deferred_recipient() -> None:
     assert message.attributes[b"log_helo_name"] == b"client.example.org"
     lines = list(read_content(BytesSource(golden.A_TWO_RECIPIENTS), message.data_offset))
     assert lines[-4:] == [b"line one", b".dot line", b"", b"last"]
+
+
+def _usual_file() -> bytes:
+    """A message as it comes by SMTP, with what cleanup(8) finds in its header."""
+    one = NewRecipient(b"me@b.test", b"me@b.test", dsn_original=b"rfc822;me@b.test")
+    client = [(b"log_ident", b"10F512301A4"), (b"rewrite_context", b"local"), *CLIENT_A]
+    envelope = NewEnvelope(arrival_time=1.7e9, sender=b"s@b.test", recipients=[one], attributes=client)
+    head, content = encode_envelope(envelope), encode_record(ord("N"), b"Message-Id: <1@b.test>")
+    size = size_record(
+        data_size=len(content),
+        data_offset=97 + len(head),
+        recipients=1,
+        flags=0,
+        content_size=len(content),
+        send_options=0,
+    )
+    return size + head + content + encode_end([(b"message_id", b"<1@b.test>")])
+
+
+def test_a_usual_file_is_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither its first records nor its last ones are looked at one by one."""
+    looked_at: list[int] = []
+    one_by_one = queue_file._take_envelope
+
+    def take(
+        message: QueueMessage, seen: queue_file._EnvelopeFacts, kind: int, offset: int, payload: bytes
+    ) -> None:
+        looked_at.append(kind)
+        one_by_one(message, seen, kind, offset, payload)
+
+    monkeypatch.setattr(queue_file, "_take_envelope", take)
+    monkeypatch.delattr(queue_file, "_take_extracted")
+    message = read_message(BytesSource(_usual_file()))
+    assert bytes(looked_at) == b"SOR"
+    assert (message.arrival_time, message.create_time) == (1.7e9, 1.7e9)
+    assert message.attributes[b"log_ident"] == b"10F512301A4"
+    assert message.attributes[b"message_id"] == b"<1@b.test>"
+    assert message.end == len(_usual_file())
+
+
+@given(
+    st.sampled_from((_usual_file(), golden.A_TWO_RECIPIENTS)),
+    st.lists(st.tuples(st.integers(0, 160), st.integers(0, 255)), max_size=2),
+    st.lists(st.tuples(st.integers(1, 30), st.integers(0, 255)), max_size=2),
+    st.integers(0, 2),
+)
+def test_what_is_read_at_once_is_what_the_records_say(
+    data: bytes, at_the_beginning: list[tuple[int, int]], at_the_end: list[tuple[int, int]], limit: int
+) -> None:
+    """Whatever octets are others than usual; if the file is refused, it is in both ways."""
+    octets = bytearray(data)
+    for at, octet in at_the_beginning:
+        octets[at] = octet
+    for at, octet in at_the_end:
+        octets[-at] = octet
+    source = BytesSource(bytes(octets))
+
+    def read() -> QueueMessage | None:
+        try:
+            message = read_message(source, limit=limit)
+        except CorruptQueueFile:
+            return None
+        if message.unread and not read_recipients(source, message, 1):  # nothing but attributes followed
+            message.recipient_count = len(message.recipients)
+        return message
+
+    at_once = read()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(queue_file, "_take_beginning", lambda *_: 0)
+        patch.setattr(queue_file, "_take_short_end", lambda *_: False)
+        assert at_once == read()
 
 
 def test_recipients_are_held_once() -> None:

@@ -62,6 +62,15 @@ SEND_REQUIRES_TLS: Final = 32
 """`MAIL FROM:<…> REQUIRETLS` (RFC 8689 §2)"""
 
 _NUMBERS: Final = re.compile(rb"(?:\s*[0-9]{1,15}(?!\S))*\s*")
+_BEGINNING: Final = re.compile(
+    rb"C_( {0,14}[0-9]{1,15})"
+    + rb" ( {0,14}[0-9]{1,15})" * 5
+    + rb"T([\x0c-\x11])([0-9]{10}) ([0-9]{1,6})"
+    + rb"A\x16create_time=([0-9]{10})"
+)
+"""The first records of a queue file: sizes, time of arrival, time of creation."""
+_LOG_IDENT: Final = b"log_ident="
+_MESSAGE_ID: Final = b"message_id="
 _QMGR_FLAGS: Final = 31
 _MAX_ATTRIBUTES: Final = 100  # queue_file_attribute_count_limit
 _MIXED: Final = 1
@@ -150,7 +159,8 @@ def read_message(
     message = QueueMessage(recipients=[], attributes={})
     reader = UsersRecordReader(source) if by_user else RecordReader(source)
     seen = _EnvelopeFacts(limit)
-    start = 0 if by_user else _take_short_records(message, seen, reader.window_at(0))
+    window = b"" if by_user else reader.window_at(0)
+    start = _take_short_records(message, seen, window, _take_beginning(message, seen, window))
     if not seen.message_offset:
         _take_records(message, seen, reader, start)
     if not seen.sender or (not maildrop and not (seen.size and seen.time)):
@@ -159,7 +169,8 @@ def read_message(
         end = _end_of_content(reader, seen.message_offset)
         message.data_offset, message.data_size = seen.message_offset, end - seen.message_offset
         message.content_size = message.data_size
-    _take_extracted(message, seen.recipient, reader)
+    if not _take_short_end(message, window):
+        _take_extracted(message, seen.recipient, reader)
     if not message.create_time:
         message.create_time = message.arrival_time
     if not message.unread:
@@ -167,14 +178,53 @@ def read_message(
     return message
 
 
-def _take_short_records(message: QueueMessage, seen: "_EnvelopeFacts", window: bytes) -> int:
+def _take_beginning(message: QueueMessage, seen: "_EnvelopeFacts", window: bytes) -> int:
+    """Sizes, times and the id as cleanup(8) writes them, at once; where the next record is, 0 if others come."""
+    found = _BEGINNING.match(window)
+    if found is None or found.end(6) != SIZE_RECORD or found[7][0] != len(found[8]) + len(found[9]) + 1:
+        return 0
+    data_size, data_offset, count, flags, content_size, send_options = map(int, found.groups()[:6])
+    if not data_size or not data_offset or flags & ~_QMGR_FLAGS:
+        return 0
+    message.data_size, message.data_offset, message.recipient_count = data_size, data_offset, count
+    message.flags, message.content_size, message.send_options = flags, content_size, send_options
+    message.arrival_time = int(found[8]) + int(found[9]) / 1e6
+    message.create_time = float(int(found[10]))
+    seen.size = seen.time = True
+    at = found.end()
+    following = at + 2 + window[at + 1] if window.startswith(_LOG_IDENT, at + 2) else 0
+    queue_id = window[at + 2 + len(_LOG_IDENT) : following]
+    if not queue_id.isalnum() or window[at] != ATTRIBUTE or window[at + 1] > 0x7F or following > len(window):
+        return at
+    message.attributes[b"log_ident"] = shared(queue_id)
+    return following
+
+
+def _take_short_end(message: QueueMessage, window: bytes) -> bool:
+    """An extracted segment that has nothing but Message-Id:, if it is in the window and the sizes lead to it."""
+    start = message.data_offset + message.data_size
+    at = start + 4
+    if not window.startswith(_MESSAGE_ID, at) or not window.startswith(b"X\0A", start):
+        return False
+    following = at + window[start + 3]
+    value = window[at + len(_MESSAGE_ID) : following]
+    if window[start + 3] > 0x7F or not window.startswith(b"E\0", following):
+        return False
+    if not value or value != value.strip(b" ") or len(message.attributes) >= _MAX_ATTRIBUTES:
+        return False
+    message.attributes[b"message_id"] = shared(value)
+    message.end = following + 2
+    return True
+
+
+def _take_short_records(message: QueueMessage, seen: "_EnvelopeFacts", window: bytes, at: int) -> int:
     """The beginning of an envelope, nearly always all of it; where `_take_records()` has to go on.
 
     That is where a record is long or leads elsewhere, or as many recipients have been read as are wanted.
     """
     attributes, recipient, recipients = message.attributes, seen.recipient, message.recipients
     limit = recipient.limit
-    at, size = 0, len(window)
+    size = len(window)
     while at + 2 <= size:
         kind, length = window[at], window[at + 1]
         following = at + 2 + length
