@@ -96,6 +96,16 @@ def test_what_waits_goes_out_by_itself(tmp_path: Path) -> None:
     asyncio.run(play())
 
 
+@pytest.mark.parametrize(
+    ("messages_a_second", "told_together"), [(1000, 25), (400, 10), (100, 4), (20, 1), (1, 0)]
+)
+def test_how_many_go_out_together(messages_a_second: int, told_together: int) -> None:
+    """Of many sessions as many as come in 25 milliseconds, of few four; no hint waits longer than 50."""
+    pause = queue_hints.pause_after(1 / messages_a_second)
+    assert pause <= 0.05
+    assert int(pause * messages_a_second + 1e-9) == told_together
+
+
 def test_a_writer_that_has_told_nothing(tmp_path: Path) -> None:
     """Closes nothing."""
 

@@ -2,9 +2,9 @@
 
 DESCRIPTION
     The hint of a message goes out in the turn of the loop in which it was committed.  When messages follow close
-    upon each other, the hints of 10 to 50 milliseconds, of some four messages, go out in one frame: whoever comes
-    after, the queue manager, an agent, the file system's journal, then has one batch to work on instead of several,
-    and leaves processors and disk to the client that sends the next message.
+    upon each other, the hints of 25 to 50 milliseconds, of four messages or more, go out in one frame: whoever
+    comes after, the queue manager, an agent, the file system's journal, then has one batch to work on instead of
+    several, and leaves processors and disk to the client that sends the next message.
 
     A queue manager that is not there loses them, which costs time and no mail: its scan finds the messages.  It
     answers with files of finished messages, as many as the reserve has room for, and says when mail comes faster
@@ -22,9 +22,14 @@ from pillarbox.vocabulary.identifiers import QueueId
 
 _TOGETHER: Final = 4
 """Messages whose hints go out together, if they do not come too slowly for that."""
-_SHORTEST_PAUSE: Final = 0.01
+_SHORTEST_PAUSE: Final = 0.025
 _LONGEST_PAUSE: Final = 0.05
 """Between two frames, seconds."""
+
+
+def pause_after(interval: float) -> float:
+    """Seconds until the next frame may go out, where messages come `interval` seconds apart."""
+    return min(_LONGEST_PAUSE, max(_SHORTEST_PAUSE, _TOGETHER * interval))
 
 
 class QueueHints:
@@ -106,7 +111,7 @@ class QueueHints:
         if ids:
             now = asyncio.get_running_loop().time()
             interval = (now - self._latest) / len(ids)
-            self._earliest = now + min(_LONGEST_PAUSE, max(_SHORTEST_PAUSE, _TOGETHER * interval))
+            self._earliest = now + pause_after(interval)
             self._latest = now
         for _ in range(2):  # the second time with a fresh channel
             try:
