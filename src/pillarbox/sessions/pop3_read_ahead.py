@@ -20,11 +20,12 @@ LARGEST: Final = 65536
 class ReadAhead:
     """Of one session."""
 
-    __slots__ = ("_content", "_last", "_number", "_wanted")
+    __slots__ = ("_content", "_last", "_number", "wanted")
 
     def __init__(self) -> None:
         self._last = -1  # number that was taken last
-        self._wanted = 0  # number of the message that may be asked for next
+        self.wanted = 0
+        """The number of the message to be read ahead now; 0 for none."""
         self._number = 0  # of the message whose content we have
         self._content = b""
 
@@ -32,17 +33,13 @@ class ReadAhead:
         """The message that the client wants now; None if it has to be read.  What else was read is forgotten."""
         content = self._content if self._number == number else None
         self._number, self._content = 0, b""
-        self._wanted = number + 1 if number == self._last + 1 else 0
+        self.wanted = number + 1 if number == self._last + 1 else 0
         self._last = number
         return content
 
-    def wanted(self) -> int:
-        """The number of the message to be read ahead now, asked for once; 0 for none."""
-        wanted, self._wanted = self._wanted, 0
-        return wanted
-
     def read(self, mailbox: Mailbox, number: int, uid: int) -> None:
-        """Read the message, if that takes no waiting."""
+        """Read the message, if that takes no waiting; it is tried once."""
+        self.wanted = 0
         content = mailbox.content_at_once(Uid(uid), limit=LARGEST)
         if content is not None:
             self._number, self._content = number, content

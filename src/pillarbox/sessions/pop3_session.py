@@ -72,6 +72,10 @@ class _End(Exception):
     """The session is over; `args[0]` is the reason for the log, `args[1]` the -ERR, if any."""
 
 
+class _BadCommand(Exception):
+    """It was not understood; `args[0]` is the -ERR."""
+
+
 class _NoMessage(Exception):
     """`args[0]` says why there is no such message."""
 
@@ -250,36 +254,40 @@ class Pop3Session:
         engine = self._engine
         while True:
             command = engine.next_command()
-            if command is Pause.NEED_DATA:
-                await self._flush()
-                self._read_ahead()
-                await self._receive()
-            elif command is Pause.CLOSED:
-                return "Connection closed"
-            else:
-                assert isinstance(command, Command)
+            if isinstance(command, Command):
                 await self._answer(command)
                 if engine.unsent >= FLUSH_AT:
                     await self._flush()
+            elif command is Pause.CLOSED:
+                return "Connection closed"
+            else:
+                if self._write():
+                    await self._wait.transport.drain()
+                self._read_ahead()
+                data = await self._wait.receive(limit=INACTIVITY)
+                if data is None:
+                    raise self._silence()
+                engine.receive_data(data)
 
     def _read_ahead(self) -> None:
-        number = self._ahead.wanted()
+        number = self._ahead.wanted
         if number and number <= len(self._uids) and number not in self._deleted and self._mailbox is not None:
             self._ahead.read(self._mailbox, number, self._uids[number - 1])
 
-    async def _receive(self) -> None:
-        data = await self._wait.receive(limit=INACTIVITY)
-        if data is not None:
-            self._engine.receive_data(data)
-        elif self._wait.shutting_down:
-            raise _End("Server shutting down.", b"[SYS/TEMP] Server shutting down.")
-        else:
-            raise _End("Disconnected for inactivity.", b"Disconnected for inactivity.")
+    def _silence(self) -> _End:
+        if self._wait.shutting_down:
+            return _End("Server shutting down.", b"[SYS/TEMP] Server shutting down.")
+        return _End("Disconnected for inactivity.", b"Disconnected for inactivity.")
+
+    def _write(self) -> bool:
+        """Send what there is; whether the client has to take some of it before there is more."""
+        data, transport = self._engine.data_to_send(), self._wait.transport
+        if data:
+            transport.send(data)
+        return transport.is_full
 
     async def _flush(self) -> None:
-        data = self._engine.data_to_send()
-        if data:
-            self._wait.transport.send(data)
+        if self._write():
             await self._wait.transport.drain()
 
     async def _send_long(self, data: bytes) -> None:
@@ -291,17 +299,21 @@ class Pop3Session:
 
     async def _send_message(self, ok: bytes, text: bytes | LargeContent | Span) -> int:
         """A response and its lines; how many octets went out, without the dot at the end."""
-        engine = self._engine
         if (
             isinstance(text, bytes) and len(text) < PIECE and not self._options.workarounds
         ):  # as nearly all are
-            answer = (b"+OK %b\r\n%b" % (ok, stuffed(text))) if ok else b"+OK\r\n" + stuffed(text)
-            engine.send(answer)
-            return len(answer) - len(END_OF_LINES)
+            return self._send_small(ok, text)
+        engine = self._engine
         before = engine.bytes_out + engine.unsent
         engine.ok(ok)
         await self._send_lines(text)
         return engine.bytes_out + engine.unsent - before - len(END_OF_LINES)
+
+    def _send_small(self, ok: bytes, text: bytes) -> int:
+        """The same of a message that goes out at once and as it is."""
+        answer = (b"+OK %b\r\n%b" % (ok, stuffed(text))) if ok else b"+OK\r\n" + stuffed(text)
+        self._engine.send(answer)
+        return len(answer) - len(END_OF_LINES)
 
     async def _send_lines(self, text: bytes | LargeContent | Span) -> None:
         no_nuls = Pop3Workaround.OUTLOOK_NO_NULS in self._options.workarounds
@@ -320,13 +332,14 @@ class Pop3Session:
 
     async def _answer(self, command: Command) -> None:
         engine = self._engine
-        if isinstance(command, pop3.Refused):
-            engine.error(command.text)
-            self._count_bad_command(self._bad_commands)
-            return
         bad_commands, self._bad_commands = self._bad_commands, 0
         try:
-            await _HANDLERS[type(command)](self, command)
+            waiting = _HANDLERS[type(command)](self, command)
+            if waiting is not None:
+                await waiting
+        except _BadCommand as bad:
+            engine.error(bad.args[0])
+            self._count_bad_command(bad_commands)
         except _NoMessage as missing:
             engine.error(missing.args[0])
         except MessageGone:
@@ -349,12 +362,15 @@ class Pop3Session:
 
     # The commands.
 
-    async def statistics(self, command: pop3.Statistics) -> None:
+    def refused(self, command: pop3.Refused) -> None:
+        raise _BadCommand(command.text)
+
+    def statistics(self, command: pop3.Statistics) -> None:
         deleted = sum(self._sizes[number - 1] for number in self._deleted)
         left = self._figures.message_bytes - deleted
         self._engine.ok(b"%d %d" % (len(self._uids) - len(self._deleted), left))
 
-    async def list_messages(self, command: pop3.List) -> None:
+    def list_messages(self, command: pop3.List) -> None:
         if command.message is not None:
             row = self._row(command.message)
             self._engine.ok(b"%d %d" % (command.message, self._sizes[row]))
@@ -374,14 +390,26 @@ class Pop3Session:
         lines = [b"%d %b\r\n" % (row + 1, unique_id) for row, unique_id in ids]
         self._engine.send(b"+OK\r\n" + b"".join(lines) + b".\r\n")
 
-    async def retrieve(self, command: pop3.Retrieve) -> None:
+    def retrieve(self, command: pop3.Retrieve) -> Awaitable[None] | None:
         number = command.message
         self._row(number)
-        content = self._ahead.take(number) or await self._content(number)
+        content = self._ahead.take(number)
+        if not content or self._options.workarounds:
+            return self._read_and_send(number)
+        self._note_retrieved(number, self._send_small(b"%d octets" % len(content), content))
+        return None
+
+    async def _read_and_send(self, number: int) -> None:
+        content = await self._content(number)
+        self._note_retrieved(number, await self._send_message(b"%d octets" % len(content), content))
+
+    def _note_retrieved(self, number: int, octets: int) -> None:
         self._retrieved.add(number)
-        self._last = max(self._last, number)
-        self._lowest_retrieved = min(self._lowest_retrieved or number, number)
-        self._figures.retr_bytes += await self._send_message(b"%d octets" % len(content), content)
+        if number > self._last:
+            self._last = number
+        if number < self._lowest_retrieved or not self._lowest_retrieved:
+            self._lowest_retrieved = number
+        self._figures.retr_bytes += octets
         self._figures.retr_count += 1
 
     async def top(self, command: pop3.Top) -> None:
@@ -399,12 +427,12 @@ class Pop3Session:
         self._figures.top_bytes += await self._send_message(b"", top)
         self._figures.top_count += 1
 
-    async def delete(self, command: pop3.Delete) -> None:
+    def delete(self, command: pop3.Delete) -> None:
         self._row(command.message)
         self._deleted.add(command.message)
         self._engine.ok(b"Marked to be deleted.")
 
-    async def noop(self, command: pop3.Noop) -> None:
+    def noop(self, command: pop3.Noop) -> None:
         self._engine.ok()
 
     async def reset(self, command: pop3.Reset) -> None:
@@ -422,11 +450,11 @@ class Pop3Session:
             )
         self._engine.ok()
 
-    async def last(self, command: pop3.Last) -> None:
+    def last(self, command: pop3.Last) -> None:
         """LAST: the highest number that was retrieved (RFC 1460 §3)."""
         self._engine.ok(b"%d" % self._last)
 
-    async def capabilities(self, command: pop3.Capabilities) -> None:
+    def capabilities(self, command: pop3.Capabilities) -> None:
         self._engine.send(_CAPABILITIES)
 
     async def quit(self, command: pop3.Quit) -> None:
@@ -484,8 +512,10 @@ def _has_body(text: bytes) -> bool:
 
 
 # Each handler takes commands of its own type only, which a dict cannot say.
-_Handler = Callable[[Pop3Session, Any], Awaitable[None]]
+# One that waits for nothing is a plain function.
+_Handler = Callable[[Pop3Session, Any], Awaitable[None] | None]
 _HANDLERS: Final[dict[type[Command], _Handler]] = {
+    pop3.Refused: Pop3Session.refused,
     pop3.Statistics: Pop3Session.statistics,
     pop3.List: Pop3Session.list_messages,
     pop3.UniqueIds: Pop3Session.unique_ids,

@@ -14,6 +14,11 @@ class Transport(Protocol):
         """Send bytes, in the background."""
         ...
 
+    @property
+    def is_full(self) -> bool:
+        """Whether `drain()` would wait."""
+        ...
+
     async def drain(self) -> None:
         """Wait until the peer has taken enough of what was sent."""
         ...

@@ -22,7 +22,7 @@ from typing import Final
 
 import msgspec
 
-from pillarbox.vocabulary.digits import decimal, is_decimal
+from pillarbox.vocabulary.digits import decimal
 from pillarbox.vocabulary.secret import Secret
 
 MAX_LINE: Final = 8192
@@ -203,8 +203,10 @@ def _top(arguments: bytes) -> Command:
 
 
 def _only_message(arguments: bytes) -> int:
-    if is_decimal(arguments, max_digits=_MAX_DIGITS):  # as nearly always
-        return decimal(arguments)
+    try:
+        return decimal(arguments, max_digits=_MAX_DIGITS)  # as nearly always
+    except ValueError:
+        pass
     message, rest = _take_message(arguments)
     if rest:
         raise _Bad(b"Noise after message number: " + rest)
@@ -265,6 +267,8 @@ COMMANDS: Final[dict[State, dict[bytes, Parser]]] = {
     },
 }
 """Who may say what when."""
+_AUTHORIZATION: Final = COMMANDS[State.AUTHORIZATION]
+_TRANSACTION: Final = COMMANDS[State.TRANSACTION]
 
 
 class Pop3Server:
@@ -273,6 +277,7 @@ class Pop3Server:
     __slots__ = (
         "_absent",
         "_awaits_line",
+        "_begin",
         "_buffer",
         "_closed",
         "_out",
@@ -290,8 +295,9 @@ class Pop3Server:
         self.bytes_in = self.bytes_out = 0  # octets that have come, and that were given by data_to_send()
         self._absent = absent
         self.unsent = 0  # octets that data_to_send() would give
-        self._buffer = bytearray()
-        self._scanned = 0  # octets of the buffer that are known to hold no LF
+        self._buffer = b""
+        self._begin = 0  # where the next line begins
+        self._scanned = 0  # where the search for its end goes on
         self._skipping = False  # a line was too long; its rest is thrown away
         self._closed = False
         self._awaits_line = False
@@ -303,15 +309,14 @@ class Pop3Server:
         """Take bytes; b"" means that the client has closed its side."""
         if data:
             self.bytes_in += len(data)
-            self._buffer += data
+            self._buffer = self._buffer + data if self._buffer else data
         else:
             self._closed = True
 
     def unread(self) -> bytes:
         """Take away what has come behind the last command: for another engine, or to be thrown away."""
-        rest = bytes(self._buffer)
-        self._buffer = bytearray()
-        self._scanned = 0
+        rest = self._buffer[self._begin :]
+        self._keep(b"")
         return rest
 
     def next_command(self) -> Command | Pause:
@@ -359,33 +364,29 @@ class Pop3Server:
 
     def _take_line(self) -> bytes | Pause | None:
         """A line without its end, None for one that was too long."""
-        while True:
-            end = self._buffer.find(b"\n", self._scanned)
-            if end < 0:
-                self._scanned = len(self._buffer)
-                if self._scanned > MAX_LINE:
-                    self._skipping = True
-                    self._forget(self._scanned)
-                return Pause.CLOSED if self._closed else Pause.NEED_DATA
-            if self._skipping or end > MAX_LINE:
-                self._skipping = False
-                self._forget(end + 1)
-                return None
-            line = bytes(self._buffer[:end])
-            self._forget(end + 1)
-            return line.removesuffix(b"\r")
+        buffer, begin = self._buffer, self._begin
+        end = buffer.find(b"\n", self._scanned)
+        if end < 0:
+            if buffer:
+                self._keep(buffer[begin:])  # give the memory back: most connections are idle
+            return Pause.CLOSED if self._closed else Pause.NEED_DATA
+        self._begin = self._scanned = end + 1
+        if self._skipping or end - begin > MAX_LINE:
+            self._skipping = False
+            return None
+        return buffer[begin:end].removesuffix(b"\r")
 
-    def _forget(self, octets: int) -> None:
-        if octets == len(self._buffer):
-            self._buffer = bytearray()  # give the memory back: most connections are idle
-        else:
-            del self._buffer[:octets]
-        self._scanned = 0
+    def _keep(self, rest: bytes) -> None:
+        """The beginning of a line is all that there is."""
+        if len(rest) > MAX_LINE:
+            self._skipping, rest = True, b""
+        self._buffer, self._begin, self._scanned = rest, 0, len(rest)
 
     def _parse(self, line: bytes) -> Command:
         word, _, arguments = line.partition(b" ")
         keyword = word.upper()
-        parser = COMMANDS[self.state].get(keyword)
+        commands = _TRANSACTION if self.state is State.TRANSACTION else _AUTHORIZATION
+        parser = commands.get(keyword)
         if parser is None or keyword in self._absent:
             if self.state is State.AUTHORIZATION or not keyword:
                 return Refused(b"Unknown command.")

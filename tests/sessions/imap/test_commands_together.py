@@ -37,6 +37,11 @@ class SlowTransport(ScriptedTransport):
         """Nobody is parked here."""
         return False
 
+    @property
+    def is_full(self) -> bool:
+        """Whether it takes nothing."""
+        return not self.takes.is_set()
+
     async def drain(self) -> None:
         """Wait until it does."""
         await self.takes.wait()

@@ -77,6 +77,11 @@ class CompressedTransport:
         if data:
             self._inner.send(self._deflate.compress(data) + self._deflate.flush(zlib.Z_FULL_FLUSH))
 
+    @property
+    def is_full(self) -> bool:
+        """As the connection's."""
+        return self._inner.is_full
+
     async def drain(self) -> None:
         """As the connection's."""
         await self._inner.drain()

@@ -278,8 +278,10 @@ class Conversation:
         """Send what there is, and wait until the client has taken enough of it."""
         data = self.engine.data_to_send()
         if data:
-            self.transport.send(data)
-            await self.transport.drain()
+            transport = self.transport
+            transport.send(data)
+            if transport.is_full:
+                await transport.drain()
 
     async def flush_if_much(self) -> None:
         """Between two steps of a long answer: send what has gathered, and let others have the loop."""
