@@ -231,6 +231,7 @@ def _parameters(make: _Maker) -> None:
             "secure servername=x.y match=mx0.policy13.test",
             "secure servername=x.y match=dot-nexthop",
             "encrypt protocols",
+            "fingerprint match=00:11|0A:" + ":".join(["ab"] * 31),
         )
     ):
         make.tls(f"policy{at}", {"policy_maps": f"inline:{{ {{ policy{at}.test = {policy} }} }}"})

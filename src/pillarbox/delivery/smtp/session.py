@@ -27,11 +27,12 @@ from pillarbox.delivery.smtp.mismatch import Mismatch
 from pillarbox.delivery.smtp.policy_table import TlsPolicy
 from pillarbox.delivery.smtp.requirement import Requirement
 from pillarbox.delivery.smtp.source_addresses import Sources
-from pillarbox.delivery.smtp.tls_policy import TlsPolicies
+from pillarbox.delivery.smtp.tls_policy import TlsPolicies, wanted_fingerprints
 from pillarbox.delivery.smtp.tls_reports import Facts
 from pillarbox.delivery.smtp.tls_texts import (
     FINGERPRINT_MISMATCH,
     NAME_MISMATCH,
+    UNUSABLE_FINGERPRINTS,
     failure_kind,
     verification_failure,
 )
@@ -287,6 +288,17 @@ class Session:
             status, f"REQUIRETLS Failure: sender requested REQUIRETLS, but {but}", is_of_server=True
         )
 
+    def _fingerprint_mismatch(self, policies: TlsPolicies) -> str:
+        """What is wrong with a certificate that fits no fingerprint; those that none could fit are told."""
+        relay, unusable = self.target.relay, policies.unusable_fingerprints(self._policy)
+        for digest in reversed(unusable):
+            for record in ("3 1 255", "3 0 255"):  # of the key, of the certificate; 255 is for private use
+                self.tell(events.Warned(f"{relay}: unusable TLSA RR: {record} {digest.upper()}"))
+        if len(unusable) < len(wanted_fingerprints(self._policy)):
+            return FINGERPRINT_MISMATCH
+        self.tell(events.Warned(f"{relay}: all fingerprints unusable"))
+        return UNUSABLE_FINGERPRINTS
+
     async def handshake(self, policies: TlsPolicies) -> None:
         """TLS on the connection, and a certificate that will do.  SiteFault."""
         wire, policy = self.conversation.wire, self._policy
@@ -295,6 +307,7 @@ class Session:
             raise SiteFault("4.7.5", "Cannot start TLS: handshake failure")
         self.conversation.engine.started_tls()
         wire.idle_limit = self.rules.tls.smtp_starttls_timeout
+        mismatch = self._fingerprint_mismatch(policies) if policy.level == "fingerprint" else NAME_MISMATCH
         name = policies.server_name(policy, self._destination, self.target.host)
         try:
             await wire.start_tls(policies.context(policy), server_side=False, server_hostname=name)
@@ -307,7 +320,7 @@ class Session:
         self.is_tls = True
         certificate = wire.tls.getpeercert(binary_form=True) if wire.tls is not None else None
         is_strange = False  # nobody we trust has signed it
-        what = FINGERPRINT_MISMATCH if policy.level == "fingerprint" else NAME_MISMATCH
+        what = mismatch
         if policy.tlsa:
             what = self._dane_mismatch(wire)
             objection = "Server certificate not verified" if what else ""

@@ -289,16 +289,19 @@ class TlsPolicies:
             name = host  # many servers choose their certificate by it
         return None if not name or Destination("", name).is_address else name
 
+    def unusable_fingerprints(self, policy: TlsPolicy) -> list[str]:
+        """Those of another length than smtp_tls_fingerprint_digest gives: no certificate, and no key, has such."""
+        length = hashlib.new(self._settings.smtp_tls_fingerprint_digest, usedforsecurity=False).digest_size
+        return [one for one in wanted_fingerprints(policy) if len(one) != 2 * length]
+
     def objection(
         self, policy: TlsPolicy, certificate: bytes | None, *, destination: Destination, host: str
     ) -> str:
         """Why a certificate (DER) will not do, in Postfix's words; empty if it will."""
         if policy.level == "fingerprint":
-            wanted = {one.replace(":", "").lower() for item in policy.match for one in item.split("|")}
-            found = (
-                fingerprints(certificate, self._settings.smtp_tls_fingerprint_digest) if certificate else ()
-            )
-            if any(hmac.compare_digest(a, b) for a in found for b in wanted):
+            digest = self._settings.smtp_tls_fingerprint_digest
+            found = fingerprints(certificate, digest) if certificate else ()
+            if any(hmac.compare_digest(a, b) for a in found for b in wanted_fingerprints(policy)):
                 return ""
             return "Server certificate not verified"
         if not policy.wants_trust:
@@ -323,6 +326,11 @@ def _default_level(settings: SmtpClientTls) -> str:
         if settings.smtp_enforce_tls:
             level = "verify" if settings.smtp_tls_enforce_peername else "encrypt"
     return level
+
+
+def wanted_fingerprints(policy: TlsPolicy) -> list[str]:
+    """Hexadecimal digests, in lower case and without colons, as they are written down."""
+    return [one.replace(":", "").lower() for item in policy.match for one in item.split("|")]
 
 
 def fingerprints(certificate: bytes, digest: str) -> tuple[str, ...]:

@@ -13,6 +13,8 @@ from pillarbox.net.chain_faults import EXPIRED, NO_ISSUER, SELF_SIGNED, chain_fa
 NAME_MISMATCH: Final = "num=62:hostname mismatch"
 FINGERPRINT_MISMATCH: Final = "num=65:no matching DANE TLSA records"
 """Fingerprints are compared as TLSA records are (Postfix says so, too)."""
+UNUSABLE_FINGERPRINTS: Final = "num=1:unspecified certificate verification error"
+"""No certificate could have any of them."""
 
 
 def verification_failure(relay: str, error: ssl.SSLCertVerificationError) -> str:
