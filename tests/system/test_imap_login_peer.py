@@ -81,6 +81,9 @@ def test_capabilities_that_are_configured(configured: str) -> None:
         assert greetings[0] == greetings[1]
 
 
+NOTHING_FIRST: Final = (
+    b"ID NIL", b'ID ("name" "before")', b"LOGIN me secret", b"ID NIL", b'ID ("name" "after")', b"LOGOUT",
+)  # fmt: skip
 IDENTIFICATIONS: Final = (
     rb'ID ("name" "x y" "version" "1" "foo" NIL "bad\\\\" "{tab}")', b"ID NIL", b'ID ("os" "z")',
     b"LOGIN me secret", b'ID ("NAME" "x y" "version" "1, b=c" "foo" NIL)', b'ID ("os" "a")', b"LOGOUT",
@@ -95,19 +98,28 @@ def test_clients_that_identify_themselves(wanted: str) -> None:
     ) as pair:
         told = []
         for server in pair:
-            with (
-                socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE) as sock,
-                sock.makefile("rb") as lines,
-            ):
-                for command in IDENTIFICATIONS:
-                    sock.sendall(b"a %b\r\n" % command.replace(b"{tab}", b"\t"))
-                    while not lines.readline().startswith(b"a "):
-                        pass
-            until(lambda log=server.log: "Logged out" in log(), what="the end is told")  # type: ignore[misc]
+            for number, conversation in enumerate((IDENTIFICATIONS, NOTHING_FIRST), 1):
+                identify(server.port, conversation)
+                until(
+                    lambda log=server.log, number=number: log().count("Logged out") == number,  # type: ignore[misc]
+                    what="the end is told",
+                )
             found = re.findall(r".{16}(.*: Info: ID sent: .*)", server.log())
             told.append([re.sub(r"<[^>]{6,}>|<[0-9]+>", "<>", line) for line in found])
         assert told[0] == told[1]
         assert len(told[0]) == 2
+
+
+def identify(port: int, conversation: tuple[bytes, ...]) -> None:
+    """Have a conversation, each command when the one before is answered."""
+    with (
+        socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as sock,
+        sock.makefile("rb") as lines,
+    ):
+        for command in conversation:
+            sock.sendall(b"a %b\r\n" % command.replace(b"{tab}", b"\t"))
+            while not lines.readline().startswith(b"a "):
+                pass
 
 
 def test_logins_are_those_of_dovecot() -> None:

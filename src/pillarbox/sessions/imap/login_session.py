@@ -149,12 +149,12 @@ class ImapLoginSession:
         return None
 
     def _identify(self, command: commands.Id) -> None:
-        """The first counts: for the log, and as what a proxy tells of its client."""
-        if self.identity is not None or not command.parameters:
-            return
-        self.identity = told_identity(command.parameters, self._client.policy.id_log)
-        if self._believe is not None:
-            self._believe(told_by_id(command.parameters))
+        """The first is logged, even if it is NIL; the first with fields is what a proxy tells of its client."""
+        if self.identity is None:
+            self.identity = told_identity(command.parameters, self._client.policy.id_log)
+        if self._believe is not None and command.parameters:
+            believe, self._believe = self._believe, None
+            believe(told_by_id(command.parameters))
 
     def _capabilities(self) -> list[bytes]:
         """CAPABILITY: STARTTLS where it can be had, LOGINDISABLED where LOGIN cannot (RFC 3501 §6.2.3)."""

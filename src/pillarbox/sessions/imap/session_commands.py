@@ -73,9 +73,9 @@ async def compress(conversation: Conversation, command: commands.Compress) -> No
 
 
 async def identify(conversation: Conversation, command: commands.Id) -> None:
-    """ID (RFC 2971); the log tells of the first."""
+    """ID (RFC 2971); the log tells of the first, even if that is NIL and there is nothing to tell."""
     options = conversation.options
-    if command.parameters and not conversation.is_identified:
+    if not conversation.is_identified:
         conversation.is_identified = True
         if text := told_identity(command.parameters, options.id_log):
             conversation.log(f"ID sent: {text}")
