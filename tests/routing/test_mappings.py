@@ -10,6 +10,7 @@ from pillarbox.routing.configured_mappings import configured_mappings
 from pillarbox.routing.configured_routes import configured_routes
 from pillarbox.routing.mappings import Mappings
 from pillarbox.routing.resolution import Resolver
+from pillarbox.tables.table import LookupFault
 from pillarbox.vocabulary.address import Address
 from pillarbox.vocabulary.clock import ManualClock
 from pillarbox.vocabulary.envelope import Notify
@@ -74,6 +75,26 @@ def test_the_null_sender_is_looked_up(given: bytes) -> None:
         mappings(canonical_maps="fail:x").sender(null, warn=pytest.fail)
     assert caught.value.reason.startswith('canonical_maps map lookup problem for "" -- message not accepted')
     assert caught.value.cause == 'fail:x lookup error for """"'
+
+
+@pytest.mark.parametrize(
+    ("exceptions", "mapped"),
+    [
+        ('inline:{ { "me too"=x } }', "me too@a.masq.test"),
+        ("regexp:{{/^me too$$/ x}}", "me too@masq.test"),
+    ],
+)
+def test_users_who_keep_their_hosts_are_looked_up_with_quotes(exceptions: str, mapped: str) -> None:
+    """masquerade_exceptions has the form that is written in a message."""
+    given = Address(b"me too", b"a.masq.test")
+    found = mappings(masquerade_exceptions=exceptions).sender(given, warn=pytest.fail)
+    assert found.internal.decode() == mapped
+
+
+def test_users_who_keep_their_hosts_are_looked_up_whatever_the_domain() -> None:
+    """A table that cannot answer keeps the message out, be the domain one that is hidden or not."""
+    with pytest.raises(LookupFault):
+        mappings(masquerade_exceptions="fail:x").sender(Address(b"u", b"out.test"), warn=pytest.fail)
 
 
 def test_a_circle_of_canonical_addresses_is_told_of() -> None:

@@ -240,6 +240,8 @@ CASES: Final = (
     Case("masquerade-deep", {"masquerade_domains": "a.masq.test masq.test"}, (Letter(sender="u@x.a.masq.test"), *MASQUERADED), LOCAL),
     Case("masquerade-dot", {"masquerade_domains": ".masq.test"}, MASQUERADED, LOCAL),
     Case("masquerade-exceptions-fail", {**MASQ, "masquerade_exceptions": "fail:x"}, MASQUERADED, LOCAL),
+    Case("masquerade-exceptions-asked", {"masquerade_domains": "other.test", "masquerade_exceptions": "fail:x", "masquerade_classes": "envelope_recipient"}, (Letter(), Letter(recipients=("user",)))),
+    Case("masquerade-exceptions-quoted", {**MASQ, "masquerade_classes": "envelope_recipient", "masquerade_exceptions": 'regexp:{{/^"me too"$$/ x}, {/^and me$$/ x}}'}, (Letter(recipients=('"me too"@a.masq.test', '"and me"@a.masq.test')),)),
     *(
         Case(f"masquerade-{word.replace('_', '-')}", {**MASQ, "masquerade_classes": word}, MASQUERADED[:1], LOCAL)
         for word in ("envelope_sender", "envelope_recipient", "header_sender", "header_recipient")

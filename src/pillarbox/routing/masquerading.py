@@ -3,7 +3,8 @@
 DESCRIPTION
     `masquerade_domains = foo.example.com example.com`: user@any.thing.foo.example.com becomes user@foo.example.com,
     and user@any.thing.else.example.com becomes user@example.com.  The first domain that matches decides; one with
-    `!` before it leaves the address as it is.  Users in masquerade_exceptions keep their hosts.
+    `!` before it leaves the address as it is.  Users in masquerade_exceptions keep their hosts; they
+    are looked up with the quotes that they need.
 
 FAULTS
     LookupFault  a table of masquerade_exceptions cannot answer
@@ -38,19 +39,19 @@ class Masquerading(msgspec.Struct, frozen=True):
     exceptions: tuple[ExceptedUser, ...] = ()
 
     def masquerade(self, address: Address) -> Address:
-        """The address behind its domain."""
+        """The address behind its domain.  Of whom it is, is asked first, whatever the domain."""
         domain = address.domain.lower()
+        if not domain or self._excepts(address):
+            return address
         for parent, hides in self.domains:
             if domain == parent:
                 return address
             if domain.endswith(b"." + parent):
-                return (
-                    Address(address.local_part, parent) if hides and not self._excepts(address) else address
-                )
+                return Address(address.local_part, parent) if hides else address
         return address
 
     def _excepts(self, address: Address) -> bool:
-        user = text_of(address.local_part)
+        user = text_of(Address(address.local_part, b"").external) if self.exceptions else ""
         for item in self.exceptions:
             if item.matches(user):
                 return not item.negated
