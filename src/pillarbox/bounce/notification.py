@@ -159,7 +159,9 @@ def _recipient_fields(kind: Kind, original: Original, entry: LogEntry, style: St
     """RFC 3464 §2.3"""
     utf8 = b"utf-8" if original.smtputf8 and not entry.recipient.isascii() else b"rfc822"
     utf8_given = b"utf-8" if original.smtputf8 and not entry.original_recipient.isascii() else b"rfc822"
-    given = entry.dsn_original or (entry.original_recipient and utf8_given + b";" + entry.original_recipient)
+    given = entry.dsn_original
+    if not given and entry.original_recipient.lower() not in (b"", entry.recipient.lower()):
+        given = utf8_given + b";" + entry.original_recipient  # as in a log (recipient_log.py)
     mta_kind, _, mta = entry.remote_mta.partition("; ")
     diagnostic = entry.diagnostic or f"X-{style.type_name.decode()}; {_reason(entry)}"
     lines = [
