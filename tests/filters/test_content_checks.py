@@ -235,6 +235,15 @@ WASHED = [  # name, content, what is queued, refusal
 ]  # fmt: skip
 
 
+def test_characters_are_octets() -> None:
+    """message_strip_characters: codes above 177 are octets, of which UTF-8 has several for a character."""
+    snapshot = Snapshot.of(
+        {"message_strip_characters": r"\303\101", "message_reject_characters": r"\302\201"}
+    )
+    tables = configured_content_tables(snapshot, clock=ManualClock())
+    assert (tables.stripped, tables.rejected) == (b"\xc3A", b"\xc2\x81")
+
+
 @pytest.mark.parametrize("step", [0, 1, 1000])
 @pytest.mark.parametrize(
     ("content", "queued", "refusal"), [row[1:] for row in WASHED], ids=[row[0] for row in WASHED]

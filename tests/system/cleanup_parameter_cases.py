@@ -276,6 +276,8 @@ CASES: Final = (
     # content
     Case("reject-characters", {"message_reject_characters": r"\001\002"}, (Letter(message=WASHED), Letter(message=message("Subject: x", body="ok\n\x02\n")), Letter())),
     Case("strip-characters", {"message_strip_characters": r"\001Q"}, (Letter(message=WASHED),)),
+    Case("strip-octets", {"message_strip_characters": r"\303"}, (Letter(message=message("Subject: \xfc\xe9\u0103", body="\xfc\u4e43\n")),)),
+    Case("reject-octets", {"message_reject_characters": r"\233"}, tuple(Letter(message=message("Subject: x", body=text)) for text in ("\xdb\n", "\xe9\n", "\xa9\n"))),
     Case("strip-then-reject", {"message_strip_characters": "Q", "message_reject_characters": r"Q\002"}, (Letter(message=WASHED),)),
     Case("strip-escapes", {"message_strip_characters": r"\x\\"}, (Letter(message=message("Subject: a\tb x n t \\ z", body="tx\\n\ta\n")),)),
     Case("boundary-length", {"mime_boundary_length_limit": "8", "mime_header_checks": MARKS}, (Letter(message=nested(1, length=6)), Letter(message=nested(1, length=8)), Letter(message=nested(1, length=9)), Letter(message=nested(1, length=20)), Letter(message=nested(2, length=12)))),

@@ -392,7 +392,7 @@ def _folded(name: str) -> str:
 
 
 def unescaped(text: str) -> str:
-    """`\\r\\n` and the like as C has them; octal codes, too."""
+    """`\\r\\n` and the like as C has them; octal codes, too, which are octets of UTF-8 and not characters."""
     found: list[str] = []
     at = 0
     while at < len(text):
@@ -406,12 +406,12 @@ def unescaped(text: str) -> str:
             code = 0
             for digit in octal:
                 code = code * 8 + ord(digit) - ord("0")
-            found.append(chr(code & 255))
+            found.append(bytes([code & 255]).decode("utf-8", "surrogateescape"))
             at += 1 + len(octal)
         else:
             found.append(_ESCAPES.get(text[at + 1], text[at + 1]))
             at += 2
-    return "".join(found)
+    return "".join(found).encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
 
 
 _ESCAPES: Final = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\"}
