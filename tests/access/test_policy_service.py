@@ -1,13 +1,16 @@
 """check_policy_service: what is asked, what the answers do, and what happens when there is none."""
 
 import asyncio
+import os
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
 
 from fakes.smtp_conversation import converse
+from pillarbox.access.client import ClientFacts
 from pillarbox.access.policy_service import PolicyService, PolicySettings
 from pillarbox.vocabulary.clock import ManualClock
 from pillarbox.wire.policy_delegation import PolicyReply, encode_request
@@ -176,3 +179,13 @@ def test_what_a_server_is_told(tmp_path: Path, stress: str) -> None:
     assert told[b"stress"] == stress.encode()
     assert (told[b"helo_name"], told[b"sender"]) == (b"mx.sender.test", b"a@sender.test")
     assert (told[b"recipient"], told[b"client_address"]) == (b"me@box.test", b"192.0.2.7")
+
+
+def test_an_instance_is_a_message() -> None:
+    """SMTPD_POLICY_README: process, time and number, in hexadecimal; none before MAIL."""
+    client = ClientFacts(address=ip_address("192.0.2.7"), port=1025)
+    assert client.instance == ""
+    client.message_begun, client.message_number = 26.9, 0
+    assert client.instance == f"{os.getpid():x}.1a.0.0"
+    client.message_number = 17
+    assert client.instance == f"{os.getpid():x}.1a.11.0"

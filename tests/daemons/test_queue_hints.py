@@ -114,3 +114,19 @@ def test_a_writer_that_has_told_nothing(tmp_path: Path) -> None:
             await hints.close()
 
     asyncio.run(play())
+
+
+def test_a_hint_knows_its_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each question for the running loop is a system call (getpid), for each message."""
+
+    async def play() -> None:
+        async with hints_of(tmp_path) as (hints, manager):
+            hints(FIRST)
+            assert await manager.frame() == [FIRST]
+            monkeypatch.setattr(asyncio, "get_running_loop", None)
+            hints(SECOND)
+            monkeypatch.undo()
+            assert await manager.frame() == [SECOND]
+            await hints.close()
+
+    asyncio.run(play())

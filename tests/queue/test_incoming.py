@@ -487,3 +487,26 @@ def test_many_messages_share_a_batch(tmp_path: Path, first: int, second: int, be
         assert len(os.listdir(tmp_path / "incoming")) == first + second
 
     asyncio.run(run())
+
+
+def test_a_commit_knows_its_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each question for the running loop is a system call (getpid), for each message."""
+    directories = QueueDirectories(str(tmp_path))
+    directories.create()
+
+    async def run() -> None:
+        held = HeldFsyncs()
+        queue = IncomingQueue(directories, clock=ManualClock(), fsyncs=lambda: held)
+        monkeypatch.setattr(asyncio, "get_running_loop", None)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(queue.commit(queue.take(), content(1)))
+            tasks.create_task(queue.commit(queue.take(), content(2)))
+            for _ in range(4):
+                await asyncio.sleep(0)
+            while held.groups:
+                held.finish()
+        monkeypatch.undo()
+        queue.close()
+
+    asyncio.run(run())
+    assert len(os.listdir(tmp_path / "incoming")) == 2

@@ -1,5 +1,6 @@
 """Who is at the other end of an SMTP session, as access rules see it."""
 
+import os
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
@@ -35,7 +36,8 @@ class ClientFacts(msgspec.Struct, kw_only=True):
     server_address: str = ""
     server_port: int = 0
     shows_port: bool = False  # smtpd_client_port_logging
-    instance: str = ""  # one for each message, for policy services
+    message_begun: float = 0.0  # when MAIL came, seconds since 1970
+    message_number: int = -1  # of all that this process has been sent; below zero: MAIL has not come
     address_text: str = ""  # made once: several lines of each message have it
 
     def __post_init__(self) -> None:
@@ -51,6 +53,13 @@ class ClientFacts(msgspec.Struct, kw_only=True):
         """`name[address]` or `name[address]:port`, as log lines and replies name it."""
         label = f"{self.name}[{self.address_text}]"
         return f"{label}:{self.port or 'unknown'}" if self.shows_port else label
+
+    @property
+    def instance(self) -> str:
+        """One for each message, for policy services; empty before MAIL.  Made up when it is asked for."""
+        if self.message_number < 0:
+            return ""
+        return f"{os.getpid():x}.{int(self.message_begun):x}.{self.message_number:x}.0"
 
     @property
     def literal(self) -> str:

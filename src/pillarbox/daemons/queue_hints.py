@@ -36,6 +36,7 @@ class QueueHints:
     """A channel to the queue manager that is opened when needed and again when lost."""
 
     def __init__(self, path: str, queue: IncomingQueue) -> None:
+        self._loop = asyncio.get_running_loop()
         self._path = path
         self._queue = queue
         self._channel: Channel[FilesFree | Flow] | None = None
@@ -52,11 +53,10 @@ class QueueHints:
         """A message was committed."""
         self._ids.append(queue_id)
         if self._timer is None:
-            loop = asyncio.get_running_loop()
-            if loop.time() < self._earliest:
-                self._timer = loop.call_at(self._earliest, self._send)
+            if self._loop.time() < self._earliest:
+                self._timer = self._loop.call_at(self._earliest, self._send)
             else:
-                self._timer = loop.call_soon(self._send)
+                self._timer = self._loop.call_soon(self._send)
 
     async def take_files(self) -> None:
         """Take what the queue manager sends, until cancelled."""
@@ -109,7 +109,7 @@ class QueueHints:
         ids, self._ids = self._ids, []
         self._timer = None
         if ids:
-            now = asyncio.get_running_loop().time()
+            now = self._loop.time()
             interval = (now - self._latest) / len(ids)
             self._earliest = now + pause_after(interval)
             self._latest = now

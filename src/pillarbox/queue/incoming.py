@@ -130,6 +130,7 @@ class IncomingQueue:
         self._clock = clock
         self._long_ids = long_ids
         self._files = file_system
+        self._loop = asyncio.get_running_loop()
         self._fsyncs = fsyncs()
         self._may_wait = may_wait
         self._reserve: list[NewFile] = []
@@ -219,16 +220,15 @@ class IncomingQueue:
             if fault is not None:
                 raise QueueFileFault(fault)
             return
-        loop = asyncio.get_running_loop()
-        job = _Job(file, loop.create_future(), self._begun(file) if is_short else Order.NONE)
+        job = _Job(file, self._loop.create_future(), self._begun(file) if is_short else Order.NONE)
         self._waiting.append(job)
-        self._schedule(loop)
+        self._schedule()
         await job.done
 
     async def write_trace_log(self, queue_id: QueueId, entries: Sequence[LogEntry]) -> None:
         """What the sender is to hear of a message that is about to be committed.  QueueFileFault."""
         try:
-            await asyncio.get_running_loop().run_in_executor(
+            await self._loop.run_in_executor(
                 self._threads,
                 lambda: append_entries(self._directories, "trace", queue_id, entries, files=self._files),
             )
@@ -255,7 +255,7 @@ class IncomingQueue:
 
     def _trim_later(self) -> None:
         self._taken_before = self._taken
-        self._trimming = asyncio.get_running_loop().call_later(_RESERVE_SECONDS, self._trim)
+        self._trimming = self._loop.call_later(_RESERVE_SECONDS, self._trim)
 
     def _trim(self) -> None:
         """Nobody took a file for a while: remove them."""
@@ -268,11 +268,11 @@ class IncomingQueue:
 
     # -- batches ---------------------------------------------------------------------------------------
 
-    def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _schedule(self) -> None:
         """A batch of all commits of this turn of the loop, unless enough are under way."""
         if self._waiting and not self._start_scheduled and self._batches < 2:
             self._start_scheduled = True
-            loop.call_soon(self._start_gathered)
+            self._loop.call_soon(self._start_gathered)
 
     def _start_gathered(self) -> None:
         self._start_scheduled = False
@@ -288,8 +288,7 @@ class IncomingQueue:
         if self._start_in_order(jobs):
             return
         if len(jobs) == 1 and self._batches == 1:
-            loop = asyncio.get_running_loop()
-            future = loop.run_in_executor(self._threads, self._commit_alone, jobs[0].file)
+            future = self._loop.run_in_executor(self._threads, self._commit_alone, jobs[0].file)
             future.add_done_callback(partial(self._committed_alone, jobs[0]))
         else:
             self._fsyncs.start([job.file.descriptor for job in jobs], partial(self._synced, jobs))
@@ -403,7 +402,7 @@ class IncomingQueue:
     def _batch_done(self, messages: int) -> None:
         self._batches -= 1
         self._under_way -= messages
-        self._schedule(asyncio.get_running_loop())
+        self._schedule()
 
     def _unnamed(self, jobs: list[_Job], error: OSError) -> None:
         """Nobody knows what survives a crash now, so nobody is told 250; their clients will come again."""

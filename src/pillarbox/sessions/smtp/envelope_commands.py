@@ -1,7 +1,6 @@
 """MAIL, RCPT and VRFY: whose message it is, and for whom it is taken (RFC 5321 §3.3)."""
 
 import itertools
-import os
 from typing import Final
 
 from pillarbox.access.client_rates import Event
@@ -20,7 +19,7 @@ _MAIL_OK: Final = Reply(250, (b"2.1.0 Ok",))
 _MUST_DECLARE: Final = Reply(553, (b"5.6.7 Must declare SMTPUTF8 to send unicode address",))
 _BAD_SENDER: Final = Reply(501, (b"5.1.7 Bad sender address syntax",))
 _BAD_RECIPIENT: Final = Reply(501, (b"5.1.3 Bad recipient address syntax",))
-_INSTANCES: Final = itertools.count()
+_MESSAGES: Final = itertools.count()
 VRFY_DISABLED: Final = Reply(502, (b"5.5.1 VRFY command is disabled",))
 _RCPT_OK: Final = Reply(250, (b"2.1.5 Ok",))
 
@@ -45,7 +44,7 @@ async def mail(session: SessionState, command: MailFrom) -> Reply:
         session.tell_refusal("MAIL", refused)
         client.sender = None
         return refused
-    client.instance = f"{os.getpid():x}.{int(session.clock.now()):x}.{next(_INSTANCES):x}.0"
+    client.message_begun, client.message_number = session.clock.now(), next(_MESSAGES)
     if not policy.lists.delay_reject:
         refused = await ask_early(session, "MAIL", policy.lists.refuse_sender)
         if refused is not None:
