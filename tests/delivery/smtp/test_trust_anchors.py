@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from fakes.certificates import issue
 from pillarbox.delivery.smtp.trust_anchors import Anchors, read_anchors, trust
+from pillarbox.net.client_certificates import long_name
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 
@@ -62,6 +63,14 @@ def test_chains_to_keys(directory: Path, files: tuple[str, ...], shown: tuple[st
     """A key is that of a certificate which the server shows; its own does not count."""
     said = of(directory, *files).mismatch(chain(directory, *shown))
     assert said == ("" if leads else "untrusted issuer")
+
+
+def test_an_earlier_error_is_not_ours(directory: Path) -> None:
+    """A name that OpenSSL does not know stays in its queue of errors until somebody takes it out."""
+    assert long_name("nosuch") is None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    trust(context, of(directory, "top.crt"))
+    assert context.cert_store_stats()["x509"] == 1
 
 
 @pytest.mark.parametrize(

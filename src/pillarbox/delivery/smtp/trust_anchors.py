@@ -82,9 +82,12 @@ def read_anchors(files: Sequence[str]) -> Anchors:
 
 
 def trust(context: ssl.SSLContext, anchors: Anchors) -> None:
-    """Have OpenSSL believe these and nobody else; keys are left to `mismatch()`."""
+    """Have OpenSSL believe these and nobody else; keys are left to `mismatch()`.
+
+    As PEM: at the end of DER, Python takes what an earlier call left in OpenSSL's queue of errors for an error.
+    """
     if anchors.certificates:
-        context.load_verify_locations(cadata=b"".join(anchors.certificates))
+        context.load_verify_locations(cadata="".join(map(ssl.DER_cert_to_PEM_cert, anchors.certificates)))
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
 
 
