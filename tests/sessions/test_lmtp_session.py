@@ -154,15 +154,24 @@ def test_the_original_recipient_is_named_if_it_is_wanted(
 
 
 ORDER = [
-    (b"MAIL FROM:<a@b>", b"503 5.5.0 LHLO needed first"),
+    (b"MAIL FROM:<a@b>", b"250 2.1.0 OK"),
     (b"RCPT TO:<a@b>", b"503 5.5.0 MAIL needed first"),
+    (b"RCPT TO:<a b>", b"503 5.5.0 MAIL needed first"),
+    (b"MAIL FROM:<>\r\nMAIL FROM:<a b>", b"503 5.5.0 MAIL already given"),
     (b"DATA", b"503 5.5.0 MAIL needed first"),
     (b"LHLO x\r\nMAIL FROM:<>\r\nMAIL FROM:<>", b"503 5.5.0 MAIL already given"),
     (b"LHLO x\r\nMAIL FROM:<>\r\nDATA", b"503 5.5.0 No valid recipients"),
     (b"LHLO x\r\nMAIL FROM:<>\r\nBDAT 4 LAST\r\nhi", b"503 5.5.0 No valid recipients"),
     (
         b"LHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<me@b.example>\r\nBDAT 1\r\nxDATA",
-        b"503 5.5.0 Command not permitted during DATA transfer",
+        b"503 5.5.0 Bad sequence of commands",
+    ),
+    *(
+        (
+            b"MAIL FROM:<>\r\nRCPT TO:<me@b.example>\r\nBDAT 2 X\r\nab" + text,
+            b"503 5.5.0 Previous data chunk failed, issue RSET first",
+        )
+        for text in (b"BDAT 2 LAST\r\n", b"DATA")
     ),
     (b"LHLO x\r\nMAIL FROM:<>\r\nRSET\r\nRCPT TO:<me@b.example>", b"503 5.5.0 MAIL needed first"),
     (b"HELO x", b"500 5.5.1 Unknown command"),
@@ -181,8 +190,27 @@ def test_chunks_make_one_message() -> None:
     replies, users, _ = play(
         b"LHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<me@b.example>\r\nBDAT 4\r\na\r\n\rBDAT 3 LAST\r\n\nb\nMAIL FROM:<>\r\n"
     )
-    assert replies[-3:] == [b"250 2.0.0 OK", b"250 2.0.0 <me@b.example> " + ID + b" Saved", b"250 2.1.0 OK"]
+    assert replies[-3:] == [
+        b"250 2.0.0 Added 4 octets",
+        b"250 2.0.0 <me@b.example> " + ID + b" Saved",
+        b"250 2.1.0 OK",
+    ]
     assert users.stored[0][2].endswith(b"DATE\na\n\nb\n")
+
+
+def test_named_twice_is_one_delivery() -> None:
+    """Each RCPT has a reply of its own, and the second transaction a number."""
+    to = b"RCPT TO:<me@b.example>\r\n"
+    script = b"MAIL FROM:<>\r\n" + to + to + b"RCPT TO:<you@b.example>\r\nDATA\r\nx\r\n.\r\n"
+    replies, users, _ = play(script + script, remote="")
+    saved = [reply for reply in replies if reply.endswith(b" Saved")]
+    me, you = b"250 2.0.0 <me@b.example> " + ID, b"250 2.0.0 <you@b.example> " + ID
+    assert saved == [
+        *(me + b" Saved", me + b" Saved", you + b":R3 Saved"),
+        *(me + b":T2 Saved", me + b":T2 Saved", you + b":T2:R3 Saved"),
+    ]
+    assert [user for user, _, _ in users.stored] == ["me@b.example", "you@b.example"] * 2
+    assert b"Received: from unknown\n\tby mx with LMTP\n\tid " + ID + b":T2\n" in users.stored[2][2]
 
 
 @pytest.mark.parametrize("step", [1, 7, 0])

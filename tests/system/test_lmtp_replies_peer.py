@@ -154,6 +154,58 @@ PATHS: Final = (
 )
 """Of RCPT TO, after MAIL."""
 
+_HELLO: Final = b"LHLO c\r\n"
+_MAIL: Final = b"MAIL FROM:<>\r\n"
+_TO: Final = b"RCPT TO:<me@b>\r\n"
+_READY: Final = _HELLO + _MAIL + _TO
+_DATA: Final = b"DATA\r\n.\r\n"
+_NOW: Final = b"BDAT 3 LAST\r\nabc"
+CONVERSATIONS: Final = (
+    *(_READY + b"BDAT " + rest for rest in (b"3 FOO\r\nabc", b"3 FOO\r\nabc" + _NOW, b"3 LAST x\r\nabc")),
+    *(_READY + b"BDAT " + rest for rest in (b"3  LAST\r\nabc", b"x\r\nNOOP\r\n" + _NOW, b"\r\nNOOP\r\n")),
+    *(_READY + b"BDAT " + rest for rest in (b"1 LASTx\r\na", b"-1\r\nNOOP\r\n", b"01 LAST\r\na")),
+    *(_READY + b"BDAT 3\r\nabc" + rest for rest in (_NOW, b"BDAT 0 LAST\r\n", b"QUIT\r\n")),
+    *(_READY + b"BDAT 3\r\nabc" + rest for rest in (b"LHLO d\r\n" + _NOW, _TO + _NOW)),
+    _READY + b"BDAT 3\r\nabcDATA\r\nNOOP\r\n" + _MAIL + _TO + b"VRFY x\r\nFOO\r\nRSET\r\nNOOP\r\n",
+    _READY + b"BDAT 3\r\nabcDATA x\r\nBDAT x\r\nDATA\r\n" + _MAIL + _TO + _NOW + b"RSET\r\nDATA\r\n",
+    _READY + b"BDAT 3\r\nabcBDAT 1 LAST x\r\nyNOOP\r\nLHLO x\r\n" + _MAIL + _TO + _NOW,
+    _READY + b"RSET\r\n" + _MAIL + b"BDAT 2 LAST\r\nab",
+    *(start + b"BDAT 3\r\nabc" + _NOW + b"RSET\r\nNOOP\r\n" for start in (b"", _HELLO, _HELLO + _MAIL)),
+    *(_HELLO + b"BDAT 3\r\nabc" + _MAIL + _TO + rest for rest in (_NOW, b"DATA\r\n")),
+    _HELLO + _MAIL + b"BDAT 3\r\nabc" + _TO + _NOW,
+    _HELLO + _MAIL + b"BDAT 3\r\nabc" + _MAIL + b"DATA\r\nLHLO x\r\n" + _MAIL,
+    _HELLO + _MAIL + _NOW + _MAIL + _TO + _NOW,
+    b"BDAT x\r\nBDAT 2 FOO\r\nabNOOP\r\n",
+    *(_MAIL + rest for rest in (_TO + _DATA, _HELLO + _TO + _MAIL)),
+    b"RCPT TO:<m e@b>\r\n",
+    _HELLO + b"RCPT TO:<m e@b>\r\nRCPT\r\nRCPT TO:<me> X=y\r\n",
+    _HELLO + _MAIL + b"MAIL FROM:<m e@b>\r\nMAIL\r\nMAIL FROM:<> SIZE=1\r\n",
+    _HELLO + b"DATA\r\nDATA x\r\n" + _MAIL + b"DATA\r\nDATA x\r\n",
+    # Which transaction a reply is of, and which recipient.
+    _READY + _TO + _DATA + _MAIL + _TO + _TO + _DATA,
+    _HELLO + _MAIL + _MAIL + _READY + _DATA,
+    _HELLO
+    + _MAIL
+    + b"RSET\r\n"
+    + _MAIL
+    + b"RCPT TO:<>\r\n"
+    + _TO
+    + _TO
+    + _DATA
+    + b"RSET\r\n"
+    + _MAIL
+    + _TO
+    + _DATA,
+    _HELLO + _MAIL + b"RCPT TO:<no!1@b>\r\n" + _TO + b"RCPT TO:<no!2@b>\r\nRCPT TO:<you@b>\r\n" + _DATA,
+    _READY
+    + b"RCPT TO:<you@b>\r\n"
+    + _TO
+    + b"RCPT TO:<me@c>\r\nRCPT TO:<me+x@b>\r\nRCPT TO:<ME@b>\r\n"
+    + _DATA,
+    _READY + b"RCPT TO:<me@b> ORCPT=rfc822;a@b\r\n" * 2 + _DATA,
+)
+"""Whole ones, up to QUIT."""
+
 
 @pytest.fixture(scope="module")
 def pair() -> Iterator[tuple[Server, Server]]:
@@ -172,6 +224,15 @@ def told(server: Server, *lines: bytes) -> list[bytes]:
             client.sendall(line + b"\r\n")
             reply = _reply(replies)
     return [re.sub(rb"/tmp/pair-[a-z]+-[^/ ]*", b"BASE", line) for line in reply]
+
+
+def conversation(server: Server, text: bytes) -> list[bytes]:
+    """All replies; ids of sessions are left out, but not what is of the transaction and of the recipient."""
+    with socket.socket(socket.AF_UNIX) as client, client.makefile("rb") as replies:
+        client.settimeout(PATIENCE)
+        client.connect(str(server.base / "run" / "lmtp"))
+        client.sendall(text + b"QUIT\r\n")
+        return [re.sub(rb"(<\S+>) [A-Za-z0-9/+]{20,}(\S*) ", rb"\1 ID\2 ", line) for line in replies]
 
 
 def _reply(replies: "Iterator[bytes]") -> list[bytes]:
@@ -195,3 +256,18 @@ def test_recipients(pair: tuple[Server, Server]) -> None:
     for path in PATHS:
         ours, theirs = (told(server, b"LHLO me", b"MAIL FROM:<>", b"RCPT TO:" + path) for server in pair)
         assert theirs == ours, path
+
+
+def test_conversations(pair: tuple[Server, Server]) -> None:
+    """Commands out of their order, chunks that are refused and read all the same, recipients named twice."""
+    for text in CONVERSATIONS:
+        ours, theirs = (conversation(server, text) for server in pair)
+        assert theirs == ours, text
+
+
+def test_named_twice(pair: tuple[Server, Server]) -> None:
+    """A mailbox has one copy, however often it is named in the same way."""
+    text = b"LHLO c\r\nMAIL FROM:<>\r\n" + b"RCPT TO:<twice@b>\r\n" * 3 + b"DATA\r\nSubject: x\r\n\r\n.\r\n"
+    for server in pair:
+        assert b"".join(conversation(server, text)).count(b" Saved") == 3
+        assert len(list(server.base.glob("**/twice*/Maildir/new/*"))) == 1

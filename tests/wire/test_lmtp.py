@@ -31,7 +31,10 @@ LINES: list[tuple[bytes, Command]] = [
     (b'NOOP "a', lmtp.Refused(b"501 5.5.4 Invalid string parameter: Premature end of quoted string")),
     (b'VRFY "a"b', lmtp.Refused(b"501 5.5.4 Invalid string parameter: Invalid character in string")),
     (b"VRFY", lmtp.Refused(b"501 5.5.4 Invalid parameters")),
-    (b"MAIL FROM:<a@b>  BODY=7BIT", lmtp.Refused(b"501 5.5.4 Invalid MAIL parameter: Parameter is empty")),
+    (
+        b"MAIL FROM:<a@b>  BODY=7BIT",
+        lmtp.Refused(b"501 5.5.4 Invalid MAIL parameter: Parameter is empty", b"MAIL"),
+    ),
     (b"EHLO x", lmtp.Refused(b"500 5.5.1 Unknown command")),
     (b"", lmtp.Refused(b"500 5.5.1 Unknown command")),
     (b"MAIL FROM:<a@b.example>", lmtp.Mail(b"a@b.example")),
@@ -40,49 +43,53 @@ LINES: list[tuple[bytes, Command]] = [
     (b"MAIL FROM:<a(c)@b@c>", lmtp.Mail(b"a(c)@b@c")),
     (b'MAIL FROM:<"a b"@c>', lmtp.Mail(b'"a b"@c')),
     (b'MAIL FROM:<a"b@c>', lmtp.Mail(b'a"b@c')),
-    (b"MAIL FROM:<a b@c>", lmtp.Refused(b"501 5.5.4 Invalid FROM: Invalid character in localpart")),
-    (b'MAIL FROM:<"a\tb"@c>', lmtp.Refused(b"501 5.5.4 Invalid FROM: Premature end of quoted string")),
-    (b"MAIL FROM:<a@b>>", lmtp.Refused(b"501 5.5.4 Invalid FROM: Invalid character in path")),
+    (b"MAIL FROM:<a b@c>", lmtp.Refused(b"501 5.5.4 Invalid FROM: Invalid character in localpart", b"MAIL")),
+    (
+        b'MAIL FROM:<"a\tb"@c>',
+        lmtp.Refused(b"501 5.5.4 Invalid FROM: Premature end of quoted string", b"MAIL"),
+    ),
+    (b"MAIL FROM:<a@b>>", lmtp.Refused(b"501 5.5.4 Invalid FROM: Invalid character in path", b"MAIL")),
     (
         b"MAIL FROM:<a@b> (c)",
-        lmtp.Refused(b"501 5.5.4 Invalid MAIL parameter: Unexpected character in parameter keyword"),
+        lmtp.Refused(b"501 5.5.4 Invalid MAIL parameter: Unexpected character in parameter keyword", b"MAIL"),
     ),
     (
         b"MAIL FROM:<a@b> X==",
-        lmtp.Refused(b"501 5.5.4 Invalid MAIL parameter: Unexpected character in parameter value"),
+        lmtp.Refused(b"501 5.5.4 Invalid MAIL parameter: Unexpected character in parameter value", b"MAIL"),
     ),
-    (b"MAIL FROM:<a@b> BODY=BINARYMIME", lmtp.Refused(b"555 5.5.4 Unsupported mail BODY type")),
+    (b"MAIL FROM:<a@b> BODY=BINARYMIME", lmtp.Refused(b"555 5.5.4 Unsupported mail BODY type", b"MAIL")),
     (b"RCPT TO:<@x,@y:me@b.example>", Rcpt(b"@x,@y:me@b.example", b"me", b"b.example")),
     (b"RCPT TO:<me> orcpt=rfc822;a+40b", Rcpt(b"me", b"me", b"", b"a@b")),
     (b"RCPT TO:<me> ORCPT=utf-8;a@b", Rcpt(b"me", b"me", b"")),
-    (b"RCPT TO:<me> ORCPT=x;a ORCPT=x;a", lmtp.Refused(b"501 5.5.4 Duplicate ORCPT= parameter")),
-    (b"RCPT TO:<me> ORCPT=x;a NOTIFY=NEVER", lmtp.Refused(b"555 5.5.4 Unsupported parameters")),
-    (b"RCPT TO:<me> ORCPT", lmtp.Refused(b"501 5.5.4 Missing ORCPT= parameter value")),
-    (b"RCPT TO:<a@b@c>", lmtp.Refused(b"501 5.5.4 Invalid TO: Missing '>' at end of path")),
-    (b"RCPT TO:<a@b(c)>", lmtp.Refused(b"501 5.5.4 Invalid TO: Missing '>' at end of path")),
-    (b"RCPT TO:<a@b>c", lmtp.Refused(b"501 5.5.4 Invalid TO: Invalid character in path")),
+    (b"RCPT TO:<me> ORCPT=x;a ORCPT=x;a", lmtp.Refused(b"501 5.5.4 Duplicate ORCPT= parameter", b"RCPT")),
+    (b"RCPT TO:<me> ORCPT=x;a NOTIFY=NEVER", lmtp.Refused(b"555 5.5.4 Unsupported parameters", b"RCPT")),
+    (b"RCPT TO:<me> ORCPT", lmtp.Refused(b"501 5.5.4 Missing ORCPT= parameter value", b"RCPT")),
+    (b"RCPT TO:<a@b@c>", lmtp.Refused(b"501 5.5.4 Invalid TO: Missing '>' at end of path", b"RCPT")),
+    (b"RCPT TO:<a@b(c)>", lmtp.Refused(b"501 5.5.4 Invalid TO: Missing '>' at end of path", b"RCPT")),
+    (b"RCPT TO:<a@b>c", lmtp.Refused(b"501 5.5.4 Invalid TO: Invalid character in path", b"RCPT")),
     (
         b"RCPT TO:<a@b> c+d",
-        lmtp.Refused(b"501 5.5.4 Invalid RCPT parameter: Unexpected character in parameter keyword"),
+        lmtp.Refused(b"501 5.5.4 Invalid RCPT parameter: Unexpected character in parameter keyword", b"RCPT"),
     ),
-    (b"MAIL FROM:<a@b> BODY=FOO", lmtp.Refused(b"555 5.5.4 Unsupported mail BODY type")),
-    (b"MAIL FROM:<a@b> SIZE=1", lmtp.Refused(b"555 5.5.4 Unsupported parameters")),
+    (b"MAIL FROM:<a@b> BODY=FOO", lmtp.Refused(b"555 5.5.4 Unsupported mail BODY type", b"MAIL")),
+    (b"MAIL FROM:<a@b> SIZE=1", lmtp.Refused(b"555 5.5.4 Unsupported parameters", b"MAIL")),
     (b"STARTTLS", lmtp.Refused(b"502 5.5.1 TLS support is not enabled.")),
-    (b"MAIL FROM:", lmtp.Refused(b"501 5.5.4 Invalid FROM: Path is empty string")),
-    (b"MAIL FROM:a@b", lmtp.Refused(b"501 5.5.4 Invalid FROM: Missing '<' at beginning of path")),
-    (b"MAIL FROM:<a@b", lmtp.Refused(b"501 5.5.4 Invalid FROM: Missing '>' at end of path")),
+    (b"MAIL FROM:", lmtp.Refused(b"501 5.5.4 Invalid FROM: Path is empty string", b"MAIL")),
+    (b"MAIL FROM:a@b", lmtp.Refused(b"501 5.5.4 Invalid FROM: Missing '<' at beginning of path", b"MAIL")),
+    (b"MAIL FROM:<a@b", lmtp.Refused(b"501 5.5.4 Invalid FROM: Missing '>' at end of path", b"MAIL")),
     (b"RCPT TO:<me+x@b.example>", Rcpt(b"me+x@b.example", b"me+x", b"b.example")),
     (b'RCPT TO:<"a> b"@c.example>', Rcpt(b'"a> b"@c.example', b"a> b", b"c.example")),
     (b"RCPT TO:<me>", Rcpt(b"me", b"me", b"")),
-    (b"RCPT TO:<>", lmtp.Refused(b"501 5.5.4 Invalid TO: Null path not allowed")),
-    (b"RCPT TO:<a@b> NOTIFY=NEVER", lmtp.Refused(b"555 5.5.4 Unsupported parameters")),
-    (b"RCPT TO:foo", lmtp.Refused(b"501 5.5.4 Invalid TO: Missing '<' at beginning of path")),
+    (b"RCPT TO:<>", lmtp.Refused(b"501 5.5.4 Invalid TO: Null path not allowed", b"RCPT")),
+    (b"RCPT TO:<a@b> NOTIFY=NEVER", lmtp.Refused(b"555 5.5.4 Unsupported parameters", b"RCPT")),
+    (b"RCPT TO:foo", lmtp.Refused(b"501 5.5.4 Invalid TO: Missing '<' at beginning of path", b"RCPT")),
     (b"DATA", Data()),
     (b"DATA x", lmtp.Refused(b"501 5.5.4 Invalid parameters")),
     (b"BDAT 12", Bdat(12, last=False)),
     (b"BDAT 0 last", Bdat(0, last=True)),
-    (b"BDAT 1_0", lmtp.Refused(b"501 5.5.4 Invalid chunk size parameter")),
-    (b"BDAT 1 FIRST", lmtp.Refused(b"501 5.5.4 Invalid parameters")),
+    (b"BDAT 1_0", lmtp.Refused(b"501 5.5.4 Invalid chunk size parameter", b"BDAT")),
+    (b"BDAT 1 FIRST", lmtp.Refused(b"501 5.5.4 Invalid end marker parameter", b"BDAT", 1)),
+    (b"BDAT 7  LAST", lmtp.Refused(b"501 5.5.4 Invalid parameters", b"BDAT", 7)),
     (b"RSET", lmtp.Rset()),
     (b"NOOP x", lmtp.Noop()),
     (b"VRFY me", lmtp.Vrfy()),
@@ -107,6 +114,8 @@ def played(pieces: list[bytes]) -> list[object]:
                 engine.begin_data()
             elif isinstance(command, Bdat):
                 engine.begin_chunk(command)
+            elif isinstance(command, lmtp.Refused):
+                engine.skip_chunk(command.size)
             if isinstance(command, Content) and found and isinstance(found[-1], Content):
                 found[-1] = Content(found[-1].data + command.data)
             else:
@@ -116,7 +125,7 @@ def played(pieces: list[bytes]) -> list[object]:
 
 CONVERSATION = (
     b"LHLO me\r\nMAIL FROM:<>\r\nRCPT TO:<a@b>\r\nDATA\r\nx\r\n..y\r\n.\r\nNOOP\r\n"
-    b"BDAT 6\r\nab\r\ncdBDAT 4 LAST\r\n\r\n.\rRSET\r\nQUIT\r\n"
+    b"BDAT 6\r\nab\r\ncdBDAT 4 LAST\r\n\r\n.\rBDAT 6 X\r\nQUIT\r\nRSET\r\nQUIT\r\n"
 )
 EXPECTED = [
     lmtp.Lhlo(b"me"),
@@ -132,6 +141,7 @@ EXPECTED = [
     Bdat(4, last=True),
     Content(b"\r\n.\r"),
     EndOfContent(last=True),
+    lmtp.Refused(b"501 5.5.4 Invalid end marker parameter", b"BDAT", 6),
     lmtp.Rset(),
     lmtp.Quit(),
 ]

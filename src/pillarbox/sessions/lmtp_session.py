@@ -36,6 +36,8 @@ MAX_MESSAGE: Final = 1 << 34
 SPILL_AT: Final = 1 << 20
 """Octets of a message that are held in memory."""
 MAX_RECIPIENTS: Final = 1000
+_MAIL_GIVEN: Final = b"503 5.5.0 MAIL already given"
+_MAIL_NEEDED: Final = b"503 5.5.0 MAIL needed first"
 _BASE: Final = (b"8BITMIME", b"CHUNKING", b"ENHANCEDSTATUSCODES", b"PIPELINING")
 
 
@@ -138,17 +140,22 @@ class LmtpSession:
         self._id = base64.b64encode(session_id).decode("ascii").rstrip("=")
         self._date = date
         self._engine = LmtpServer()
-        self._lhlo = b""
+        self._lhlo = b"unknown"
         self._sender: bytes | None = None
         self._began = clock.monotonic()
         self._recipients: list[Recipient] = []
-        self._counted = 0
+        self._taken: dict[tuple[bytes, bytes], Recipient] = {}  # by address and original recipient
+        self._transactions = 0
+        self._transaction_id = self._id
+        self._counted = 0  # recipients of the transaction, whether they are taken or not
         self._content: list[bytes] = []
         self._held = b""  # a CR that may belong to a CRLF
         self._size = 0
         self._file = -1
         self._fault: OSError | None = None
         self._in_chunks = False
+        self._chunk_failed = False  # until RSET no content is taken
+        self._chunk_size = 0  # octets
 
     async def run(self) -> LmtpEnded:
         """From greeting to end."""
@@ -224,37 +231,60 @@ class LmtpSession:
                 engine.reply(b"250 2.0.0 OK")
             case lmtp.Vrfy():
                 engine.reply(b"252 2.3.3 Try RCPT instead")
-            case lmtp.Refused(reply):
-                engine.reply(reply)
+            case lmtp.Refused():
+                self._refuse(command)
 
     # -- the envelope ----------------------------------------------------------------------------------
 
     def _reset(self) -> None:
         self._sender = None
-        self._recipients = []
+        self._recipients, self._taken = [], {}
         self._forget_content()
-        self._in_chunks = False
+        self._in_chunks = self._chunk_failed = False
         self._engine.forget_chunks()
 
+    def _refuse(self, command: lmtp.Refused) -> None:
+        """What is no command; one that comes at the wrong time is told that first."""
+        reply = command.reply
+        if command.verb == b"MAIL" and self._sender is not None:
+            reply = _MAIL_GIVEN
+        elif command.verb == b"RCPT" and self._sender is None:
+            reply = _MAIL_NEEDED
+        elif command.verb == b"BDAT":
+            self._fail_chunk(command.size)
+        self._engine.reply(reply)
+
+    def _fail_chunk(self, size: int) -> None:
+        """No more of this content is taken; the octets of the chunk have to be read all the same (RFC 3030 §2)."""
+        self._chunk_failed = True
+        self._forget_content()
+        self._engine.skip_chunk(size)
+
     def _mail(self, sender: bytes) -> None:
-        if not self._lhlo:
-            self._engine.reply(b"503 5.5.0 LHLO needed first")
-        elif self._sender is not None:
-            self._engine.reply(b"503 5.5.0 MAIL already given")
+        """MAIL, also of a client that has not said LHLO."""
+        if self._sender is not None:
+            self._engine.reply(_MAIL_GIVEN)
         else:
             self._sender = sender
+            self._counted = 0
+            self._transactions += 1
+            if self._transactions > 1:
+                self._transaction_id = f"{self._id}:T{self._transactions}"
             self._engine.reply(b"250 2.1.0 OK")
 
     async def _rcpt(self, command: lmtp.Rcpt) -> None:
         engine, address = self._engine, command.recipient
         if self._sender is None:
-            engine.reply(b"503 5.5.0 MAIL needed first")
-            return
-        if self._in_chunks:
-            engine.reply(b"503 5.5.0 Command not permitted during DATA transfer")
+            engine.reply(_MAIL_NEEDED)
             return
         if len(self._recipients) >= MAX_RECIPIENTS:
             engine.reply(b"452 4.5.3 Too many recipients")
+            return
+        earlier = self._taken.get((address, command.original))
+        if earlier is not None:
+            self._counted += 1
+            self._recipients.append(earlier)
+            engine.reply(b"250 2.1.5 OK")
             return
         user, detail = self._split(command)
         known = await self._mailboxes.exists(user)
@@ -266,7 +296,13 @@ class LmtpSession:
         else:
             suffix = f":R{self._counted}" if self._counted > 1 else ""
             recipient = Recipient(
-                address, user, detail, self._id + suffix, command.original, self._sender, self._began
+                address,
+                user,
+                detail,
+                self._transaction_id + suffix,
+                command.original,
+                self._sender,
+                self._began,
             )
             if self._policy.checks_quota:
                 code, status, text = (await self._mailboxes.has_room(recipient)).split(b" ", 2)
@@ -274,35 +310,44 @@ class LmtpSession:
                     engine.reply(b"%b %b <%b> %b" % (code, status, address, text))
                     return
             self._recipients.append(recipient)
+            self._taken[address, command.original] = recipient
             engine.reply(b"250 2.1.5 OK")
 
     def _split(self, command: lmtp.Rcpt) -> tuple[str, str]:
         local_part = command.local_part.decode("utf-8", "replace")
         return user_and_detail(local_part, command.domain.decode("utf-8", "replace"), self._policy.delimiters)
 
-    def _may_send(self) -> bool:
+    def _refusal(self) -> bytes:
+        """Why no content is taken now; empty if it is."""
+        if self._chunk_failed:
+            return b"503 5.5.0 Previous data chunk failed, issue RSET first"
         if self._sender is None:
-            self._engine.reply(b"503 5.5.0 MAIL needed first")
-        elif not self._recipients:
-            self._engine.reply(b"503 5.5.0 No valid recipients")
-        elif self._in_chunks:
-            self._engine.reply(b"503 5.5.0 Command not permitted during DATA transfer")
-        else:
-            return True
-        return False
+            return _MAIL_NEEDED
+        return b"" if self._recipients else b"503 5.5.0 No valid recipients"
+
+    def _may_send(self) -> bool:
+        refusal = self._refusal()
+        if not refusal and self._in_chunks:
+            refusal = b"503 5.5.0 Bad sequence of commands"
+        if refusal:
+            self._engine.reply(refusal)
+        return not refusal
 
     # -- the content -----------------------------------------------------------------------------------
 
     def _begin_chunk(self, command: lmtp.Bdat) -> None:
-        """The chunk has to be read whatever is made of it (RFC 3030 §2)."""
-        if self._sender is not None and self._recipients:
-            self._in_chunks = True
+        if refusal := self._refusal():
+            self._fail_chunk(command.size)
+            self._engine.reply(refusal)
+            return
+        self._in_chunks = True
+        self._chunk_size = command.size
         self._engine.begin_chunk(command)
 
     async def _keep(self, data: bytes) -> None:
         """Take a piece of the content; from `SPILL_AT` octets on, it is in a file."""
         self._size += len(data)
-        if self._size > MAX_MESSAGE or not self._recipients or self._fault is not None:
+        if self._size > MAX_MESSAGE or self._fault is not None:
             return
         piece = self._held + data
         self._held = b"\r" if piece.endswith(b"\r") else b""  # CRLF becomes LF
@@ -326,13 +371,8 @@ class LmtpSession:
 
     async def _end_of_content(self, *, last: bool) -> None:
         engine = self._engine
-        if self._sender is None or not self._recipients:
-            missing = b"MAIL needed first" if self._sender is None else b"No valid recipients"
-            engine.reply(b"503 5.5.0 " + missing)
-            self._forget_content()
-            return
         if not last:
-            engine.reply(b"250 2.0.0 OK")
+            engine.reply(b"250 2.0.0 Added %d octets" % self._chunk_size)
             return
         if self._size > MAX_MESSAGE:
             for recipient in self._recipients:
@@ -351,15 +391,18 @@ class LmtpSession:
             content.append(held)
             if self._file >= 0:
                 _write(self._file, content)
-        messages = [Message(self._head(recipient), content, self._file) for recipient in self._recipients]
-        deliveries = map(self._mailboxes.deliver, self._recipients, messages)
+        recipients = list(dict.fromkeys(self._recipients))  # who was named twice has it once
+        messages = [Message(self._head(recipient), content, self._file) for recipient in recipients]
+        deliveries = map(self._mailboxes.deliver, recipients, messages)
         if len(messages) == 1:  # without another task
             replies = [await next(deliveries)]
         else:
             async with asyncio.TaskGroup() as tasks:
                 work = [tasks.create_task(delivery) for delivery in deliveries]
             replies = [done.result() for done in work]
-        for recipient, reply in zip(self._recipients, replies, strict=True):
+        reply_of = dict(zip(recipients, replies, strict=True))
+        for recipient in self._recipients:
+            reply = reply_of[recipient]
             code, status, text = reply.split(b" ", 2)
             if code == b"250":
                 text = recipient.session.encode() + b" " + text
@@ -381,7 +424,7 @@ class LmtpSession:
                     self._lhlo,
                     host,
                     policy.hostname,
-                    self._id.encode(),
+                    self._transaction_id.encode(),
                     sender,
                     b"\n\tfor <%s>" % (address or recipient.address) if is_alone else b"",
                     self._date(self._clock.now()),

@@ -92,6 +92,8 @@ class Refused(Command, frozen=True):
     """No command that is known; the reply says so."""
 
     reply: bytes
+    verb: bytes = b""  # of one whose order is looked at before what is wrong in it
+    size: int = 0  # octets of a chunk that follow all the same
 
 
 class Content(msgspec.Struct, frozen=True):
@@ -130,6 +132,7 @@ class LmtpServer:
         self._chunk_begun = False
         self._chunk_left = 0
         self._chunk_last = False
+        self._skipped = 0
 
     def receive_data(self, data: bytes) -> None:
         """Take bytes from the client; b"" means that there are no more."""
@@ -150,6 +153,10 @@ class LmtpServer:
         """354 was answered: what follows is content."""
         self._data = DataReader()
 
+    def skip_chunk(self, size: int) -> None:
+        """The octets of a chunk that was refused come now; they are nobody's (RFC 3030 §2)."""
+        self._skipped = size
+
     def begin_chunk(self, command: Bdat) -> None:
         """The octets of a BDAT chunk come now."""
         self._chunk = self._chunk or LineEndReader()
@@ -163,6 +170,7 @@ class LmtpServer:
 
     def next_command(self) -> Command | Content | EndOfContent | Pause:
         """What the client wants."""
+        self._skip()
         if self._data is not None:
             return self._next_content(self._data)
         if self._chunk is not None and self._chunk_begun:
@@ -171,6 +179,12 @@ class LmtpServer:
         if line is None:
             return Pause.CLOSED if self._closed else Pause.NEED_DATA
         return _TOO_LONG if line is _LONG else parse(line)
+
+    def _skip(self) -> None:
+        if self._skipped:
+            skipped = min(self._skipped, len(self._buffer))
+            self._buffer = self._buffer[skipped:]
+            self._skipped -= skipped
 
     def _next_line(self) -> bytes | None:
         while (end := self._buffer.find(b"\n")) >= 0:
@@ -233,9 +247,9 @@ def parse(line: bytes) -> Command:
         case b"LHLO":
             return _lhlo(rest.partition(b" ")[0])
         case b"MAIL":
-            return _mail(rest)
+            return _of_verb(b"MAIL", _mail(rest))
         case b"RCPT":
-            return _rcpt(rest)
+            return _of_verb(b"RCPT", _rcpt(rest))
         case b"DATA":
             return Data() if not rest else _PARAMETERS
         case b"BDAT":
@@ -251,6 +265,10 @@ def parse(line: bytes) -> Command:
         case b"QUIT":
             return Quit() if not rest else _PARAMETERS
     return _UNKNOWN
+
+
+def _of_verb(verb: bytes, command: Command) -> Command:
+    return Refused(command.reply, verb) if isinstance(command, Refused) else command
 
 
 def _wrong_string(text: bytes) -> Refused | None:
@@ -345,11 +363,13 @@ def _rcpt(rest: bytes) -> Command:
 
 
 def _bdat(rest: bytes) -> Command:
-    size, _, last = rest.partition(b" ")
+    size, *markers = rest.split(b" ")
     try:
         octets = decimal(size, max_digits=12)
     except ValueError:
-        return Refused(b"501 5.5.4 Invalid chunk size parameter")
-    if last and last.strip().upper() != b"LAST":
-        return _PARAMETERS
-    return Bdat(octets, bool(last))
+        return Refused(b"501 5.5.4 Invalid chunk size parameter", b"BDAT")
+    if len(markers) > 1:
+        return Refused(_PARAMETERS.reply, b"BDAT", octets)
+    if markers and markers[0].upper() != b"LAST":
+        return Refused(b"501 5.5.4 Invalid end marker parameter", b"BDAT", octets)
+    return Bdat(octets, bool(markers))
