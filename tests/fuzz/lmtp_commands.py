@@ -1,6 +1,6 @@
 """LMTP: any bytes are commands, content, or refused; memory stays bounded by what was sent."""
 
-from pillarbox.wire.lmtp import Bdat, Content, Data, LmtpServer, Pause
+from pillarbox.wire.lmtp import Bdat, Content, Data, LmtpServer, Pause, Refused
 
 SEEDS = [
     b"LHLO a\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c+d@e>\r\nDATA\r\nx\r\n.\r\nQUIT\r\n",
@@ -15,6 +15,7 @@ DICTIONARY = [
     b".\r\n",
     b"BDAT ",
     b" LAST\r\n",
+    b" LOST\r\n",
     b"BODY=",
 ]
 
@@ -34,6 +35,8 @@ def _content(pieces: list[bytes]) -> bytes:
                 engine.begin_data()
             elif isinstance(command, Bdat):
                 engine.begin_chunk(command)
+            elif isinstance(command, Refused):
+                engine.skip_chunk(command.size)
             elif isinstance(command, Content):
                 found += command.data
     return bytes(found)
