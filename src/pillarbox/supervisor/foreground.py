@@ -57,15 +57,22 @@ def run_in_foreground(home: Home, *, listen: str, port_offset: int) -> int:
     if len(os.fsencode(home.root)) > _LONGEST_ROOT:
         limit = f"more than {_LONGEST_ROOT} octets, too many for the names of sockets"
         raise StartFault(f"{home.root}: {limit}; choose another directory with --data")
+    told: list[int] = []
+
+    def end_now(number: int, _frame: FrameType | None) -> NoReturn:
+        """Nothing serves yet: stopped is stopped.  What is raised while a weak reference ends, say, is lost."""
+        told.append(number)
+        raise SystemExit(0)
+
     for number in _stopping_signals():
-        signal.signal(number, _end_now)
+        signal.signal(number, end_now)
     halves: list[_HalfProcess] = []
     try:
         prepare_roles([module for modules in MODULES.values() for module in modules])
         for name in MODULES:
             halves += [_HalfProcess(name, home, listen, port_offset)]
         _prepare(home)
-        return asyncio.run(_run(home, halves))
+        return asyncio.run(_run(home, halves, told))
     finally:
         for half in halves:
             half.close()
@@ -75,11 +82,6 @@ def _stopping_signals() -> list[signal.Signals]:
     """Those that are not ignored, as nohup(1) or a shell's background would have it."""
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     return [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
-
-
-def _end_now(_number: int, _frame: FrameType | None) -> NoReturn:
-    """Nothing serves yet: stopped is stopped."""
-    raise SystemExit(0)
 
 
 def _prepare(home: Home) -> None:
@@ -97,7 +99,8 @@ def _prepare(home: Home) -> None:
         raise StartFault(f"cannot write {error.filename}: {error.strerror}") from error
 
 
-async def _run(home: Home, halves: list["_HalfProcess"]) -> int:
+async def _run(home: Home, halves: list["_HalfProcess"], told: list[int]) -> int:
+    """Start both and wait for their end, unless the command has been `told` to stop before; the exit status."""
     loop = asyncio.get_running_loop()
     stopped = asyncio.Event()
 
@@ -115,6 +118,8 @@ async def _run(home: Home, halves: list["_HalfProcess"]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
             loop.add_signal_handler(number, stop)
+    if told:
+        return 0
     follower = LogFollower(home.log)
     for half in halves:
         half.go()
