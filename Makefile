@@ -47,10 +47,12 @@ check: develop
 	$(BIN)/lint-imports --no-logo
 
 # Many containers forbid Python to keep compiled modules: each run, and each command that a test starts, would compile
-# them anew.
+# them anew.  Files are in memory where that can be; tests of what a disk does have theirs on one (disk_path).
 quick: export PYTHONDONTWRITEBYTECODE =
+quick: export TMPDIR = $(shell scripts/directory-for-tests)
 quick: develop
-	$(BIN)/python -m pytest -q -n $(QUICK_PROCESSES) -m "not system and not fuzz" --ignore=tests/system tests
+	$(BIN)/python -m pytest -q -n $(QUICK_PROCESSES) -o tmp_path_retention_policy=failed \
+	  -m "not system and not fuzz" --ignore=tests/system tests
 
 peers: develop
 	@scripts/install-peers

@@ -1,14 +1,18 @@
 """Settings for every test: examples are the same in every run, and the host is in UTC; what runs beside what; the end of the run."""
 
+import gc
 import os
 import shutil
+import tempfile
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from fakes.closing_report import ClosingReport
-from fakes.directories import PREFIXES, directory_of_this_process, forget_earlier_runs
+from fakes.directories import DISK, PREFIXES, directory_of_this_process, forget_earlier_runs
 from fakes.examples import examples
 from fakes.process_groups import scheduling
 
@@ -40,6 +44,19 @@ def pytest_configure(config: pytest.Config) -> None:
         forget_earlier_runs(PREFIXES)
         directory = config.stash[_DIRECTORY] = str(directory_of_this_process(PREFIXES[0]))
         config.option.basetemp = f"{directory}/{worker or 'run'}"
+
+
+def pytest_collection_finish() -> None:
+    """What the tests themselves are made of need not be looked through each time that one looks for garbage."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture
+def disk_path() -> Iterator[Path]:
+    """A new directory for what is asked of a disk; temporary files may be in memory."""
+    with tempfile.TemporaryDirectory(prefix=PREFIXES[0], dir=DISK) as directory:
+        yield Path(directory)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -11,6 +11,8 @@ from typing import Final
 
 PREFIXES: Final = ("pillarbox-pytest-", "pillarbox-mail-")
 """Of the directory of a process that runs tests, and of a mail system's."""
+DISK: Final = "/var/tmp"
+"""What is here survives a restart, so it is not in memory."""
 KEPT: Final = 8
 """Directories of processes that have ended, for who wants to see why; of each prefix."""
 

@@ -106,12 +106,12 @@ def test_no_file_is_opened(tmp_path: Path, bring: Callable[[MaildirAccount], Awa
     assert all(abs(one.saved - other.saved) <= 5 for one, other in zip(found[0], read[0], strict=True))
 
 
-def test_the_next_command_opens_none_either(tmp_path: Path) -> None:
+def test_the_next_command_opens_none_either(disk_path: Path) -> None:
     """FETCH at once, of a mailbox that is selected, and of the whole message."""
     files = CountingFiles()
 
     async def scene() -> None:
-        account = MaildirAccount(str(tmp_path), files=files)
+        account = MaildirAccount(str(disk_path), files=files)
         inbox = await account.open("INBOX")
         uids = await inbox.append([NewMessage(message) for message in MESSAGES[:8]])
         found = await inbox.summaries(uids, ALL)

@@ -40,9 +40,9 @@ class Disk(DiskFileSystem):
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> str:
-    """A mailbox of three messages."""
-    path = str(tmp_path / "Maildir")
+def root(disk_path: Path) -> str:
+    """A mailbox of three messages, where one may ask to read without waiting."""
+    path = str(disk_path / "Maildir")
     make_maildir(path)
     deliver_batch([Delivery(path, [MESSAGE], b"S")] * 3)
     return path
