@@ -485,26 +485,24 @@ class CrashFileSystem:
             return self._root, ""
         return self._directory("/".join(names[:-1])), names[-1]
 
-    def _walk(self) -> list[tuple[str, Node]]:
-        found: list[tuple[str, Node]] = []
+    def _walk(self) -> Iterator[tuple[str, Node]]:
         waiting: list[tuple[str, Directory]] = [("", self._root)]
         while waiting:
             path, directory = waiting.pop()
             for name, node in directory.names.items():
-                found.append((f"{path}/{name}", node))
+                where = f"{path}/{name}"
+                yield where, node
                 if isinstance(node, Directory):
-                    waiting.append((f"{path}/{name}", node))
-        return found
+                    waiting.append((where, node))
 
     def _path_of(self, wanted: Node) -> str:
         return next((path for path, node in self._walk() if node is wanted), "(unlinked)")
 
     def _status(self, node: Node) -> os.stat_result:
-        links = sum(1 for _, other in self._walk() if other is node)
         size = len(node.content) if isinstance(node, File) else 4096
         seconds = node.modified_ns / 1e9
         whole = node.modified_ns // 10**9
-        fields = (node.mode, node.number, 1, links, os.getuid(), os.getgid(), size, whole, whole, whole)
+        fields = (node.mode, node.number, 1, node.links, os.getuid(), os.getgid(), size, whole, whole, whole)
         times = {"st_atime": seconds, "st_mtime": seconds, "st_ctime": seconds}
         return os.stat_result(
             fields,

@@ -22,6 +22,7 @@ class File:
         self.written_out: bytes | None = None
         self.named: bytes | None = None  # what its name does not survive without
         self.modified_ns = 0
+        self.links = 0
 
     def change(self) -> None:
         """What is written now has not been written out."""
@@ -32,12 +33,29 @@ class Directory:
     def __init__(self, number: int, mode: int) -> None:
         self.number = number
         self.mode = stat.S_IFDIR | mode
-        self.names: dict[str, File | Directory] = {}
-        self.on_disk: dict[str, File | Directory] = {}
+        self.names = Names()
+        self.on_disk: dict[str, Node] = {}
         self.modified_ns = 0
+        self.links = 0
 
 
 Node = File | Directory
+
+
+class Names(dict[str, Node]):
+    """Names that programs see; each node knows how many it has."""
+
+    def __setitem__(self, name: str, node: Node) -> None:
+        """It may have led to another node before."""
+        if name in self:
+            self[name].links -= 1
+        node.links += 1
+        super().__setitem__(name, node)
+
+    def __delitem__(self, name: str) -> None:
+        """One name less."""
+        self[name].links -= 1
+        super().__delitem__(name)
 
 
 def survivor_directory(directory: Directory, survives: Survives, seen: dict[int, Node]) -> Directory:
