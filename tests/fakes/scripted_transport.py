@@ -20,6 +20,7 @@ class ScriptedTransport:
         self._ends = ends
         self._waiter: asyncio.Future[None] | None = None
         self._resting = asyncio.Event()
+        self._said = asyncio.Event()
 
     def feed(self, data: bytes) -> None:
         """The client says something more."""
@@ -51,6 +52,12 @@ class ScriptedTransport:
         await self._resting.wait()
         return self.take_sent()
 
+    async def more(self) -> bytes:
+        """Wait until the server says something, or has ended; what it has said."""
+        await self._said.wait()
+        self._said.clear()
+        return self.take_sent()
+
     async def ask(self, data: bytes) -> bytes:
         """Say something and hear the answer."""
         self.feed(data)
@@ -75,6 +82,7 @@ class ScriptedTransport:
         """Keep what the server says."""
         assert not self.closed
         self.sent += data
+        self._said.set()
 
     @property
     def is_full(self) -> bool:
@@ -93,6 +101,7 @@ class ScriptedTransport:
         """The server closes."""
         self.closed = True
         self._resting.set()
+        self._said.set()
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
