@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from pillarbox.config.findings import start_warnings
 from pillarbox.config.host_facts import host_facts
 from pillarbox.config.reading import read_configuration
@@ -13,10 +15,17 @@ from pillarbox.lab.places import Places
 from pillarbox.vocabulary.clock import ManualClock
 
 
-def test_all_scenarios_have_zones_hosts_and_settings(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def configured(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """What the scenarios need in main.cf and in master.cf."""
+    directory = tmp_path_factory.mktemp("lab")
+    internet = Internet(SCENARIOS.values(), places=Places(), seed=1, directory=directory, clock=ManualClock())
+    return internet.settings()
+
+
+def test_all_scenarios_have_zones_hosts_and_settings(configured: tuple[str, str], tmp_path: Path) -> None:
     """Zones can be read, texts expanded, and main.cf and master.cf give no reason to warn."""
-    internet = Internet(SCENARIOS.values(), places=Places(), seed=1, directory=tmp_path, clock=ManualClock())
-    main_cf, services = internet.settings()
+    main_cf, services = configured
     assert "{" not in services.replace("{ ", "").replace("inline:{", "")
     (tmp_path / "main.cf").write_text("compatibility_level = 3.6\n" + main_cf)
     (tmp_path / "master.cf").write_text(services)
@@ -26,10 +35,9 @@ def test_all_scenarios_have_zones_hosts_and_settings(tmp_path: Path) -> None:
     assert not start_warnings(configuration)
 
 
-def test_only_who_says_nothing_is_not_waited_for(tmp_path: Path) -> None:
+def test_only_who_says_nothing_is_not_waited_for(configured: tuple[str, str]) -> None:
     """Five seconds for silent hosts; the others are waited for as long as on any host, however busy the machine is."""
-    internet = Internet(SCENARIOS.values(), places=Places(), seed=1, directory=tmp_path, clock=ManualClock())
-    main_cf, services = internet.settings()
+    main_cf, services = configured
     hurried = set(re.findall(r"\{ (\S+) = impatient: \}", main_cf))
     assert hurried == {"may-nohandshake.test"} | {
         f"silent-{phase}.test" for phase in ("greeting", "hello", "mail", "rcpt", "data", "end")

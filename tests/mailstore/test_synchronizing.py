@@ -2,12 +2,13 @@
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
 from fakes.crash_file_system import CrashFileSystem, Stopped
 from fakes.crash_survivors import Survives
+from fakes.examples import each_third
 from pillarbox.config.mailbox_settings import Storage
 from pillarbox.mailstore.synchronizing.account_exchange import Choice, Direction, Exchange
 from pillarbox.mailstore.synchronizing.exchange import side_of
@@ -58,6 +59,12 @@ def restarted(files: CrashFileSystem, survives: Survives) -> CrashFileSystem:
         if path.endswith(".lock"):
             after.unlink(path)
     return after
+
+
+def killed_at(survives: Survives, steps: int) -> Sequence[int]:
+    """Of a run's steps, those before which it is killed for what this survives."""
+    first = list(Survives).index(survives)
+    return each_third(range(first, steps, len(Survives)), first)
 
 
 def exchange(files: CrashFileSystem, direction: Direction, choice: Choice | None = None) -> Exchange:
@@ -125,7 +132,7 @@ def test_a_backup_that_is_killed_anywhere(copy: dict[str, bytes], survives: Surv
     steps = len(whole.steps)
     assert steps > 40
     expected = state(whole, "/source")
-    for number in range(list(Survives).index(survives), steps, len(Survives)):
+    for number in killed_at(survives, steps):
         files = file_system({**SOURCE, **copy}, stop_at=number)
         with pytest.raises(Stopped):
             exchange(files, Direction.BACKUP)
@@ -148,7 +155,7 @@ def test_a_merge_that_is_killed_anywhere(survives: Survives) -> None:
     every = contents(whole, "/source")
     assert every == contents(whole, "/copy")
     assert len(every) == 7
-    for number in range(list(Survives).index(survives), steps, len(Survives)):
+    for number in killed_at(survives, steps):
         files = file_system({**SOURCE, **OLD_COPY}, stop_at=number)
         with pytest.raises(Stopped):
             exchange(files, Direction.MERGE)

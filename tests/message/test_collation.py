@@ -68,10 +68,10 @@ def test_ascii_is_lowered(text: str) -> None:
 @pytest.mark.parametrize("marks", ["\u0301\u0316", "\uff9e\u0301", "\u0f73\u0301", "я\u0316\u0301"])
 def test_a_letter_with_accents_without_end(marks: str) -> None:
     """Hours, if each were put into its place among all others; and all of them are still there."""
-    folded = lower_casemap("a" + marks * 500_000 + "b")
+    folded = lower_casemap("a" + marks * 100_000 + "b")
     assert folded.startswith("a")
     assert folded.endswith("b")
-    assert len(folded.replace("\u034f", "")) == len(lower_casemap(marks)) * 500_000 + 2
+    assert len(folded.replace("\u034f", "")) == len(lower_casemap(marks)) * 100_000 + 2
 
 
 def test_many_accents_are_in_order() -> None:
