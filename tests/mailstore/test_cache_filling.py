@@ -137,7 +137,7 @@ def test_a_mailbox_that_was_opened_gets_its_cache(tmp_path: Path) -> None:
         account = MaildirAccount(str(tmp_path))
         inbox = await account.open("INBOX")
         await inbox.append([NewMessage(b"Subject: one\n\nbody"), NewMessage(b"Subject: two\n\nbody")])
-        await inbox.filling.finished.wait()
+        await inbox.rows.filling.finished.wait()
         cache = Cache(str(tmp_path))
         number = cache.begin(inbox.guid, inbox.uid_validity, b".", first_unseen=1).number
         missing = cache.missing(number, [1, 2, 3])
@@ -165,14 +165,14 @@ def test_sizes_alone_are_counted_and_the_rest_is_found_out_later(tmp_path: Path)
     async def talk() -> tuple[list[int], list[int], list[int]]:
         account = MaildirAccount(str(tmp_path))
         inbox = await account.open("INBOX")
-        inbox.filling.stop()
+        inbox.rows.filling.stop()
         sizes = [one.size for one in await inbox.summaries([Uid(1), Uid(2), Uid(3)], Fields.SIZE)]
         cache = Cache(str(tmp_path))
         number = cache.begin(inbox.guid, inbox.uid_validity, b".", first_unseen=1).number
         before = cache.missing(number, [1, 2, 3])
         await inbox.expunge([Uid(1)])
-        inbox.filling.want([1, 2, 3])
-        await inbox.filling.finished.wait()
+        inbox.rows.filling.want([1, 2, 3])
+        await inbox.rows.filling.finished.wait()
         after = cache.missing(number, [1, 2, 3])
         cache.close()
         await account.close()

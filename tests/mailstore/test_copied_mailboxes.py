@@ -94,8 +94,8 @@ class Host:
 
 async def known(box: MaildirMailbox) -> None:
     """Until all is known of its messages."""
-    await box.filling.finished.wait()
-    await box.texts.filling.finished.wait()
+    await box.rows.filling.finished.wait()
+    await box.rows.texts.filling.finished.wait()
 
 
 async def check(account: MaildirAccount, name: str) -> None:
@@ -111,11 +111,11 @@ async def check(account: MaildirAccount, name: str) -> None:
         assert one.size == len(content)
         assert one.header.startswith(b"Subject: %b\r\n" % word)
         assert one.preview.strip() == word
-        assert one.uid in await box.texts.may_hold([*map(int, uids)], word.decode(), [TextPlace.BODY])
+        assert one.uid in await box.rows.texts.may_hold([*map(int, uids)], word.decode(), [TextPlace.BODY])
         [(_, subject)] = await box.sort_columns([one.uid], [SortColumn.SUBJECT])
         assert subject == word.decode().upper()
     if box.has_modseqs:
-        gone = await box.vanished_since(box._kept_modseq - 1)
+        gone = await box.vanished_since(box._modseqs.kept - 1)
         assert not {*(gone or ())} & {*uids}
     await known(box)
     box.close()
@@ -361,9 +361,9 @@ def test_what_is_known_goes_with_the_mailbox(
         account = host.account()
         box = await account.open(name)
         found = (
-            box._cache_number,
-            box._cache.missing(box._cache_number, box.messages.uids),
-            box.texts._number,
+            box.rows.number,
+            box._caches.rows.missing(box.rows.number, box.messages.uids),
+            box.rows.texts._number,
         )
         await box.track_modseqs()
         told = (*found, int(box.first_recent_uid), box.highest_modseq, list(box.messages.modseqs))

@@ -65,7 +65,7 @@ async def copied(account: MaildirAccount) -> None:
     """APPEND, and COPY to another mailbox."""
     await append(account, "INBOX")
     inbox, target = await account.open("INBOX"), await account.open("Sent", read_only=True)
-    await inbox.filling.finished.wait()
+    await inbox.rows.filling.finished.wait()
     await inbox.copy([Uid(uid) for uid in inbox.messages.uids], target)
     inbox.close()
     target.close()
@@ -75,7 +75,7 @@ async def moved(account: MaildirAccount) -> None:
     """The same with MOVE."""
     await append(account, "INBOX")
     inbox, target = await account.open("INBOX"), await account.open("Sent", read_only=True)
-    await inbox.filling.finished.wait()
+    await inbox.rows.filling.finished.wait()
     await inbox.move([Uid(uid) for uid in inbox.messages.uids], target)
     inbox.close()
     target.close()
@@ -117,7 +117,7 @@ def test_the_next_command_opens_none_either(disk_path: Path) -> None:
         found = await inbox.summaries(uids, ALL)
         contents = [await inbox.content(uid) for uid in uids]
         assert files.opened == 0
-        await inbox.filling.finished.wait()
+        await inbox.rows.filling.finished.wait()
         assert inbox.folder.fresh.uids == []
         assert await inbox.summaries(uids, ALL) == found
         assert files.opened == 0
@@ -136,13 +136,13 @@ def test_what_goes_at_once_is_forgotten(tmp_path: Path) -> None:
         await account.create("a")
         box = await account.open("a")
         first, second = await box.append([NewMessage(b"a: b\r\n\r\n"), NewMessage(b"c: d\r\n\r\n")])
-        box.filling.stop()  # on a busy machine they would be in the cache before they are gone
+        box.rows.filling.stop()  # on a busy machine they would be in the cache before they are gone
         await box.expunge([first])
         for path in (tmp_path / ".a" / "cur").iterdir():
             path.unlink()
         assert await box.summaries([first, second], ALL) == []
-        box.filling.want([first, second])
-        await box.filling.finished.wait()
+        box.rows.filling.want([first, second])
+        await box.rows.filling.finished.wait()
         assert box.folder.fresh.uids == []
         await box.append([NewMessage(b"e: f\r\n\r\n")])
         await account.delete("a")

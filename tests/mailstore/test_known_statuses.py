@@ -80,7 +80,7 @@ def test_mailboxes_are_given_back_and_their_numbers_kept(root: Path) -> None:
         settle(root)
         assert [2] * BOXES == await counts(account)
         assert 2 == len(account._open)
-        await account._leisure.finish()  # what was given back is written down
+        await account._caches.leisure.finish()  # what was given back is written down
         assert [2] * BOXES == await counts(account)
         files.listings = files.stats = 0
         assert [2] * BOXES == await counts(account)
@@ -171,7 +171,7 @@ def test_a_uidlist_that_is_written_in_place_without_its_lock(root: Path, *, is_l
         assert is_loaded == (name in account._open)
         assert 3 == (await account.status(name, with_size=False)).uid_next
         clock.advance(5)
-        await account._leisure.finish()  # what was given back is written down
+        await account._caches.leisure.finish()  # what was given back is written down
         before = (root / f".{name}").stat().st_mtime_ns
         uidlist = root / f".{name}" / "dovecot-uidlist"
         with uidlist.open("a") as file:

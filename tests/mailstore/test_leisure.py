@@ -91,7 +91,7 @@ def test_rows_of_copies_are_there_when_they_are_asked_for(tmp_path: Path) -> Non
         uids = await inbox.append([NewMessage(b"Subject: %d\r\n\r\nx\r\n" % number) for number in range(5)])
         await inbox.summaries(uids, Fields.ENVELOPE)
         inbox.fill_cache()
-        await inbox.filling.finished.wait()
+        await inbox.rows.filling.finished.wait()
         await account.create("Copies")
         copies = await account.open("Copies")
         pairs = await inbox.copy(uids, copies)

@@ -59,7 +59,7 @@ class History:
                     await account.status("INBOX", with_size=self.chance.random() < 0.5)
                 await account.close()
             else:
-                await account._leisure.finish()
+                await account._caches.leisure.finish()
                 for box in account._open.values():
                     await box._writes.finish()  # what the cache is told must not come while it is copied
             for _ in range(self.chance.randrange(3)):
@@ -162,7 +162,7 @@ async def all_of(account: MaildirAccount, *, with_modseq: bool) -> list[object]:
     told += [table_of(box), await box.identities(uids), await box.pop3_fields()]
     told += [await box.content(Uid(uid)) for uid in uids]
     if with_modseq and box.has_modseqs:
-        kept = box._kept_modseq
+        kept = box._modseqs.kept
         await box.track_modseqs()
         told += [modseq if modseq <= kept else "new" for modseq in box.messages.modseqs]
         told += [box.highest_modseq if box.highest_modseq <= kept else "new", await box.vanished_since(kept)]

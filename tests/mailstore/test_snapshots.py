@@ -285,8 +285,8 @@ def test_recent_is_the_caches(root: Path) -> None:
     async def scene() -> None:
         account = MaildirAccount(str(root))
         assert 4 == (await account.status("INBOX")).recent
-        [cached] = account._cache.mailboxes(*await key_of(account))
-        account._cache.set_first_recent(cached.number, 4)
+        [cached] = account._caches.rows.mailboxes(*await key_of(account))
+        account._caches.rows.set_first_recent(cached.number, 4)
         assert 1 == (await MaildirAccount(str(root)).status("INBOX")).recent
         await account.close()
 

@@ -159,7 +159,7 @@ def test_a_copied_directory(doveadm: Doveadm) -> None:
     async def ours_of(account: MaildirAccount, mailbox: str) -> list[bytes]:
         box = await account.open(mailbox)
         found = await box.summaries([Uid(uid) for uid in box.messages.uids], Fields.ENVELOPE)
-        await box.filling.finished.wait()
+        await box.rows.filling.finished.wait()
         assert (box.uid_validity, box.uid_next, box.guid) == identity(doveadm, mailbox)
         box.close()
         return [one.envelope.split(b'"')[1] for one in found]

@@ -41,7 +41,7 @@ async def _printed(root: Path, form: str) -> str:
         await box.append(
             [NewMessage(message) for message in [MIME, *each_third(MESSAGES, FORMS.index(form))]]
         )
-        await box.filling.finished.wait()
+        await box.rows.filling.finished.wait()
     fields = FetchFields(FIELDS.split())
     found: list[str] = []
     writer = doveadm_output.RowWriter(fields.names, form, texts=fields.texts, write=found.append)

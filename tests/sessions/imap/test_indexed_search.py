@@ -92,7 +92,7 @@ Prepare = Callable[[MaildirMailbox, Path], Awaitable[None]]
 async def begin(mailbox: MaildirMailbox) -> None:
     """A body is searched, and the index made."""
     await search(mailbox, BodyHas("nobody says this"))
-    await mailbox.texts.filling.finished.wait()
+    await mailbox.rows.texts.filling.finished.wait()
 
 
 async def nothing(mailbox: MaildirMailbox, root: Path) -> None:
@@ -102,8 +102,8 @@ async def nothing(mailbox: MaildirMailbox, root: Path) -> None:
 async def partly(mailbox: MaildirMailbox, root: Path) -> None:
     """A few messages are indexed."""
     index = TextIndex(str(root))
-    await mailbox.texts._run(mailbox.texts._create)
-    await mailbox.texts._fill([int(uid) for uid in mailbox.messages.uids[20:70:2]])
+    await mailbox.rows.texts._run(mailbox.rows.texts._create)
+    await mailbox.rows.texts._fill([int(uid) for uid in mailbox.messages.uids[20:70:2]])
     index.close()
 
 
@@ -117,16 +117,16 @@ async def stale(mailbox: MaildirMailbox, root: Path) -> None:
     """Messages have come and gone since."""
     await begin(mailbox)
     deliver(root, LATER)
-    mailbox.texts.filling.stop()
+    mailbox.rows.texts.filling.stop()
     await mailbox.refresh()
-    mailbox.texts.filling.stop()
+    mailbox.rows.texts.filling.stop()
     await mailbox.expunge([Uid(uid) for uid in mailbox.messages.uids[5:60:3]])
 
 
 async def damaged(mailbox: MaildirMailbox, root: Path) -> None:
     """The file was overwritten."""
     await begin(mailbox)
-    mailbox.texts._index._drop()
+    mailbox.rows.texts._index._drop()
     content = bytearray((root / FILE_NAME).read_bytes())
     for at in range(4096, len(content), 997):
         content[at] ^= 0x55
@@ -136,7 +136,7 @@ async def damaged(mailbox: MaildirMailbox, root: Path) -> None:
 async def of_another_version(mailbox: MaildirMailbox, root: Path) -> None:
     """An older program's."""
     await begin(mailbox)
-    mailbox.texts._index._drop()
+    mailbox.rows.texts._index._drop()
     connection = apsw.Connection(str(root / FILE_NAME))
     connection.pragma("user_version", VERSION + 1)
     connection.close()
@@ -145,8 +145,8 @@ async def of_another_version(mailbox: MaildirMailbox, root: Path) -> None:
 async def deleted(mailbox: MaildirMailbox, root: Path) -> None:
     """Somebody has removed it."""
     await begin(mailbox)
-    mailbox.texts._index._drop()
-    mailbox.texts._index._delete()
+    mailbox.rows.texts._index._drop()
+    mailbox.rows.texts._index._delete()
 
 
 def indexed(root: Path) -> set[int]:
@@ -233,17 +233,17 @@ def test_what_is_indexed_is_not_read(tmp_path: Path) -> None:
             indexers = spawner.indexers = Indexers(spawner.give, most=1, tasks=tasks)
             account = MaildirAccount(str(tmp_path), index_policy=IndexPolicy.SEARCHED, indexers=indexers)
             mailbox = await account.open("INBOX")
-            await mailbox.filling.finished.wait()
+            await mailbox.rows.filling.finished.wait()
             reading = Reading(mailbox)
             assert await search(mailbox, BodyHas("a wordofours")) == [len(MESSAGES) + 1]
             reads.append(reading.read)
-            await mailbox.texts.filling.finished.wait()
+            await mailbox.rows.texts.filling.finished.wait()
             reading.read = []
             assert await search(mailbox, TextHas("late@example")) == [len(MESSAGES) + 1]
             reads.append(reading.read)
             deliver(tmp_path, LATER[1:3])
             await mailbox.refresh()
-            await mailbox.texts.filling.finished.wait()
+            await mailbox.rows.texts.filling.finished.wait()
             reading.read = []
             assert len(await search(mailbox, BodyHas("a wordofours"))) == 3
             reads.append(reading.read)
@@ -276,7 +276,7 @@ def test_what_was_expunged_leaves_the_index(tmp_path: Path) -> None:
     async def scene() -> tuple[set[int], set[int], set[int], set[int]]:
         account = MaildirAccount(str(tmp_path), index_policy=IndexPolicy.ALL)
         mailbox = await account.open("INBOX")
-        await mailbox.texts.filling.finished.wait()
+        await mailbox.rows.texts.filling.finished.wait()
         uids = [Uid(uid) for uid in mailbox.messages.uids]
         before = indexed(tmp_path)
         await mailbox.expunge(uids[10:])
@@ -290,7 +290,7 @@ def test_what_was_expunged_leaves_the_index(tmp_path: Path) -> None:
         mailbox = await account.open("INBOX")
         for _ in range(4):
             await mailbox.copy(uids[:10], old)
-        await old.texts.filling.finished.wait()
+        await old.rows.texts.filling.finished.wait()
         with_old = indexed(tmp_path)
         await account.delete("Old")
         await account.close()
@@ -328,8 +328,8 @@ def test_the_index_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     async def scene() -> tuple[list[int], list[int]]:
         account = MaildirAccount(str(tmp_path), index_policy=IndexPolicy.ALL)
         mailbox = await account.open("INBOX")
-        await mailbox.texts.filling.finished.wait()
-        missing = mailbox.texts._index.missing(mailbox.texts._number, [1, 2, 3])
+        await mailbox.rows.texts.filling.finished.wait()
+        missing = mailbox.rows.texts._index.missing(mailbox.rows.texts._number, [1, 2, 3])
         reading = Reading(mailbox)
         await search(mailbox, BodyHas("nobody says this"))
         await account.close()

@@ -32,11 +32,8 @@ from typing import Final, Literal, TypeVar
 from pillarbox.config.mailbox_settings import MailboxDefinition, Storage
 from pillarbox.files.file_system import DISK, FileSystem
 from pillarbox.files.inotify import Inotify
-from pillarbox.mailstore.cache.cached_mailboxes import CachedPlaces
+from pillarbox.mailstore.cache.account_caches import AccountCaches
 from pillarbox.mailstore.cache.indexers import Indexers
-from pillarbox.mailstore.cache.leisure import Leisure
-from pillarbox.mailstore.cache.message_cache import Cache
-from pillarbox.mailstore.cache.text_index import TextIndex
 from pillarbox.mailstore.cache.text_searching import IndexPolicy
 from pillarbox.mailstore.deliver import fault_of
 from pillarbox.mailstore.dovecot_files.attribute_dict import (
@@ -151,7 +148,6 @@ class MaildirAccount:
         self._clock = clock or SystemClock()
         self._executor = executor
         self._inotify = inotify
-        self._indexers = indexers
         self._names = NameMaker(self._clock, host=host)
         self._root = root
         place = Storage(
@@ -166,12 +162,16 @@ class MaildirAccount:
         self._lock_file = LockFile(self._tree.directory(INBOX) + b"/tmp", files=files, names=self._names)
         self._quota = quota
         self._packing = packing
-        self._cache = Cache(index or root, makes_directory=bool(index))
-        self._places = CachedPlaces(self._tree.control, files, with_index=bool(index))
-        self._text_index = TextIndex(index or root, makes_directory=bool(index))
-        self._index_policy = index_policy
+        self._caches = AccountCaches(
+            index or root,
+            self._tree.control,
+            files,
+            is_apart=bool(index),
+            executor=executor,
+            indexers=indexers,
+            index_policy=index_policy,
+        )
         self._commits = commits or CommonCommits(executor=executor, files=files)
-        self._leisure = Leisure(executor)
         self._subscriptions = Subscriptions(
             self._tree.control, files, separator=b"/" if nested else b".", escaping=self._tree.escaping
         )
@@ -238,7 +238,7 @@ class MaildirAccount:
     @property
     def is_busy(self) -> bool:
         """Whether something is done in the background."""
-        return self._leisure.is_busy or any(mailbox.is_busy for mailbox in self._open.values())
+        return self._caches.leisure.is_busy or any(mailbox.is_busy for mailbox in self._open.values())
 
     @property
     def messages_loaded(self) -> int:
@@ -446,9 +446,8 @@ class MaildirAccount:
         self._open.clear()
         if self.lazy_expunge is not None:
             await self.lazy_expunge.close()
-        await self._leisure.finish()
-        await self._run(self._cache.close)
-        await self._run(self._text_index.close)
+        await self._caches.leisure.finish()
+        await self._run(self._caches.close)
         await self._run(self._lock_file.remove)
 
     # --- inside -------------------------------------------------------------------------------------
@@ -505,15 +504,10 @@ class MaildirAccount:
                 mailbox = MaildirMailbox(
                     name,
                     folder,
-                    cache=self._cache,
-                    places=self._places,
+                    caches=self._caches,
                     executor=self._executor,
                     inotify=self._inotify,
-                    indexers=self._indexers,
-                    text_index=self._text_index,
-                    index_policy=self._index_policy,
                     commits=self._commits,
-                    leisure=self._leisure,
                     on_close=self._keep_few_idle,
                 )
                 mailbox.lazy_expunge = self.lazy_expunge
@@ -544,7 +538,7 @@ class MaildirAccount:
     def _give_back(self, mailbox: MaildirMailbox) -> None:
         mailbox.stop_filling()
         self._statuses.keep(self._open.pop(mailbox.name))
-        self._leisure.add(mailbox.writing_down())
+        self._caches.leisure.add(mailbox.writing_down())
 
     async def _run(self, function: Callable[..., _T], *arguments: object) -> _T:
         loop = asyncio.get_running_loop()
@@ -558,8 +552,8 @@ class MaildirAccount:
         tree, name = self._tree, normalise(name)
         return written_status(
             self._files,
-            self._cache,
-            self._places,
+            self._caches.rows,
+            self._caches.places,
             directory=tree.existing(name),
             control=tree.control_directory(name),
             index=tree.index_directory(name),
@@ -587,16 +581,14 @@ class MaildirAccount:
 
     def _forget(self, name: str, guid: bytes) -> None:
         """A mailbox was deleted: so is what was known of it, but what another that was copied from it has, too."""
-        self._cache.forget(guid, self._places.place_of(self._tree.control_directory(name)))
-        self._text_index.forget(guid, self._cache.numbers(guid))
+        self._caches.forget(guid, self._tree.control_directory(name))
         if self._attributes.has(guid) and guid not in self._listing.guids().values():
             self._attributes.forget(guid)
 
     def _rename(self, old: str, new: str) -> list[tuple[str, str]]:
         renamed = self._tree.rename(old, new, may_replace=self._is_unused_default)
-        for names in renamed if self._cache.exists() else ():
-            before, after = (self._places.place_of(self._tree.control_directory(name)) for name in names)
-            self._cache.rename(before, after)
+        for before, after in renamed:
+            self._caches.rename(self._tree.control_directory(before), self._tree.control_directory(after))
         return renamed
 
     def _is_unused_default(self, name: str) -> bool:

@@ -7,8 +7,8 @@ DESCRIPTION
 
     `refresh` costs a few stat calls when nothing has happened, and no thread hop; no directory is listed.
 
-    Mod-sequences are those of mailstore/maildir/modseqs.py; once a client has asked for them, each batch of changes
-    is written to the cache behind it.
+    Mod-sequences are those of mailstore/maildir/modseq_keeping.py; what is asked of rows and words that the cache
+    keeps goes to mailstore/cache/mailbox_rows.py.
 
 FAULTS
     NoSuchMailbox      the directory is gone, or another mailbox is in its place
@@ -20,7 +20,7 @@ STANDARDS
 
 import asyncio
 from array import array
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Executor
 from functools import partial
@@ -31,20 +31,10 @@ from typing import Final, Protocol, TypeVar
 import msgspec
 
 from pillarbox.files.inotify import Inotify
-from pillarbox.mailstore.cache.arrival_adoption import adopt_arrivals
+from pillarbox.mailstore.cache.account_caches import AccountCaches
 from pillarbox.mailstore.cache.background_writes import BackgroundWrites
-from pillarbox.mailstore.cache.cached_mailboxes import CachedPlaces, cached_mailbox
-from pillarbox.mailstore.cache.copied_rows import CopiedRows
-from pillarbox.mailstore.cache.filling import CacheFilling
-from pillarbox.mailstore.cache.indexers import Indexers
-from pillarbox.mailstore.cache.leisure import Leisure
-from pillarbox.mailstore.cache.message_cache import Cache
-from pillarbox.mailstore.cache.message_summaries import total_size
+from pillarbox.mailstore.cache.mailbox_rows import MailboxRows
 from pillarbox.mailstore.cache.snapshot_format import Snapshot, SnapshotHeader
-from pillarbox.mailstore.cache.sort_key_cache import read_sort_columns
-from pillarbox.mailstore.cache.summary_reading import SummaryReading
-from pillarbox.mailstore.cache.text_index import TextIndex
-from pillarbox.mailstore.cache.text_searching import IndexPolicy, TextSearching
 from pillarbox.mailstore.content.large_content import LargeContent
 from pillarbox.mailstore.content.spool import SpoolFile
 from pillarbox.mailstore.copy_elsewhere import copy_elsewhere
@@ -82,8 +72,7 @@ from pillarbox.mailstore.maildir.folder_watch import FolderWatch
 from pillarbox.mailstore.maildir.group_commit import CommonCommits, GroupCommit
 from pillarbox.mailstore.maildir.mailbox_faults import mailbox_faults
 from pillarbox.mailstore.maildir.message_contents import MessageContents
-from pillarbox.mailstore.maildir.modseq_history import ModSeqHistory, ModSeqRow
-from pillarbox.mailstore.maildir.modseqs import ModSeqs
+from pillarbox.mailstore.maildir.modseq_keeping import ModSeqKeeping
 from pillarbox.mailstore.maildir.prompt_work import promptly
 from pillarbox.mailstore.maildir.table_changes import add_rows, additions, change_rows, expunge_rows
 from pillarbox.mailstore.quota.maildirsize import Size
@@ -120,15 +109,10 @@ class MaildirMailbox:
         name: str,
         folder: FolderFiles,
         *,
-        cache: Cache,
-        places: CachedPlaces,
+        caches: AccountCaches,
         executor: Executor | None,
         inotify: Inotify | None,
-        indexers: Indexers | None,
-        text_index: TextIndex,
-        index_policy: IndexPolicy,
         commits: CommonCommits,
-        leisure: Leisure,
         on_close: Callable[["MaildirMailbox"], None],
     ) -> None:
         self.name = name
@@ -143,40 +127,21 @@ class MaildirMailbox:
         """How many sessions have it open."""
         self.lazy_expunge: ExpungeKeeper | None = None
         """Where messages go before they are expunged."""
-        self._cache, self._places = cache, places
-        self._history = ModSeqHistory(cache)
-        self._cache_number = 0
+        self._caches = caches
         self._first_recent = 1
         self._executor = executor
         self._watch = FolderWatch(lambda: folder.directory, inotify)
         self._on_close = on_close
-        self._modseqs = ModSeqs(folder.clock)
-        self._kept_modseq = 0
         self._journal = Journal()
         self._status: tuple[tuple[int, int, int, int, bool], MailboxStatus] | None = None  # as told last
         self._writes = BackgroundWrites(executor)
         self._later = self._writes.begin
-        self._reading = SummaryReading(
-            folder, cache, indexers, executor=executor, run=self._run, later=self._later
-        )
-        self.filling = CacheFilling(self._fill, slice_size=self._reading.slice_size)
-        self._is_filling = False
-        self.texts = TextSearching(
-            folder,
-            cache,
-            text_index,
-            indexers,
-            index_policy,
-            executor=executor,
-            run=self._run,
-            later=self._later,
-        )
+        self.rows = MailboxRows(folder, caches, executor=executor, run=self._run, later=self._later)
+        """What the cache and the index of texts keep of it."""
+        self._modseqs = ModSeqKeeping(caches.rows, folder.clock, self._writes, run=self._run)
         self._appends = GroupCommit(partial(commits.store, folder), stored=self.take_events)
         self._contents = MessageContents(folder, executor)
-        self._leisure = leisure
-        self._copied_rows = CopiedRows(cache, leisure, folder.clock)
         self._snapshot: SnapshotHeader | None = None  # as it was read
-        self._filled_to = 0  # UIDs up to it have their rows in the cache
 
     # --- what is known without asking ---------------------------------------------------------------
 
@@ -193,39 +158,24 @@ class MaildirMailbox:
     @property
     def highest_modseq(self) -> ModSeq:
         """HIGHESTMODSEQ."""
-        return self._modseqs.highest
+        return self._modseqs.counter.highest
 
     @property
     def has_modseqs(self) -> bool:
         """Whether a client has used mod-sequences of this mailbox, ever."""
-        return self._modseqs.has_history
+        return self._modseqs.counter.has_history
 
     async def track_modseqs(self) -> None:
         """From now on, mod-sequences are those of the mailbox's history, and are kept."""
-        if not self._modseqs.is_tracking:
-            history = await self._run(self._history.modseqs, self._cache_number)
-        if not self._modseqs.is_tracking:  # else another session was faster
-            rows = self._modseqs.adopt(self.messages, history, self._kept_modseq)
-            known = set(self.messages.uids)
-            if self._modseqs.begins_now:
-                self._later(
-                    partial(self._history.set_vanished_floor, self._cache_number, self.highest_modseq)
-                )
-            self._keep_modseqs(rows, [uid for uid in history if uid not in known])
+        await self._modseqs.track(self.messages)
 
     async def note_annotation(self) -> None:
         """An annotation has changed: so has HIGHESTMODSEQ, if anybody has ever asked for it (RFC 7162 §3.2)."""
-        if self.has_modseqs:
-            await self.track_modseqs()
-            self._modseqs.next()
-            self._keep_modseqs({}, [])
+        await self._modseqs.note_annotation(self.messages)
 
     async def vanished_since(self, modseq: int) -> list[Uid] | None:
         """UIDs that were expunged after that mod-sequence."""
-        await self._writes.finish()  # what is not in the cache yet
-        found = await self._run(self._history.vanished_since, self._cache_number, modseq)
-        # A mailbox that was restored from a backup may have given a UID again that was another message's.
-        return None if found is None else [Uid(uid) for uid in found if self.messages.row(uid) is None]
+        return await self._modseqs.vanished_since(modseq, self.messages)
 
     @property
     def first_recent_uid(self) -> Uid:
@@ -237,7 +187,7 @@ class MaildirMailbox:
         first = self._first_recent
         if first < self.uid_next:
             self._first_recent = self.uid_next
-            self._later(partial(self._cache.set_first_recent, self._cache_number, self._first_recent))
+            self._later(partial(self._caches.rows.set_first_recent, self.rows.number, self._first_recent))
         return Uid(first)
 
     @property
@@ -277,28 +227,16 @@ class MaildirMailbox:
 
     def fill_cache(self) -> None:
         """From now on, what the cache does not hold of the messages is put there in the background."""
-        if not self._is_filling:
-            self._is_filling = True
-            self._later(self.folder.arrivals.prepare)
-            self._adopt_arrivals()
-            self.filling.want(self.messages.uids[bisect_right(self.messages.uids, self._filled_to) :])
-            self.texts.fill()
+        self.rows.begin_filling(self.messages.uids)
 
     def stop_filling(self) -> None:
         """Fill neither cache nor index any more, but with what is in memory."""
-        if self._is_filling and self.filling.finished.is_set() and self._cache_number:
-            self._filled_to = self.messages.uids[-1] if self.messages.uids else 0
-        self._is_filling = False
-        if self.folder.fresh.uids:
-            self._later(self._reading.keep_fresh)
-        self.filling.stop()
-        self.texts.filling.stop()
+        self.rows.stop_filling(self.messages.uids)
 
     @property
     def is_busy(self) -> bool:
         """Whether something is done in the background."""
-        idle = self.filling.finished.is_set() and self.texts.filling.finished.is_set()
-        return self._writes.is_pending or self._watch.is_pending or not idle
+        return self._writes.is_pending or self._watch.is_pending or self.rows.is_busy
 
     async def finish(self) -> None:
         """The account is closed: what was begun in the background is done."""
@@ -335,8 +273,8 @@ class MaildirMailbox:
         if self.lazy_expunge is not None:
             await self.lazy_expunge.keep(self, uids)
         gone = await self._run(partial(folder_changes.expunge, origin=origin), self.folder, uids)
-        if gone:  # UIDs are not given again, so nobody has to wait for this
-            self._copied_rows.forget(gone)
+        if gone:
+            self.rows.forget(gone)
         return gone
 
     async def copy(
@@ -385,16 +323,8 @@ class MaildirMailbox:
 
     def _hand_over(self, target: Mailbox, pairs: Sequence[tuple[Uid, Uid]], gone: Sequence[Uid] = ()) -> None:
         there = target if isinstance(target, MaildirMailbox) else None
-        rows, folder = (there._copied_rows, there.folder) if there is not None else (None, self.folder)
-        self._copied_rows.hand_over(rows, pairs, base_of=folder.base_of, gone=gone)
-
-    def _fill(self, uids: list[int]) -> "asyncio.Future[int]":
-        if not self._copied_rows.are_coming:
-            return self._reading.fill(uids)
-        self._copied_rows.when_come(lambda: self.filling.want(uids) if self._is_filling else None)
-        nothing_read: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        nothing_read.set_result(0)
-        return nothing_read
+        rows, folder = (there.rows, there.folder) if there is not None else (None, self.folder)
+        self.rows.hand_over(rows, pairs, base_of=folder.base_of, gone=gone)
 
     async def content(self, uid: Uid) -> bytes | LargeContent:
         """The whole message with CRLF line ends; a huge one in its file."""
@@ -418,7 +348,7 @@ class MaildirMailbox:
 
     async def may_hold(self, uids: list[int], text: str, places: Collection[TextPlace]) -> list[int]:
         """Those of `uids` of which one of the places may hold the text."""
-        return await self.texts.may_hold(uids, text, places)
+        return await self.rows.texts.may_hold(uids, text, places)
 
     async def matching(self, uids: Sequence[Uid], matches: Callable[[bytes], bool]) -> list[Uid]:
         """Those whose content matches."""
@@ -427,16 +357,13 @@ class MaildirMailbox:
     async def summaries(self, uids: Sequence[Uid], fields: Fields) -> list[MessageSummary]:
         """Cached columns of the messages, in the order of `uids`; gone ones are left out."""
         self._note_use()
-        await self._copied_rows.come()
-        with self.filling.held(), self.texts.filling.held():
-            return await self._reading.read(uids, fields)
+        return await self.rows.summaries(uids, fields)
 
     async def sort_columns(
         self, uids: Sequence[Uid], columns: Sequence[SortColumn]
     ) -> list[tuple[SortValue, ...]]:
         """(UID, then the columns) of each message, in the order of `uids`."""
-        await self._copied_rows.come()
-        return await self._run(read_sort_columns, self.folder, self._cache, self._cache_number, uids, columns)
+        return await self.rows.sort_columns(uids, columns)
 
     async def email_ids(self, uids: Sequence[int]) -> list[bytes]:
         """From the messages' GUIDs: a copy has that of its original."""
@@ -473,14 +400,14 @@ class MaildirMailbox:
             uids=array("I", table.uids),
             flags=bytearray(table.flags),
             keyword_bits=table.keywords[:],
-            modseqs=array("Q", table.modseqs) if self._modseqs.is_tracking else None,
+            modseqs=array("Q", table.modseqs) if self._modseqs.counter.is_tracking else None,
             highest_modseq=self.highest_modseq,
             first_recent=self._first_recent,
             recent=len(table) - bisect_left(table.uids, self._first_recent),
             size=None if status is None else status.size,
             deleted_size=0 if status is None else status.deleted_size,
-            cache_number=self._cache_number,
-            filled_to=self._filled_to,
+            cache_number=self.rows.number,
+            filled_to=self.rows.filled_to,
         )
         return partial(write_snapshot, self.folder, known, before=self._snapshot)
 
@@ -495,7 +422,7 @@ class MaildirMailbox:
     @property
     def was_opened(self) -> bool:
         """Whether a session has had it open, and not only its STATUS was asked for."""
-        return self._is_filling
+        return self.rows.is_filled
 
     def _state(self, *, with_size: bool) -> tuple[int, int, int, int, bool]:
         """What STATUS depends on."""
@@ -518,8 +445,7 @@ class MaildirMailbox:
         )
         if not with_size:
             return status
-        sizes = partial(total_size, self.folder, self._cache, self._cache_number)
-        size, deleted_size = await self._run(sizes, deleted)
+        size, deleted_size = await self.rows.total_size(deleted)
         return msgspec.structs.replace(status, size=size, deleted_size=deleted_size)
 
     # --- being told ---------------------------------------------------------------------------------
@@ -533,8 +459,7 @@ class MaildirMailbox:
         self.users -= 1
         if self.users == 0:
             self._contents.close()
-            self._reading.forget()
-            self.texts.tidy()
+            self.rows.tidy()
             self.folder.forget_lines()
             self._on_close(self)
 
@@ -559,10 +484,7 @@ class MaildirMailbox:
     def _note_use(self) -> asyncio.AbstractEventLoop:
         """What is done in the background waits for a moment in which no client uses the mailbox."""
         loop = asyncio.get_running_loop()
-        now = loop.time()
-        self.filling.note_use(now)
-        self.texts.filling.note_use(now)
-        self._leisure.note_use(now)
+        self.rows.note_use(loop.time())
         return loop
 
     def take_events(self) -> None:
@@ -570,20 +492,18 @@ class MaildirMailbox:
         queue = self.folder.events
         if not queue:
             return
-        is_known = self.uid_validity or self._modseqs.is_tracking
-        modseq = self._modseqs.next() if is_known else self._modseqs.begin()
+        counter = self._modseqs.counter
+        modseq = counter.next() if self.uid_validity or counter.is_tracking else counter.begin()
         events = [queue.popleft() for _ in range(len(queue))]
         for kind, group in groupby(events, key=attrgetter("kind")):
             if kind is ChangeKind.ADDED:
                 self._add_rows(list(group), modseq)
             elif kind is ChangeKind.EXPUNGED:
-                self.texts.note_expunged()
+                self.rows.texts.note_expunged()
                 self._journal.extend(expunge_rows(self.messages, list(group), modseq))
             else:
                 self._journal.extend(change_rows(self.messages, group, modseq))
-        if self._modseqs.is_tracking:
-            gone = [event.uid for event in events if event.kind is ChangeKind.EXPUNGED]
-            self._keep_modseqs(self._modseqs.rows(self.messages, {event.uid for event in events}), gone)
+        self._modseqs.note_changes(self.messages, events)
         self._journal.trim(MAX_JOURNAL + len(events))
         self._watch.tell()
 
@@ -594,14 +514,7 @@ class MaildirMailbox:
             self._journal.extend(additions(events, modseq))
         else:  # the mailbox is being loaded: nobody knows of it yet
             self._journal.pass_over(len(events))
-        if self._is_filling:
-            uids = [event.uid for event in events]
-            if not all(uid in self.folder.fresh for uid in uids):  # else no deliverer has noted them
-                self._adopt_arrivals()
-            self.filling.want(uids)
-            self.texts.note_new(uids)
-        elif fresh := set(self.folder.fresh.uids):
-            self.filling.want([event.uid for event in events if event.uid in fresh])
+        self.rows.note_added(events)
 
     def _load(self) -> None:
         folder = self.folder
@@ -612,46 +525,24 @@ class MaildirMailbox:
         folder.sync(move_new=False)
         folder.remove_old_temporaries()
         first_recent = dovecots.first_recent if dovecots is not None else 0
-        cached = cached_mailbox(
-            self._cache, self._places, folder, first_unseen=first_recent or folder.first_unseen()
-        )
-        self._cache_number, self._first_recent = cached.number, cached.first_recent
-        self._kept_modseq = cached.highest_modseq
-        if dovecots is not None and not self._kept_modseq:
-            self._kept_modseq = seed_history(self._history, self._cache_number, folder, dovecots)
-        self._first_recent = max(self._first_recent, first_recent)
-        self._reading.number = self._copied_rows.number = self._cache_number
-        self._modseqs.has_history = self._kept_modseq != 0
+        cached = self.rows.load(first_unseen=first_recent or folder.first_unseen())
+        self._first_recent = max(cached.first_recent, first_recent)
+        kept = cached.highest_modseq
+        if dovecots is not None and not kept:
+            kept = seed_history(self._modseqs.history, cached.number, folder, dovecots)
+        self._modseqs.load(cached.number, kept)
         if snapshot is not None:
             self._go_on_from(snapshot)
-        self.texts.load(self._cache_number)
 
     def _go_on_from(self, snapshot: Snapshot) -> None:
         """The table as it was; what has happened since is still to come as events."""
         table, header = self.messages, snapshot.header
         self._snapshot = header
         table.uids, table.flags, table.keywords = snapshot.uids, snapshot.flags, snapshot.keyword_bits
-        is_same_cache = self._cache_number == header.cache_number != 0
-        if is_same_cache and snapshot.modseqs is not None and header.highest_modseq == self._kept_modseq:
+        is_same_cache = self.rows.number == header.cache_number != 0
+        if is_same_cache and snapshot.modseqs is not None and header.highest_modseq == self._modseqs.kept:
             table.modseqs = snapshot.modseqs
-            self._modseqs.go_on_from(header.highest_modseq)
+            self._modseqs.counter.go_on_from(header.highest_modseq)
         else:
-            table.modseqs = array("Q", [self._modseqs.begin()]) * len(table.uids)
-        self._filled_to = header.filled_to if is_same_cache else 0
-
-    def _keep_modseqs(self, rows: dict[int, ModSeqRow], gone: list[int]) -> None:
-        """Write mod-sequences down, in the background: a crash loses none that `adopt` would not replace."""
-
-        def write() -> None:
-            self._history.set_modseqs(self._cache_number, highest, rows)
-            if gone:
-                self._history.add_vanished(self._cache_number, highest, gone)
-                self._cache.remove(self._cache_number, gone)
-
-        highest = self._modseqs.highest
-        self._later(write)
-
-    def _adopt_arrivals(self) -> None:
-        """What deliverers have noted goes into the cache."""
-        if not self.folder.arrivals.is_empty():
-            self._later(partial(adopt_arrivals, self.folder, self._cache, self._cache_number))
+            table.modseqs = array("Q", [self._modseqs.counter.begin()]) * len(table.uids)
+        self.rows.filled_to = header.filled_to if is_same_cache else 0

@@ -361,7 +361,7 @@ def _index(command: MailCommand) -> Work:
                     async for _ in fields.rows(user, name, view, mailbox.messages.uids):
                         pass
                     if isinstance(mailbox, MaildirMailbox):
-                        await mailbox.texts.complete()
+                        await mailbox.rows.texts.complete()
             except NoSuchMailbox as fault:
                 status = told(user, f"Mailbox {name}: {fault}", EX_NOTFOUND)
         return status
