@@ -1,6 +1,7 @@
 """LMTP: any bytes are commands, content, or refused; memory stays bounded by what was sent."""
 
-from pillarbox.wire.lmtp import Bdat, Content, Data, LmtpServer, Pause, Refused
+from pillarbox.wire.lmtp import Bdat, Content, Data, LmtpServer, Refused
+from pillarbox.wire.pause import Pause
 
 SEEDS = [
     b"LHLO a\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c+d@e>\r\nDATA\r\nx\r\n.\r\nQUIT\r\n",

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pillarbox.wire import lmtp
-from pillarbox.wire.lmtp import Bdat, Command, Content, Data, EndOfContent, LmtpServer, Pause, Rcpt, parse
+from pillarbox.wire.lmtp import Bdat, Command, Content, Data, EndOfContent, LmtpServer, Rcpt, parse
+from pillarbox.wire.pause import Pause
 
 LINES: list[tuple[bytes, Command]] = [
     (b"LHLO mx.example.org", lmtp.Lhlo(b"mx.example.org")),

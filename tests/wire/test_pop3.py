@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pillarbox.wire import pop3 as p
-from pillarbox.wire.pop3 import Pause, Pop3Server, State, stuffed, top_lines
+from pillarbox.wire.pause import Pause
+from pillarbox.wire.pop3 import Pop3Server, State, stuffed, top_lines
 
 
 def commands_of(*chunks: bytes, state: State = State.TRANSACTION) -> list[p.Command]:

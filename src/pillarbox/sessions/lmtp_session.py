@@ -29,7 +29,8 @@ from pillarbox.sessions.client_wait import ClientWait
 from pillarbox.sessions.transport import Transport
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.wire import lmtp
-from pillarbox.wire.lmtp import Content, EndOfContent, LmtpServer, Pause
+from pillarbox.wire.lmtp import Content, EndOfContent, LmtpServer
+from pillarbox.wire.pause import Pause
 
 IDLE_SECONDS: Final = 300.0
 MAX_MESSAGE: Final = 1 << 34

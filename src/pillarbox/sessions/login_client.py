@@ -14,7 +14,7 @@ STANDARDS
 
 import ssl
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from pillarbox.auth.logins import Exchange
 from pillarbox.net.connection import IdleTimeout
@@ -30,6 +30,10 @@ from pillarbox.sessions.mailbox_login import (
     offered_mechanisms,
 )
 from pillarbox.vocabulary.clock import Clock
+from pillarbox.wire.pause import Pause
+
+_Command = TypeVar("_Command")
+_Next = TypeVar("_Next", covariant=True)
 
 
 class LoginEnded(Exception):
@@ -41,11 +45,15 @@ class LoginEnded(Exception):
         self.farewell = farewell
 
 
-class LoginEngine(Protocol):
+class LoginEngine(Protocol[_Next]):
     """What the engines of both protocols can do."""
 
     def receive_data(self, data: bytes) -> None:
         """Take bytes from the client."""
+        ...
+
+    def next_command(self) -> _Next | Pause:
+        """The next command, if it has come as a whole."""
         ...
 
     def data_to_send(self) -> bytes:
@@ -57,13 +65,13 @@ class LoginEngine(Protocol):
         ...
 
 
-class LoginClient:
+class LoginClient(Generic[_Command]):
     """One client before login."""
 
     def __init__(
         self,
         transport: LoginTransport,
-        engine: LoginEngine,
+        engine: LoginEngine[_Command],
         authenticator: Authenticator,
         *,
         clock: Clock,
@@ -123,8 +131,15 @@ class LoginClient:
         self._transport.close()
         return self.attempts.ended(reason)
 
-    async def receive(self) -> None:
-        """Send what there is and wait for more from the client.  Raises LoginEnded."""
+    async def next_command(self) -> _Command:
+        """The next command of the client, sending what there is before waiting for it.  Raises LoginEnded."""
+        while isinstance(command := self._engine.next_command(), Pause):
+            if command is Pause.CLOSED:
+                raise LoginEnded("Connection closed")
+            await self._receive()
+        return command
+
+    async def _receive(self) -> None:
         await self.flush()
         data = await self._wait.receive(limit=self.attempts.seconds_left)
         if data is None and self._wait.shutting_down:

@@ -32,7 +32,7 @@ from pillarbox.sessions.mailbox_login import (
 )
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.wire import pop3
-from pillarbox.wire.pop3 import Command, Pause, Pop3Server, State
+from pillarbox.wire.pop3 import Command, Pop3Server, State
 
 BASE_CAPABILITIES: Final = (b"CAPA", b"TOP", b"UIDL", b"RESP-CODES", b"PIPELINING", b"AUTH-RESP-CODE")
 _DISALLOWED: Final = b"[AUTH] Plaintext authentication disallowed on non-secure (SSL/TLS) connections."
@@ -88,16 +88,7 @@ class Pop3LoginSession:
         return await self._client.converse(self._answer_next, say_farewell=self._engine.error)
 
     async def _answer_next(self) -> HandOver | None:
-        return await self._answer(await self._next_command())
-
-    async def _next_command(self) -> Command:
-        while True:
-            command = self._engine.next_command()
-            if isinstance(command, Command):
-                return command
-            if command is Pause.CLOSED:
-                raise LoginEnded("Connection closed")
-            await self._client.receive()
+        return await self._answer(await self._client.next_command())
 
     async def _answer(self, command: Command) -> HandOver | None:
         engine = self._engine
@@ -201,7 +192,7 @@ class Pop3LoginSession:
         async def exchange(challenge: bytes) -> bytes:
             engine.send(b"+ %b\r\n" % b64encode(challenge))
             engine.expect_line()
-            line = await self._next_command()
+            line = await self._client.next_command()
             return decode_response(line.text if isinstance(line, pop3.Line) else None)
 
         try:

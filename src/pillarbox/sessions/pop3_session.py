@@ -47,10 +47,10 @@ from pillarbox.sessions.transport import Transport
 from pillarbox.vocabulary.flags import Flag
 from pillarbox.vocabulary.identifiers import Uid
 from pillarbox.wire import pop3
+from pillarbox.wire.pause import Pause
 from pillarbox.wire.pop3 import (
     END_OF_LINES,
     Command,
-    Pause,
     Pop3Server,
     State,
     Stuffing,

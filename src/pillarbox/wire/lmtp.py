@@ -16,7 +16,6 @@ STANDARDS
 """
 
 import re
-from enum import Enum, auto
 from typing import Final
 
 import msgspec
@@ -25,6 +24,7 @@ from pillarbox.vocabulary.digits import decimal
 from pillarbox.vocabulary.utf8 import is_utf8
 from pillarbox.wire.lmtp_original_recipient import original_recipient
 from pillarbox.wire.lmtp_paths import forward_path, reverse_path
+from pillarbox.wire.pause import Pause
 from pillarbox.wire.smtp.dot_stream import DataReader, LineEndReader
 
 MAX_LINE: Final = 8192
@@ -106,13 +106,6 @@ class EndOfContent(msgspec.Struct, frozen=True):
     """The final dot, or the end of a chunk."""
 
     last: bool
-
-
-class Pause(Enum):
-    """Why there is no command."""
-
-    NEED_DATA = auto()
-    CLOSED = auto()
 
 
 _UNKNOWN: Final = Refused(b"500 5.5.1 Unknown command")

@@ -24,6 +24,7 @@ import msgspec
 
 from pillarbox.vocabulary.digits import decimal
 from pillarbox.vocabulary.secret import Secret
+from pillarbox.wire.pause import Pause
 
 MAX_LINE: Final = 8192
 """Octets of a command line; RFC 1939 asks for 255, responses of AUTH need more."""
@@ -39,13 +40,6 @@ class State(Enum):
 
     AUTHORIZATION = auto()
     TRANSACTION = auto()
-
-
-class Pause(Enum):
-    """Why there is no command now."""
-
-    NEED_DATA = auto()
-    CLOSED = auto()
 
 
 class Command(msgspec.Struct, frozen=True):

@@ -24,7 +24,8 @@ from pillarbox.wire.imap.search_keys import (
     SearchResult,
     Uids,
 )
-from pillarbox.wire.imap.server import COMMANDS, MAX_LITERALS, ImapServer, Pause, State
+from pillarbox.wire.imap.server import COMMANDS, MAX_LITERALS, ImapServer, State
+from pillarbox.wire.pause import Pause
 
 
 def numbers(text: bytes) -> NumberSet:

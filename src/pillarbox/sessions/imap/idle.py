@@ -15,7 +15,7 @@ from typing import Final
 from pillarbox.sessions.imap.conversation import Conversation, Woken
 from pillarbox.sessions.imap.endings import Parking
 from pillarbox.wire.imap.commands import Idle, Line
-from pillarbox.wire.imap.server import Pause
+from pillarbox.wire.pause import Pause
 
 STILL_HERE: Final = b"OK Still here"
 NEVER: Final = 1e9

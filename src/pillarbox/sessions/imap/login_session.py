@@ -36,7 +36,7 @@ from pillarbox.sessions.mailbox_login import (
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.wire.imap import commands, responses
 from pillarbox.wire.imap.commands import Command
-from pillarbox.wire.imap.server import MAX_LINE_BEFORE_LOGIN, ImapServer, Pause, State
+from pillarbox.wire.imap.server import MAX_LINE_BEFORE_LOGIN, ImapServer, State
 
 _BASE: Final = b"IMAP4rev1 IMAP4rev2 SASL-IR LOGIN-REFERRALS ID ENABLE IDLE".split()
 _EXPOSED: Final = (
@@ -101,16 +101,7 @@ class ImapLoginSession:
         )
 
     async def _answer_next(self) -> HandOver | None:
-        return await self._answer(await self._next_command())
-
-    async def _next_command(self) -> Command:
-        while True:
-            command = self._engine.next_command()
-            if isinstance(command, Command):
-                return command
-            if command is Pause.CLOSED:
-                raise LoginEnded("Connection closed")
-            await self._client.receive()
+        return await self._answer(await self._client.next_command())
 
     async def _answer(self, command: Command) -> HandOver | None:
         engine, tag = self._engine, command.tag
@@ -214,7 +205,7 @@ class ImapLoginSession:
         async def exchange(challenge: bytes) -> bytes:
             engine.go_ahead(b64encode(challenge))
             engine.expect_line(tag)
-            line = await self._next_command()
+            line = await self._client.next_command()
             return decode_response(line.text if isinstance(line, commands.Line) else None)
 
         try:

@@ -52,7 +52,7 @@ from pillarbox.sessions.transport import Transport
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.wire.imap import commands, responses
 from pillarbox.wire.imap.commands import Command
-from pillarbox.wire.imap.server import Pause
+from pillarbox.wire.pause import Pause
 
 AUTOLOGOUT: Final = 1800.0
 """Seconds of silence after which the client is sent away (RFC 3501 §5.4: at least 30 minutes)."""

@@ -50,6 +50,7 @@ from pillarbox.wire.imap.commands import (
 )
 from pillarbox.wire.imap.fragments import Announcement, Fragments, Overlong, Portion
 from pillarbox.wire.imap.scanner import BadSyntax, Refusal, Scanner, general_fault, is_tag
+from pillarbox.wire.pause import Pause
 
 MAX_LINE: Final = 65536
 """Octets of a line after login: Dovecot's imap_max_line_length."""
@@ -69,13 +70,6 @@ class State(Enum):
     NOT_AUTHENTICATED = auto()
     AUTHENTICATED = auto()
     SELECTED = auto()
-
-
-class Pause(Enum):
-    """Why there is no command now."""
-
-    NEED_DATA = auto()
-    CLOSED = auto()
 
 
 Parser = Callable[[bytes, Scanner], Command]
