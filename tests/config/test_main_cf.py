@@ -43,9 +43,9 @@ def test_values(content: str, expected: list[tuple[str, str, int]]) -> None:
 
 
 def test_the_last_definition_counts_and_the_earlier_is_warned_of() -> None:
-    """The last of several definitions counts, and there is one warning for each one before."""
-    found = parse_main_cf("a = 1\nb = 2\na = 3\na =\n 4\n", path="/x/main.cf")
-    assert [("b", "2", 2), ("a", "4", 4)] == [(n, v.text, v.line) for n, v in found.values.items()]
+    """The last of several definitions counts, and there is one warning for each one before that says something else."""
+    found = parse_main_cf("a = 1\nb = 2\na = 3\na =\n 4\nb=2\n", path="/x/main.cf")
+    assert [("a", "4", 4), ("b", "2", 6)] == [(n, v.text, v.line) for n, v in found.values.items()]
     assert (
         "/x/main.cf, line 3: overriding earlier entry: a=1",
         "/x/main.cf, line 4: overriding earlier entry: a=3",

@@ -51,7 +51,7 @@ def parse_main_cf(content: str, *, path: str = "main.cf") -> MainCf:
                 f"{path}, line {line.first}", str(error), mend="expected: name = value"
             ) from error
         earlier = values.pop(name, None)
-        if earlier is not None:
+        if earlier is not None and earlier.text != text:
             warnings.append(f"{path}, line {line.first}: overriding earlier entry: {name}={earlier.text}")
         values[name] = Value(text, path, line.first)
     return MainCf(path, values, tuple(warnings))
