@@ -78,6 +78,7 @@ _RSYSLOG_CONF: Final = f"""\
 module(load="imuxsock")
 $ActionFileDefaultTemplate RSYSLOG_TraditionalFileFormat
 mail.* {LOG}
+auth,authpriv.* /var/log/auth.log
 $IncludeConfig /etc/rsyslog.d/*.conf
 """
 """Debian's, without the kernel's messages and without buffering."""

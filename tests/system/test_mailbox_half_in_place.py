@@ -182,7 +182,7 @@ def test_a_system_user_reads_by_imap_and_pop3(host: Host) -> None:
 
 
 def test_wrong_passwords_and_unknown_users_are_refused_alike(host: Host) -> None:
-    """The log has what fail2ban looks for."""
+    """The log has what fail2ban looks for, and so has that of PAM's own modules."""
     client = Imap(host)
     with pytest.raises(imaplib.IMAP4.error, match=r"\[AUTHENTICATIONFAILED\] Authentication failed\."):
         client.login("alice", "wrong")
@@ -204,6 +204,17 @@ def test_wrong_passwords_and_unknown_users_are_refused_alike(host: Host) -> None
         host,
         r"pop3-login: Disconnected: Aborted login by logging out \(auth failed, 1 attempts in \d+ secs\): user=<mallory>",
     )
+    until(
+        lambda: re.search(
+            r" auth: pam_unix\(dovecot:auth\): authentication failure; .*user=alice", auth_log(host)
+        ),
+        what=lambda: f"pam_unix(8) logs as a process that is named auth: {auth_log(host)}",
+    )
+
+
+def auth_log(host: Host) -> str:
+    """Where Debian has what PAM's modules say."""
+    return host.run("cat /var/log/auth.log").stdout
 
 
 @pytest.mark.peer("fail2ban")

@@ -17,6 +17,7 @@ import os
 import selectors
 import signal
 import socket
+import syslog
 from typing import Final
 
 import msgspec
@@ -157,6 +158,9 @@ def main(startup: Startup) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # children are reaped by the kernel
     os.umask(0o077)
+    syslog.openlog(
+        "auth"
+    )  # PAM's modules log by syslog(3); in Dovecot they do so as auth, for which log readers look
     tell = open_log(startup)
     try:
         pam.load()
