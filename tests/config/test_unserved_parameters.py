@@ -94,11 +94,11 @@ def test_a_start_warns_once_of_each_setting(tmp_path: Path) -> None:
     """Warnings of syntax, and of settings in main.cf and of each service, once each."""
     found = configuration(
         tmp_path,
-        "max_use = 9\nmax_use = 9\n",
+        "max_use = 8\nmax_use = 9\n",
         "smtp inet n - n - - smtpd\nx inet n - n - - smtpd -o max_use=1\n",
     )
     assert (
-        f"{tmp_path}/main.cf, line 2: overriding earlier entry: max_use=9",
+        f"{tmp_path}/main.cf, line 2: overriding earlier entry: max_use=8",
         f"{tmp_path}/main.cf, line 2: parameter max_use has no effect: a role serves many clients at once "
         "and lives until a reload",
         f"{tmp_path}/master.cf, line 2: parameter max_use has no effect: a role serves many clients at once and "

@@ -257,11 +257,19 @@ def services(host: Host, *names: str) -> None:
 def test_install_take_over_and_uninstall(host: Host) -> None:
     """Dry run, a second run, Debian's commands aside and back, and nothing is left but configuration."""
     before = host.output("cd / && find usr/local etc -type f | sort")
+    host.output("chmod 755 /var/lib/postfix")
     planned = run_pillarbox(host, "install --dry-run")
     assert "would copy the programs to /usr/local/lib/pillarbox\n" in planned
+    assert "would set owner and mode of /var/lib/postfix\n" in planned
+    assert planned.endswith(
+        "next: `postfix check` says what will not be as before; `/usr/sbin/postfix stop; /usr/bin/doveadm stop`; "
+        "`postfix start; dovecot`\n"
+    )
     assert run_pillarbox(host, "install --dry-run", user="bob") == planned
     assert host.output("cd / && find usr/local etc -type f | sort") == before
-    assert "write" not in run_pillarbox(host, "install")
+    said = run_pillarbox(host, "install")
+    assert "write" not in said
+    assert "set owner and mode of /var/lib/postfix\n" in said
     services(host, "pillarbox-mta", "pillarbox-mailbox")
     said = run_pillarbox(host, "install --take-over")
     assert "move /usr/sbin/postfix of the package postfix aside\n" in said

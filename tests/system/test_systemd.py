@@ -128,11 +128,30 @@ def test_a_mistake_fails_the_start(host: Host, half: str) -> None:
         host.run(f"systemctl stop pillarbox-{half}; systemctl reset-failed pillarbox-{half}")
 
 
+def test_either_gives_way_to_the_other(host: Host) -> None:
+    """What is started while the other product runs has the queue and the ports when that has stopped."""
+    pairs = (("pillarbox-mta", "postfix", "postfix@-"), ("pillarbox-mailbox", "dovecot", "dovecot"))
+    try:
+        for ours, theirs, runs in pairs:
+            host.output(f"systemctl start {ours}")
+            host.output(f"systemctl start {theirs}")
+            assert [shown(host, unit, "ActiveState") for unit in (ours, runs)] == ["inactive", "active"]
+            host.output(f"systemctl start {ours}")
+            assert [shown(host, unit, "ActiveState") for unit in (ours, runs)] == ["active", "inactive"]
+    finally:
+        host.run("systemctl stop postfix dovecot pillarbox-mta pillarbox-mailbox; systemctl reset-failed")
+
+
 def test_in_place_of_debians_units(host: Host) -> None:
     """With --take-over the names are postfix and dovecot, and Debian's own instances stay out of the way."""
-    run_pillarbox(host, "uninstall")
-    run_pillarbox(host, "install --take-over")
-    started = host.run("systemctl start postfix dovecot")
+    host.output("systemctl enable --now pillarbox-mta pillarbox-mailbox")
+    refused = run_pillarbox(host, "install --take-over", status=1)
+    assert "pillarbox-mta.service runs, which is to have another name; nothing was changed" in refused
+    host.output("systemctl stop pillarbox-mta pillarbox-mailbox")
+    said = run_pillarbox(host, "install --take-over")
+    assert said.endswith("next: `systemctl enable --now postfix dovecot`\n")
+    assert host.output("find /etc/systemd -name 'pillarbox*'") == ""
+    started = host.run("systemctl enable --now postfix dovecot")
     try:
         assert started.returncode == 0, host.output(
             "systemctl status 'postfix*' dovecot || :; tail -n 30 /var/log/mail.log"

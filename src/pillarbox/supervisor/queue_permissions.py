@@ -103,6 +103,16 @@ def make_missing(instance: Instance) -> list[str]:
     return made
 
 
+def planned(instance: Instance) -> list[str]:
+    """What `mend()` would do to the directories themselves, in the infinitive."""
+    return [
+        f"set owner and mode of {directory.path}" if there else f"make {directory.path}"
+        for directory in instance.directories
+        if not (there := os.path.lexists(directory.path))
+        or not _is_right(os.lstat(directory.path), directory)
+    ]
+
+
 def mend(instance: Instance) -> list[str]:
     """Make what is missing and give the rest its owner and mode; what was changed."""
     changed = [f"made {path}" for path in make_missing(instance)]

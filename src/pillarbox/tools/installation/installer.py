@@ -25,7 +25,7 @@ from typing import Final
 from pillarbox.config.host_facts import host_facts
 from pillarbox.config.reading import read_configuration
 from pillarbox.supervisor import postfix_control
-from pillarbox.supervisor.queue_permissions import Instance, mend
+from pillarbox.supervisor.queue_permissions import Instance, mend, planned
 from pillarbox.tools.installation import packages, texts
 from pillarbox.tools.installation.environment import (
     InstallFault,
@@ -36,6 +36,7 @@ from pillarbox.tools.installation.environment import (
 )
 from pillarbox.tools.installation.manifest import Manifest
 from pillarbox.tools.installation.start_scripts import commands, start_script
+from pillarbox.vocabulary.faults import ConfigurationFault
 
 ACCOUNTS: Final = {
     "postfix": "owns the queue and runs the MTA",
@@ -73,6 +74,7 @@ _UNITS: Final = {
     "dovecot": ("Pillarbox POP3 and IMAP server", "pillarbox-mailbox", "dovecot -F"),
 }
 _UNIT_DIRECTORY: Final = Path("/etc/systemd/system")
+_SYSTEMD_RUNS: Final = Path("/run/systemd/system")
 _INIT_SCRIPTS: Final = Path("/etc/init.d")
 _PACKAGED_UNITS: Final = (Path("/lib/systemd/system"), Path("/usr/lib/systemd/system"))
 _INSTANCES: Final = "postfix@.service"
@@ -126,7 +128,20 @@ class Installer:
                 f"warning: {closed} is closed to ordinary users, so that they cannot run sendmail and mailq; "
                 f"use a Python that is not below it (PYTHON=/usr/bin/python3 make run)"
             )
-        self._print("next: edit /etc/postfix/main.cf, then `postfix start`; `dovecot` starts POP3 and IMAP")
+        self._print(f"next: {self._next()}")
+
+    def _next(self) -> str:
+        """What an admin types now."""
+        beside = not self._take_over and "/usr/sbin/postfix" in self._packages
+        if self._take_over and _SYSTEMD_RUNS.is_dir():
+            return "`systemctl enable --now postfix dovecot`"
+        if beside and _SYSTEMD_RUNS.is_dir():
+            stop, start = "systemctl stop postfix dovecot", "systemctl start pillarbox-mta pillarbox-mailbox"
+        else:
+            stop, start = "/usr/sbin/postfix stop; /usr/bin/doveadm stop", "postfix start; dovecot"
+        if beside:
+            return f"`postfix check` says what will not be as before; `{stop}`; `{start}`"
+        return "edit /etc/postfix/main.cf, then `postfix start`; `dovecot` starts POP3 and IMAP"
 
     def _links(self) -> dict[Path, str]:
         """Where each command goes."""
@@ -146,6 +161,12 @@ class Installer:
                 raise InstallFault(
                     f"{path} is there and {whose}; nothing was changed (--force overwrites it, --prefix goes "
                     "elsewhere)"
+                )
+        for _description, own, _command in _UNITS.values() if self._take_over else ():
+            if _SYSTEMD_RUNS.is_dir() and _is_active(own):
+                raise InstallFault(
+                    f"{own}.service runs, which is to have another name; nothing was changed "
+                    "(`systemctl stop pillarbox-mta pillarbox-mailbox` first)"
                 )
 
     def _programs(self) -> None:
@@ -201,15 +222,18 @@ class Installer:
             path = Path(name)
             if not path.exists():
                 self._do(f"write {name}", _Write(path, text))
-        if self._dry_run:
+        try:
+            instance = Instance.of(read_configuration("/etc/postfix", facts=host_facts()).snapshot)
+        except ConfigurationFault:
+            if not self._dry_run:
+                raise
             self._print("would make directories below queue_directory and data_directory that are missing")
             return
-        instance = Instance.of(read_configuration("/etc/postfix", facts=host_facts()).snapshot)
-        for change in mend(instance):
-            self._print(change)
+        for change in planned(instance) if self._dry_run else mend(instance):
+            self._print(f"would {change}" if self._dry_run else change)
 
     def _services(self) -> None:
-        has_systemd = Path("/run/systemd/system").is_dir()
+        has_systemd = _SYSTEMD_RUNS.is_dir()
         if has_systemd or _UNIT_DIRECTORY.is_dir():
             self._units()
         if not has_systemd and _INIT_SCRIPTS.is_dir():
@@ -246,12 +270,23 @@ class Installer:
                 start=f"{self._prefix}/sbin/{command}",
                 own_name=not self._take_over,
             )
+            if self._take_over:
+                self._rename_unit(_UNIT_DIRECTORY / f"{own}.service", name)
             if not path.exists() or path.read_text() != text:
                 self._do(f"write {path}", _Write(path, text))
             self._ours(path)
         if self._take_over:
             self._mask_instances()
         self._do("tell systemd of the units", _tell_systemd)
+
+    def _rename_unit(self, path: Path, name: str) -> None:
+        """The unit of an installation beside the packages goes, which would start the same under another name."""
+        if not path.exists() or str(path) not in self._manifest.files:
+            return
+        if _SYSTEMD_RUNS.is_dir():
+            self._do(f"disable {path.name}", _Run("systemctl", "--quiet", "disable", path.name))
+        self._do(f"remove {path}, which is {name}.service from now on", _Removal(str(path)))
+        self._manifest.files.remove(str(path))
 
     def _mask_instances(self) -> None:
         """Debian's generator has postfix.service start postfix@-.service, which would start us a second time."""
@@ -375,8 +410,13 @@ def _write(path: Path, text: str, mode: int) -> None:
     temporary.rename(path)
 
 
+def _is_active(unit: str) -> bool:
+    command = [shutil.which("systemctl") or "/bin/systemctl", "--quiet", "is-active", unit]
+    return subprocess.run(command, check=False).returncode == 0
+
+
 def _tell_systemd() -> None:
-    if shutil.which("systemctl") is not None and Path("/run/systemd/system").is_dir():
+    if shutil.which("systemctl") is not None and _SYSTEMD_RUNS.is_dir():
         _Run("systemctl", "daemon-reload")()
 
 

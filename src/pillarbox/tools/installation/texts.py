@@ -97,8 +97,14 @@ WantedBy=multi-user.target
 
 
 def unit(original: str, description: str, *, start: str, own_name: bool) -> str:
-    """A unit for systemd.  One with a name of its own cannot run while the original's does."""
-    conflicts = f"Conflicts={original}.service\n" if own_name else ""
+    """A unit for systemd.  One with a name of its own cannot run while the original's does.
+
+    Whichever is started, the other has stopped before (systemd.unit(5), Conflicts= and After=): both lock the same
+    files.  Debian's postfix.service does nothing by itself, its instances postfix@.service do.
+    """
+    conflicts = (
+        f"Conflicts={original}.service\nAfter={original}.service {original}@-.service\n" if own_name else ""
+    )
     return _UNIT.format(description=description, original=original, conflicts=conflicts, start=start)
 
 
