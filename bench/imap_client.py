@@ -139,12 +139,14 @@ class AsyncClient:
         return client
 
     async def command(self, text: str, literal: bytes | None = None) -> None:
-        """Send a command, its literal when the server says so; the tagged answer must be OK."""
+        """Send a command, its literal when the server asks for it; the tagged answer must be OK."""
         self._number += 1
         tag = b"t%d" % self._number
         self._writer.write(tag + b" " + text.encode() + b"\r\n")
         if literal is not None:
-            await self._reader.readline()
+            while not (line := await self._reader.readline()).startswith(b"+"):
+                if not line or line.startswith(tag + b" "):
+                    raise ConnectionError(line or "the server has hung up")
             self._writer.write(literal + b"\r\n")
         while not (line := await self._reader.readline()).startswith(tag + b" "):
             if not line:

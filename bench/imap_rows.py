@@ -23,6 +23,7 @@ from bench.imap_mailboxes import deliver, fill, fill_alike, make_maildir, messag
 from bench.lmtp_rows import lmtp_works
 from bench.logins import CLIENTS, logins_per_second
 from bench.measure import Row, interleave, is_wanted
+from bench.mixed_load import mixed_load_works
 from bench.pop3_rows import pop3_works
 from bench.processes import processor_time, proportional_memory, wait_for_rest
 from bench.systems import PASSWORD, USER, Dovecot, Pillarbox, System, mail_user
@@ -39,7 +40,6 @@ THUNDERBIRD = (
     "UID RFC822.SIZE FLAGS BODY.PEEK[HEADER.FIELDS (From To Cc Bcc Subject Date Message-ID Priority X-Priority "
     "References Newsgroups In-Reply-To Content-Type Reply-To)]"
 )
-MIXED_SECONDS = 4.0
 _LOOK_SECONDS = 0.3
 _PATIENCE = 200
 _IDLE_MILLISECONDS = 20.0
@@ -67,9 +67,9 @@ class Server:
         """The same of POP3."""
         return Pop3Client(self.pop3_port, USER, PASSWORD, tls=self.tls)
 
-    async def connect_async(self) -> AsyncClient:
+    async def connect_async(self, user: str = USER) -> AsyncClient:
         """One of many."""
-        return await AsyncClient.connect(self.port, USER, PASSWORD, tls=self.tls)
+        return await AsyncClient.connect(self.port, user, PASSWORD, tls=self.tls)
 
     def new_name(self, kind: str) -> str:
         """A mailbox that there was not yet."""
@@ -227,54 +227,6 @@ def append_at_once(server: Server, connections: int, *, own_mailbox: bool) -> fl
     return uvloop.run(work())
 
 
-def mixed(server: Server, sessions: int) -> float:
-    """Operations per second of sessions that select, read, flag, search and append as chance has it."""
-    last = min(server.messages, 10_000)
-
-    async def session(number: int, client: AsyncClient, end: float) -> int:
-        chance = random.Random(number)
-        text = message(number, chance).replace(b"\n", b"\r\n")
-        done = 0
-        await client.command("SELECT INBOX")
-        while time.monotonic() < end:
-            at = chance.randrange(1, last - 60)
-            operation = chance.choices(
-                ("new", "list", "read", "flag", "search", "append"), (5, 3, 8, 3, 1, 1)
-            )[0]
-            match operation:
-                case "new":
-                    await client.command("NOOP")
-                case "list":
-                    await client.command(f"FETCH {at}:{at + 50} ({FULL})")
-                case "read":
-                    await client.command(f"FETCH {at} (BODY.PEEK[])")
-                case "flag":
-                    await client.command(f"STORE {at} +FLAGS.SILENT (\\Seen)")
-                case "search":
-                    await client.command(f"SEARCH {at}:{at + 200} UNSEEN SUBJECT tempor")
-                case _:
-                    await client.command(f"APPEND Mixed {{{len(text)}}}", text)
-            done += 1
-        return done
-
-    async def work() -> float:
-        clients = [await server.connect_async() for _ in range(sessions)]
-        if not (server.system.maildir / ".Mixed").exists():
-            await clients[0].command("CREATE Mixed")
-        start = time.monotonic()
-        async with asyncio.TaskGroup() as tasks:
-            running = [
-                tasks.create_task(session(number, client, start + MIXED_SECONDS))
-                for number, client in enumerate(clients)
-            ]
-        elapsed = time.monotonic() - start
-        for client in clients:
-            client.close()
-        return sum(task.result() for task in running) / elapsed
-
-    return uvloop.run(work())
-
-
 def idle_memory(server: Server, sessions: int, *, base: int = NOT_PARKED) -> float:
     """KiB (PSS) that each of many selected, IDLEing sessions adds to `base` of them.
 
@@ -329,8 +281,8 @@ def works(count: int, *, sessions: int) -> Iterator[tuple[str, str, bool, Work]]
         yield name, "ms", False, pop3_work
     for name, lmtp_work in lmtp_works():
         yield name, "msg/s", True, lmtp_work
-    for clients in (20, 200):
-        yield f"mixed load, {clients} sessions", "operations/s", True, partial(mixed, sessions=clients)
+    for name, mixed_work in mixed_load_works():
+        yield name, "operations/s", True, mixed_work
 
 
 def _works_of_one_mailbox(count: int) -> tuple[tuple[str, Work], ...]:

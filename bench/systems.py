@@ -20,6 +20,8 @@ from bench.processes import processor_time, tree
 DOMAIN = "pillarbox.test"
 USER = f"me@{DOMAIN}"
 RECEIVER = f"lmtp@{DOMAIN}"
+MANY_USERS = tuple(f"user{number}@{DOMAIN}" for number in range(50))
+IMAP_USERS = (USER, RECEIVER, *MANY_USERS)
 PASSWORD = "benchmark"
 RECIPIENTS = 50
 """Recipients of a message that has many: me@…, 2me@…, 3me@…, as `smtp-source -r` names them."""
@@ -215,8 +217,12 @@ class System:
     def __init__(self, root: Path, port: int) -> None:
         self.root = root
         self.port = port
-        self.maildir = root / "mail" / DOMAIN / "me" / "Maildir"
+        self.maildir = self.maildir_of(USER)
         self._old = 0
+
+    def maildir_of(self, user: str) -> Path:
+        """Where a user's INBOX is."""
+        return self.root / "mail" / DOMAIN / user.partition("@")[0] / "Maildir"
 
     def __enter__(self) -> Self:
         self.start()
@@ -431,7 +437,7 @@ class Dovecot(MailboxHalf):
         }
         make_certificate(self.root / "etc")
         (self.root / "etc" / "users").write_text(
-            "".join(f"{user}:{{PLAIN}}{PASSWORD}\n" for user in (USER, RECEIVER))
+            "".join(f"{user}:{{PLAIN}}{PASSWORD}\n" for user in IMAP_USERS)
         )
         self.configuration.write_text(DOVECOT_CONF.format(**facts))
         self.begin()
@@ -460,8 +466,7 @@ class Pillarbox(System):
         etc.mkdir(parents=True, exist_ok=True)
         (etc / "users").write_text(
             "".join(
-                f"{user}:{{PLAIN}}{PASSWORD}::::{DOMAIN}/{user.partition('@')[0]}::\n"
-                for user in (USER, RECEIVER)
+                f"{user}:{{PLAIN}}{PASSWORD}::::{DOMAIN}/{user.partition('@')[0]}::\n" for user in IMAP_USERS
             )
         )
         shutil.chown(etc / "users", "dovecot")
