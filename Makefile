@@ -48,7 +48,7 @@ check: develop
 
 # Many containers forbid Python to keep compiled modules: each run, and each command that a test starts, would compile
 # them anew.  Files are in memory where that can be; tests of what a disk does have theirs on one (disk_path).
-quick: export PYTHONDONTWRITEBYTECODE =
+quick system: export PYTHONDONTWRITEBYTECODE =
 quick: export TMPDIR = $(shell scripts/directory-for-tests)
 quick: develop
 	$(BIN)/python -m pytest -q -n $(QUICK_PROCESSES) -o tmp_path_retention_policy=failed \

@@ -144,7 +144,7 @@ SECONDS: Final = {
     "test_proxied_clients_peer.py": 10,
     "test_proxy_filter_peer.py": 9,
     "test_random_rewriting_peer.py": 10,
-    "test_smtp_replies_peer.py": 10,
+    "test_smtp_replies_peer.py": 30,
     "test_supervision.py": 10,
     "test_log_settings_peer.py": 20,
     "test_login_networks_peer.py": 12,

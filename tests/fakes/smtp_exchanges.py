@@ -2,9 +2,9 @@
 
 DESCRIPTION
     An `Exchange` is a list of steps.  A step of plain bytes is a command line, answered by one reply; `Raw` is
-    sent as it is and brings as many replies as it says.  After the last step the client says QUIT and notes
-    whatever comes until the server closes, so that nothing is overlooked.  A server that has closed before
-    is noted too.
+    sent as it is and brings as many replies as it says.  After the last step the client says QUIT, sends nothing more
+    once that is answered, and notes whatever comes until the server closes, so that nothing is overlooked.  A server
+    that has closed before is noted too.
 """
 
 import re
@@ -52,6 +52,15 @@ class _Client:
         try:
             self._sock.sendall(data)
         except OSError:  # it has closed; what it said before can still be read
+            pass
+
+    def end(self) -> None:
+        """Says nothing more; TLS has no such half of a connection."""
+        if isinstance(self._sock, ssl.SSLSocket):
+            return
+        try:
+            self._sock.shutdown(socket.SHUT_WR)
+        except OSError:  # it has closed
             pass
 
     def reply(self) -> list[str]:
@@ -107,7 +116,8 @@ def have(exchange: Exchange, port: int) -> list[list[str]]:
             if lines and lines[-1] == CLOSED:
                 return said
         client.send(b"QUIT\r\n")
-        rest: list[str] = []
+        rest = client.reply()
+        client.end()  # a server may have taken QUIT for something else
         while not rest or rest[-1] not in (CLOSED, SILENCE):
             rest += client.reply()
         said.append(rest)
