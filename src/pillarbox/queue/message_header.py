@@ -4,7 +4,7 @@ DESCRIPTION
     `HeaderCleaner` takes content as it comes and gives it back with
 
     * headers named in message_drop_headers left out (Bcc, Content-Length, Resent-Bcc, Return-Path),
-    * a leading mbox line (`From user  date`) turned into `X-Mailbox-Line:`,
+    * leading mbox lines (`From user  date`, `>From …`) turned into `X-Mailbox-Line:`,
     * blanks between a field's name and its colon left out,
     * an empty line put in where text begins that is no header,
     * a header field longer than header_size_limit cut,
@@ -29,6 +29,9 @@ from pillarbox.queue.inner_headers import says_eight_bit
 
 _FIELD: Final = re.compile(rb"([!-9;-~]+)([ \t]*):")
 _FIELD_BREAK: Final = re.compile(rb"\r\n(?![ \t])")
+_MBOX_LINE: Final = re.compile(rb">*From [^\n]*\n")
+_PERHAPS_MBOX_LINE: Final = re.compile(rb">*(?:F(?:r(?:o(?:m(?: [^\n]*)?)?)?)?)?")
+_MAILBOX_LINE: Final = b"X-Mailbox-Line: "
 _PATIENCE: Final = 262144
 """Octets of header after which finished fields are dealt with before the rest has come."""
 
@@ -58,6 +61,7 @@ class HeaderCleaner:
         "_dropped",
         "_held",
         "_limit",
+        "_mailbox_lines",
         "_missing",
         "_names",
         "_rewrite",
@@ -97,6 +101,7 @@ class HeaderCleaner:
         self._missing = missing
         self._rewrite = rewrite
         self._held = b""
+        self._mailbox_lines = b""
         self._names: set[bytes] = set()
         self._started = False
 
@@ -105,10 +110,8 @@ class HeaderCleaner:
         if self.in_body:
             return content
         self._held += content
-        if not self._started:
-            if len(self._held) < 6 and b"\n" not in self._held:
-                return b""
-            self._begin()
+        if not self._started and not self._begin():
+            return b""
         if self._held.startswith(b"\r\n"):
             return self._end_header(b"", self._held[2:])
         end = self._held.find(b"\r\n\r\n")
@@ -122,7 +125,7 @@ class HeaderCleaner:
         if self.in_body:
             return b""
         if not self._started:
-            self._begin()
+            self._begin(at_end=True)
         rest = self._held.removesuffix(b"\r\n")
         if not rest and not self._names:
             return self._end_header(b"", b"").removesuffix(b"\r\n")
@@ -132,11 +135,21 @@ class HeaderCleaner:
         # As from cleanup(8): what has no body needs no empty line (RFC 5322 §2.1).
         return self._end_header(out, b"").removesuffix(b"\r\n")
 
-    def _begin(self) -> None:
+    def _begin(self, *, at_end: bool = False) -> bool:
+        """Make fields of lines that are left over from mbox files; whether all of them are there."""
+        while (line := _MBOX_LINE.match(self._held)) is not None:
+            self._mailbox_lines += _MAILBOX_LINE + line[0]
+            self._held = self._held[line.end() :]
+        held = self._held
+        if not at_end and len(held) < _PATIENCE and _PERHAPS_MBOX_LINE.fullmatch(held) is not None:
+            return False
+        if self._mailbox_lines and held[:1] in (b" ", b"\t"):
+            held = b"\r\n" + held  # text, which belongs to no field
+        elif _PERHAPS_MBOX_LINE.fullmatch(held) is not None and b"From " in held:
+            held = _MAILBOX_LINE + held
         self._started = True
-        if self._held.startswith((b"From ", b">From ")):
-            # Left over from an mbox file; Postfix keeps it as a header of its own.
-            self._held = b"X-Mailbox-Line: " + self._held
+        self._held, self._mailbox_lines = self._mailbox_lines + held, b""
+        return True
 
     def _finish(self, header: bytes, rest: bytes, body: bytes) -> bytes:
         """`rest` is what follows the header's last line: the empty line, if there is one, and the body."""
