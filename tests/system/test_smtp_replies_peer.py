@@ -13,7 +13,13 @@ from typing import Final
 import pytest
 
 from fakes.mail_system import until
-from fakes.smtp_server_pair import both_servers, check_differences, listed_differences, play
+from fakes.smtp_server_pair import (
+    DECISIONS_AND_COUNTS,
+    both_servers,
+    check_differences,
+    listed_differences,
+    play,
+)
 from system.smtp_reply_cases import EXCHANGES
 from system.smtp_reply_services import CLEANUP, SERVICES, SETTINGS
 
@@ -28,7 +34,7 @@ _LIST: Final = Path(__file__).with_name("smtp_reply_differences.txt")
 def test_replies_are_those_of_postfix() -> None:
     """Step by step the same reply, but for what is on the list; and nothing on the list that is the same."""
     listed = listed_differences(_LIST)
-    with both_servers(SETTINGS, SERVICES, further=CLEANUP) as (theirs, ours):
+    with both_servers(SETTINGS, SERVICES, further=CLEANUP, compared=DECISIONS_AND_COUNTS) as (theirs, ours):
         found = play(EXCHANGES, theirs, ours, listed)
         until(
             lambda: theirs.inspections() == ours.inspections(),

@@ -106,6 +106,7 @@ class Inspector:
         self.refused_in_header = False  # of the message: what would be added to it is not
         self.has_given_up = False  # a table cannot answer: that is the refusal
         self.hold = self.discard = False
+        self.discards_in_header = False  # of the message
         self.redirect = b""
         self.filter = b""  # transport:destination
         self.bcc: list[bytes] = []
@@ -252,11 +253,9 @@ class Inspector:
 
     def _header_line(self, line: bytes) -> list[bytes]:
         mime = self._mime
-        if (
-            not self._begun
-        ):  # a line of an mbox file, which would hide the header behind it, is a field in the queue
-            self._begun = True
-            line = b"X-Mailbox-Line: " + line if _MBOX_LINE.match(line) is not None else line
+        if not self._begun:  # lines of an mbox file, which would hide the header behind them, become fields
+            self._begun = _MBOX_LINE.match(line) is None
+            line = line if self._begun else b"X-Mailbox-Line: " + line
         if self._field and line[:1] in (b" ", b"\t"):
             self._field.add(line)
             return []
@@ -359,7 +358,9 @@ class Inspector:
         if verb in ("PASS", "DISCARD", "REDIRECT"):  # nothing more is asked, as in cleanup(8)
             self._passed = True
         self.hold |= verb == "HOLD"
-        self.discard |= verb == "DISCARD"
+        if verb == "DISCARD":
+            self.discard = True
+            self.discards_in_header = kind == "header" and not self._mime.body_octets
         if verb == "REDIRECT":
             self.redirect = octets
         elif verb == "FILTER":

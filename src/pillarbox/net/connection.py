@@ -165,6 +165,9 @@ class Connection(asyncio.Protocol):
     async def receive(self) -> bytes:
         """What has arrived, at least one octet; b"" when the peer has closed.  IdleTimeout, TlsFault."""
         received = self._received
+        if self._timed_out:
+            self._check_timeout()  # `gather()` has given what had come by then
+            self._timed_out = False
         while not received:
             if self._ended:
                 return b""
@@ -174,6 +177,7 @@ class Connection(asyncio.Protocol):
                 self._waiter = None
             if self._timed_out:
                 self._check_timeout()
+                self._timed_out = False
         if len(received) == 1:
             data = received.pop()
         else:
@@ -185,23 +189,23 @@ class Connection(asyncio.Protocol):
         return data
 
     async def gather(self, octets: int, mark: bytes = b"") -> bytes:
-        """As `receive()`, but not before so many have come, unless `mark` may be among them.
+        """As `receive()`, but not before so many have come, unless `mark` may be among them, or time is over.
 
         A mark may be: it is in what came at once, or its last octet came first.  What has come before is given at
         once, so that only bytes are waited for that the peer must still send.
         """
-        if self._received or self._ended:
+        if self._received or self._ended or self._timed_out:
             return await self.receive()  # which does not wait
         self._gathers, self._mark = octets, mark
+        is_over = False
         try:
-            while self._gathers and not self._ended:
-                await self._wait()
-                if self._timed_out:
-                    self._timed_out = False
-                    raise IdleTimeout
+            while self._gathers and not is_over and not self.is_lost:
+                is_over = await self._wait()
         finally:
             self._gathers = 0
-        return await self.receive()
+        data = await self.receive()
+        self._timed_out = is_over  # the next to receive hears of it
+        return data
 
     def unreceive(self, data: bytes) -> None:
         """Give back bytes that were taken too early; the next `receive()` begins with them."""
@@ -433,13 +437,15 @@ class Connection(asyncio.Protocol):
         self._waiter = waiter = self._loop.create_future()
         return waiter
 
-    async def _wait(self) -> None:
+    async def _wait(self) -> bool:
+        """For the next event; whether time is over, and something has come all the same."""
         try:
             await self._next_event()
         finally:
             self._waiter = None
         if self._timed_out:
             self._check_timeout()
+        return self._timed_out
 
     def _check_timeout(self) -> None:
         if self._timed_out and not self._received:

@@ -241,16 +241,15 @@ _ESCAPES: Final = dict(zip(b"\a\b\f\n\r\t\v\\", r"\a \b \f \n \r \t \v \\".split
 
 
 def _escaped(octets: bytes) -> str:
-    """What is not printable as in a string of C: `NOOP\\r\\n`; no digit may seem to belong to an octal number."""
+    """What is not printable as in a string of C: `NOOP\\r\\n`, `\\000`."""
     written = []
-    for place, octet in enumerate(octets):
+    for octet in octets:
         if octet in _ESCAPES:
             written.append(_ESCAPES[octet])
         elif 32 <= octet < 127:
             written.append(chr(octet))
         else:
-            wide = octets[place + 1 : place + 2].isdigit()
-            written.append(f"\\{octet:03o}" if wide else f"\\{octet:o}")
+            written.append(f"\\{octet:03o}")
     return "".join(written)
 
 
@@ -277,7 +276,7 @@ _RENDERERS: Final[dict[type, Callable[[Any], tuple[str, str]]]] = {
     ),
     e.NotSmtp: lambda event: (
         "smtpd",
-        f"warning: non-SMTP command from {event.client}: {_text(event.line[:100])}",
+        f"warning: non-SMTP command from {event.client}: {_escaped(event.line)[:100]}",
     ),
     e.MessageBegun: _begun,
     e.CommandRefused: _refused,

@@ -122,10 +122,10 @@ def test_good_commands(line: bytes, command: Request) -> None:
 
 
 BAD = [
-    (b"", b"UNKNOWN", 500, b"5.5.2 Error: bad syntax"),
+    (b"", b"", 500, b"5.5.2 Error: bad syntax"),
     (b"FOO", b"UNKNOWN", 500, b"5.5.2 Error: command not recognized"),
     (b"MAILFROM:<a@b.c>", b"UNKNOWN", 500, b"5.5.2 Error: command not recognized"),
-    (b"\xff\xfe", b"UNKNOWN", 500, b"5.5.2 Error: bad UTF-8 syntax"),
+    (b"\xff\xfe", b"", 500, b"5.5.2 Error: bad UTF-8 syntax"),
     (b"HELO", b"HELO", 501, b"Syntax: HELO hostname"),
     (b"EHLO ", b"EHLO", 501, b"Syntax: EHLO hostname"),
     (b"MAIL", b"MAIL", 501, b"5.5.4 Syntax: MAIL FROM:<address>"),
@@ -166,7 +166,7 @@ BAD = [
     (b"RCPT TO:<a@b.c> ORCPT=rfc822;a+00", b"RCPT", 501, b"5.5.4 Error: Bad ORCPT parameter syntax"),
     (b"RCPT TO:<a@b.c> ORCPT=utf-8;\\x{0A}", b"RCPT", 501, b"5.5.4 Error: Bad ORCPT parameter syntax"),
     (b"RCPT TO:<a@b.c> ORCPT=utf-8;\\x{D800}", b"RCPT", 501, b"5.5.4 Error: Bad ORCPT parameter syntax"),
-    (b"RCPT TO:<a@b.c> ORCPT=utf-8;\xff", b"UNKNOWN", 500, b"5.5.2 Error: bad UTF-8 syntax"),
+    (b"RCPT TO:<a@b.c> ORCPT=utf-8;\xff", b"", 500, b"5.5.2 Error: bad UTF-8 syntax"),
     (b"RCPT TO:<a@b.c> SIZE=1", b"RCPT", 555, b"5.5.4 Unsupported option: SIZE=1"),
     (b"DATA now", b"DATA", 501, b"5.5.4 Syntax: DATA"),
     (b"BDAT", b"BDAT", 521, b"5.5.4 Syntax: BDAT count [LAST]"),

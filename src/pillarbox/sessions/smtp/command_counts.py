@@ -61,7 +61,7 @@ class CommandCounts:
                 self.take_back("data")
         elif not isinstance(command, commands.Refused):
             self.add("unknown", succeeded=succeeded)
-        elif command.reply is not commands.EMPTY_LINE:
+        elif command.verb:
             self.add(command.verb.decode("ascii").lower(), succeeded=succeeded)
 
     def add(self, verb: str, *, succeeded: bool) -> None:

@@ -153,7 +153,7 @@ async def _commit(session: SessionState, transaction: Transaction, command: EndO
             return refused
         if transaction.actions.discard:
             if not transaction.is_thrown_away:
-                _tell_ids(session, submission)
+                _tell_ids_of_discarded(session, transaction, submission)
             return _taken(command, submission.queue_id)
         if transaction.actions.hold:
             submission.hold()
@@ -184,6 +184,27 @@ def _taken(command: EndOfContent, queue_id: QueueId) -> Reply:
 def _tell_ids(session: SessionState, submission: Submission, *, all_of_them: bool = True) -> None:
     for found, resent in submission.message_ids if all_of_them else submission.given_ids:
         session.tell(events.MessageIdSeen(submission.queue_id, found, resent))
+
+
+def tell_ids_of_lost(session: SessionState) -> None:
+    """A message whose end has not come is known to cleanup(8) as far as it has come."""
+    transaction = session.transaction
+    if (
+        transaction is None
+        or not transaction.begun
+        or transaction.is_thrown_away
+        or transaction.filter is not None
+    ):
+        return
+    submission = transaction.submission
+    if isinstance(submission, Submission) and submission.in_body:
+        tell_ids = _tell_ids_of_discarded if transaction.actions.discard else _tell_ids_of_refused
+        tell_ids(session, transaction, submission)
+
+
+def _tell_ids_of_discarded(session: SessionState, transaction: Transaction, submission: Submission) -> None:
+    in_header = transaction.inspector is not None and transaction.inspector.discards_in_header
+    _tell_ids(session, submission, all_of_them=not in_header)
 
 
 def _tell_ids_of_refused(session: SessionState, transaction: Transaction, submission: Submission) -> None:

@@ -34,7 +34,7 @@ async def mail(session: SessionState, command: MailFrom) -> Reply:
     if (too_often := session.too_often(Event.MESSAGE, b"much mail")) is not None:
         return too_often
     client.sender = command.sender
-    client.sasl_sender = (command.auth or b"").decode("ascii")
+    client.sasl_sender = "" if command.auth in (None, b"<>") else command.auth.decode("ascii")
     limit, size = policy.server.message_size_limit, command.size or 0
     if limit and size > limit:
         refused = Reply(552, (b"5.3.4 Message size exceeds fixed limit",))

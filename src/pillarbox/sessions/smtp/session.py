@@ -19,7 +19,7 @@ STANDARDS
 import asyncio
 import ssl
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from pillarbox.access.client import ClientFacts
 from pillarbox.access.client_rates import ClientRate
@@ -34,7 +34,7 @@ from pillarbox.routing.resolution import Resolver
 from pillarbox.sessions.login import Authenticator
 from pillarbox.sessions.smtp.auth_command import auth
 from pillarbox.sessions.smtp.command_counts import JUNK, VERBS
-from pillarbox.sessions.smtp.content_commands import data, end_of_content, take_content
+from pillarbox.sessions.smtp.content_commands import data, end_of_content, take_content, tell_ids_of_lost
 from pillarbox.sessions.smtp.deadline import Deadline
 from pillarbox.sessions.smtp.envelope_commands import VRFY_DISABLED, mail, rcpt, refuse_path, vrfy
 from pillarbox.sessions.smtp.flush_command import etrn
@@ -59,7 +59,8 @@ from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.reply import Reply
 from pillarbox.wire.smtp import commands
 from pillarbox.wire.smtp.dot_stream import MARK_OF_END, BareNewline
-from pillarbox.wire.smtp.server import Content, EndOfContent, Pause
+from pillarbox.wire.smtp.dsn_parameters import unknown_notify
+from pillarbox.wire.smtp.server import AuthResponse, Content, EndOfContent, Pause
 from pillarbox.wire.smtp.transcript import Transcript
 
 _NEW_BEGINNINGS: Final = (commands.Helo, commands.Ehlo, commands.Rset)
@@ -67,6 +68,8 @@ _NEW_BEGINNINGS: Final = (commands.Helo, commands.Ehlo, commands.Rset)
 _WORDS: Final = {kind: verb.upper() for kind, verb in VERBS.items()}
 _NEED_DATA: Final = Pause.NEED_DATA
 _CLOSED: Final = Pause.CLOSED
+_NEEDS_TLS: Final = 530
+"""Before STARTTLS (RFC 3207 §4)."""
 _LAST_WORDS: Final = (421, 521)
 """Replies that close the connection (RFC 5321 §3.8; RFC 7504)."""
 
@@ -262,20 +265,18 @@ class SmtpSession:
     async def _answer(self, command: object) -> None:
         """One command: order, limits, handler, reply, counts."""
         state, kind = self._state, type(command)
+        engine, policy = state.engine, state.policy
+        refuses_line_end = engine.bare_newline_seen and state.bare_newline is BareNewline.REJECT
+        if refuses_line_end and kind not in (EndOfContent, AuthResponse):
+            self._refuse_line_end()
         if kind is commands.Ignored:
             await self._do_nothing()
             return
-        engine, policy = state.engine, state.policy
         reply: Reply
-        before = state.last
         state.is_excused = state.is_judged = False
         over = state.under_way() if kind is EndOfContent and policy.footer else None
-        if (word := _WORDS.get(kind)) is not None:
-            state.last = word
-        elif type(command) is commands.Refused:
-            state.last = command.verb.decode("ascii")
-        if engine.input_waiting and state.last != "UNKNOWN":
-            self._check_pipelining()
+        if self._begins(command, kind) and engine.input_waiting and state.last != "UNKNOWN":
+            self._check_pipelining(command)
         if state.objection:
             text = b"4.7.1 %s Error: %s" % (policy.host, state.objection.encode())
             raise Goodbye(Reply(421, (text,)))
@@ -286,8 +287,8 @@ class SmtpSession:
             reply = Reply(503, (denied,))
         elif type(command) is commands.Refused:
             reply = self._refused(command)
-        elif engine.bare_newline_seen and state.bare_newline is BareNewline.REJECT:
-            reply = self._bare_newline(command, before)  # before a smuggled message is committed
+        elif refuses_line_end and kind is EndOfContent:
+            reply = self._refuse_content()  # before a smuggled message is committed
         else:
             try:
                 reply = await _HANDLERS[kind](state, command)
@@ -312,6 +313,24 @@ class SmtpSession:
             await finish_starttls(state)
         if state.trouble is not None and state.is_judged:
             await state.trouble.transaction_ended(state.client.label)
+
+    def _begins(self, command: object, kind: type) -> bool:
+        """Whether a command is looked at: it is then what `lost connection after …` tells.
+
+        What is no command is not, nor is what a client without rights or without TLS says, but for words that
+        nobody knows.
+        """
+        state = self._state
+        if (word := _WORDS.get(kind)) is None:
+            if type(command) is not commands.Refused or not command.verb:
+                return False
+            word = command.verb.decode("ascii")
+            if command.reply.code == _NEEDS_TLS:
+                return False
+        if state.denied and word not in ("UNKNOWN", "QUIT"):
+            return False
+        state.last = word
+        return True
 
     async def _do_nothing(self) -> None:
         """smtpd_noop_commands: any word, even one that mail needs."""
@@ -350,6 +369,7 @@ class SmtpSession:
         is_under_way = state.transaction is not None and state.transaction.begun
         if is_under_way and after in ("DATA", "BDAT"):
             after = f"{after} ({state.octets} bytes)"
+            tell_ids_of_lost(state)
             if state.last == "DATA":
                 state.counts.take_back("data")
             elif state.engine.receives_content:
@@ -371,7 +391,7 @@ class SmtpSession:
             await state.flush()
             await asyncio.sleep(server.smtpd_error_sleep_time)
 
-    def _check_pipelining(self) -> None:
+    def _check_pipelining(self, command: object) -> None:
         """smtpd_forbid_unauth_pipelining: input behind a command that has to be the last of its group."""
         state = self._state
         engine = state.engine
@@ -379,7 +399,11 @@ class SmtpSession:
             return
         if engine.state.name in ("DATA", "BDAT", "AUTH"):
             return
-        self._object_to_pipelining()
+        try:
+            self._object_to_pipelining()
+        except Goodbye:
+            state.counts.count(command, type(command), succeeded=False)
+            raise
 
     def _object_to_pipelining(self) -> None:
         state = self._state
@@ -391,26 +415,32 @@ class SmtpSession:
             return
         raise Goodbye(Reply(554, (b"5.5.0 Error: SMTP protocol synchronization",)))
 
-    def _bare_newline(self, command: object, stage: str) -> Reply:
-        """smtpd_forbid_bare_newline = reject: a message is refused, a command ends the session."""
+    @property
+    def _bare_newline(self) -> Reply:
+        code = self._state.policy.server.smtpd_forbid_bare_newline_reject_code
+        return Reply(code, (b"%d.5.2 %s Error: bare <LF> received" % (code // 100, self._state.policy.host),))
+
+    def _refuse_line_end(self) -> NoReturn:
+        """smtpd_forbid_bare_newline = reject: a command that ends so is the last."""
+        self._state.tell_verdict("reject", self._state.last, b"bare <LF> received", None)
+        raise Goodbye(self._bare_newline)
+
+    def _refuse_content(self) -> Reply:
+        """smtpd_forbid_bare_newline = reject: a message is refused, the session goes on."""
         state = self._state
         state.engine.bare_newline_seen = False
-        code = state.policy.server.smtpd_forbid_bare_newline_reject_code
-        reply = Reply(code, (b"%d.5.2 %s Error: bare <LF> received" % (code // 100, state.policy.host),))
-        transaction = state.transaction
-        if not isinstance(command, EndOfContent) or transaction is None:
-            state.tell_verdict("reject", stage, b"bare <LF> received", None)
-            raise Goodbye(reply)
-        state.tell_verdict("reject", "END-OF-MESSAGE", b"bare <LF> received", transaction.only_recipient)
+        only = state.transaction.only_recipient if state.transaction is not None else None
+        state.tell_verdict("reject", "END-OF-MESSAGE", b"bare <LF> received", only)
+        tell_ids_of_lost(state)
         state.abort_transaction()
-        return reply
+        return self._bare_newline
 
     def _tell_of_chunk(self, command: commands.Refused) -> None:
         """BDAT without a size, or with none but nothing."""
         state = self._state
         message = state.queue_id or "NOQUEUE"
         if command.path:
-            line = command.path[:100].decode("utf-8", "backslashreplace")
+            line = state.engine.line[:100].decode("utf-8", "backslashreplace")
             state.tell(
                 events.Warned(f"{message}: malformed BDAT command syntax from {state.client.label}: {line}")
             )
@@ -421,7 +451,9 @@ class SmtpSession:
         """smtpd_forbidden_commands, also of a client that is not let in."""
         state = self._state
         if command.line and state.policy.is_forbidden(command.line):
-            state.tell(events.NotSmtp(state.client.label, command.line))
+            line = command.line.rstrip(b"\r") if state.bare_newline is BareNewline.NO else command.line
+            state.tell(events.NotSmtp(state.client.label, line))
+            state.counts.count(command, type(command), succeeded=False)
             raise Goodbye(Reply(221, (b"2.7.0 Error: I can break rules, too. Goodbye.",)))
 
     def _refused(self, command: commands.Refused) -> Reply:
@@ -434,6 +466,9 @@ class SmtpSession:
             state.tell(
                 events.Warned(f"Illegal address syntax from {state.client.label} in {verb} command: {path}")
             )
+        elif unknown := unknown_notify(command.value):
+            word, value = (text.decode("utf-8", "backslashreplace") for text in (unknown, command.value))
+            state.tell(events.Warned(f'unknown DSN NOTIFY command value "{word}" in "{value}"'))
         if command.without is not None:
             if (bad := refuse_path(state, command.without, alone=True)) is not None:
                 return bad

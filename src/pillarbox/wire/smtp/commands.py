@@ -130,12 +130,16 @@ class XForward(msgspec.Struct, frozen=True):
 
 
 class Refused(msgspec.Struct, frozen=True):
-    """A line that is refused for its form or its place; `verb` is upper case, `UNKNOWN` if there is none."""
+    """A line that is refused for its form or its place.
+
+    `verb` is upper case, `UNKNOWN` if nobody knows it; empty for a line that is not looked at: it is no command.
+    """
 
     verb: bytes
     reply: Reply
     line: bytes = b""  # of an unknown command, for the log
-    path: bytes = b""  # that is no address, or BDAT's whole line if its size is none, for the log
+    path: bytes = b""  # that is no address, for the log; BDAT's line, if its size is none
+    value: bytes = b""  # of NOTIFY, for the log
     without: MailFrom | RcptTo | None = None  # what the command is without the parameter that is refused
 
 
@@ -179,8 +183,7 @@ Request = (
 )
 
 _UNKNOWN: Final = Reply(500, (b"5.5.2 Error: command not recognized",))
-EMPTY_LINE: Final = Reply(500, (b"5.5.2 Error: bad syntax",))
-"""The answer to a line without a word, which counts as no command."""
+_EMPTY_LINE: Final = Reply(500, (b"5.5.2 Error: bad syntax",))
 _DSN_DISABLED: Final = 501, b"5.7.1 DSN support is disabled"
 _BAD_UTF8: Final = Reply(500, (b"5.5.2 Error: bad UTF-8 syntax",))
 _LARGEST_FILE: Final = 2**63 - 1
@@ -207,16 +210,16 @@ def parse_command(line: bytes, grammar: Grammar = LENIENT) -> Request | Refused:
 
 
 def _parsed(line: bytes, grammar: Grammar) -> Request | Refused:
-    line = line.strip(BLANKS)
+    whole, line = line, line.strip(BLANKS)
     verb, _, argument = line.partition(b" ")
     parser = _PARSERS.get(verb.upper())
     if grammar.smtputf8 and not is_utf8(line):
-        return Refused(b"UNKNOWN", _BAD_UTF8)
+        return Refused(b"", _BAD_UTF8)
     if parser is None:
         verb, argument = [*line.split(None, 1), b"", b""][:2]
         parser = _PARSERS.get(verb.upper())
         if parser is None:
-            return Refused(b"UNKNOWN", _UNKNOWN if line else EMPTY_LINE, line[:200])
+            return Refused(b"UNKNOWN", _UNKNOWN, whole[:200]) if line else Refused(b"", _EMPTY_LINE)
     return parser(argument.strip(BLANKS), grammar)
 
 
@@ -384,7 +387,8 @@ def _rcpt_parameters(command: RcptTo, parameters: list[bytes], grammar: Grammar)
                     raise ValueError("twice")
                 notify = parse_notify(value)
             except ValueError:
-                return refusal(b"RCPT", 501, b"5.5.4 Error: Bad NOTIFY parameter syntax")
+                bad = refusal(b"RCPT", 501, b"5.5.4 Error: Bad NOTIFY parameter syntax")
+                return msgspec.structs.replace(bad, value=value)
         elif name == b"ORCPT" and equals:
             try:
                 if dsn_original:

@@ -16,7 +16,8 @@ DESCRIPTION
     NORMALIZE  it ends a line, but only CRLF.CRLF ends the message; a `.` line with another line end around
                it is dropped
     NO, NOTE   it ends a line, and LF.LF ends the message too, as sendmail would have it
-    REJECT     as NORMALIZE; the session looks at `bare_newline_seen` and refuses the message
+    REJECT     as NORMALIZE; the session looks at `bare_newline_seen` and refuses the message, of which nothing is
+               given back from the line on that ends so
 
     A CR that is not followed by LF is content here; the queue turns it into a blank
     (cleanup_replace_stray_cr_lf).
@@ -39,6 +40,7 @@ _LONGEST_WAIT: Final = 65536
 
 
 _CRS_BEFORE_LF: Final = re.compile(rb"\r+\n")
+_CRLF_LINES: Final = re.compile(rb"(?:[^\n]*\r\n)*")
 
 
 class BareNewline(Enum):
@@ -51,6 +53,7 @@ class BareNewline(Enum):
 
 
 _NO: Final = BareNewline.NO
+_REJECT: Final = BareNewline.REJECT
 _LENIENT: Final = (BareNewline.NO, BareNewline.NOTE)
 
 
@@ -63,6 +66,7 @@ class DataReader:
         "_lenient_end",
         "_pending",
         "_previous_crlf",
+        "_rejects",
         "bare_newline_seen",
         "ended",
     )
@@ -72,6 +76,7 @@ class DataReader:
         self.bare_newline_seen = False
         self._lenient_end = bare_newline in _LENIENT
         self._drops_all_cr = bare_newline is _NO
+        self._rejects = bare_newline is _REJECT
         self._pending = b""
         self._at_line_start = True  # of the line that _pending begins
         self._previous_crlf = True  # DATA's own CRLF stands before the first line
@@ -80,6 +85,11 @@ class DataReader:
         """Take bytes from the client; return the content they complete, perhaps none."""
         if self.ended:
             raise AssertionError("after the final dot comes a command, not content")
+        is_refused = self._rejects and self.bare_newline_seen
+        content = self._fed(data)
+        return b"" if is_refused else content
+
+    def _fed(self, data: bytes) -> bytes:
         cut = data.rfind(b"\n") + 1
         if not cut:
             self._pending += data
@@ -157,8 +167,9 @@ class DataReader:
                     self._previous_crlf = crlf
                     continue
                 line = line[1:]
-            content += line
-            content += b"\r\n"
+            if not (self._rejects and self.bare_newline_seen):
+                content += line
+                content += b"\r\n"
             self._at_line_start = True
             self._previous_crlf = crlf
         return bytes(content)
@@ -189,11 +200,12 @@ class LineEndReader:
     CRs at the end of a chunk are held back until the next byte shows what they are.
     """
 
-    __slots__ = ("_drops_all_cr", "_held", "bare_newline_seen")
+    __slots__ = ("_drops_all_cr", "_held", "_rejects", "bare_newline_seen")
 
     def __init__(self, bare_newline: BareNewline = BareNewline.NORMALIZE) -> None:
         self.bare_newline_seen = False
-        self._drops_all_cr = bare_newline is BareNewline.NO
+        self._drops_all_cr = bare_newline is _NO
+        self._rejects = bare_newline is _REJECT
         self._held = b""
 
     def feed(self, data: bytes, *, final: bool = False) -> bytes:
@@ -206,7 +218,12 @@ class LineEndReader:
             data, self._held = whole, data[len(whole) :][:_LONGEST_WAIT]
         if self._drops_all_cr and b"\r\r" in data:
             data = _CRS_BEFORE_LF.sub(b"\r\n", data)
+        if self._rejects and self.bare_newline_seen:
+            return b""
         if data.count(b"\n") != data.count(b"\r\n"):
             self.bare_newline_seen = True
+            if self._rejects:
+                lines = _CRLF_LINES.match(data)
+                return lines[0] if lines is not None else b""
             data = data.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
         return data

@@ -46,6 +46,12 @@ def parse_notify(value: bytes) -> Notify:
     return notify
 
 
+def unknown_notify(value: bytes) -> bytes:
+    """The first word of NOTIFY's value that nobody knows; empty if there is none."""
+    known = (b"NEVER", b"", *_NOTIFY_TYPES)
+    return next((word for word in value.split(b",") if word.upper() not in known), b"")
+
+
 def parse_original_recipient(value: bytes) -> bytes:
     """`original-recipient-address = addr-type ";" xtext`  RFC 3461 §4.2; utf-8 by RFC 6533 §3."""
     kind, semicolon, text = value.partition(b";")

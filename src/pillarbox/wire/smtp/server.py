@@ -105,8 +105,8 @@ _BLOCK: Final = 65536
 """Octets of content from which on larger pieces make no difference."""
 
 # RFC 2920 §3.1: these may only be the last of a group of pipelined commands.
-_LAST_OF_GROUP: Final = (Ehlo, Helo, Data, Vrfy, Noop, StartTls, Auth)
-_LAST_OF_GROUP_REFUSED: Final = (b"EHLO", b"HELO", b"DATA", b"VRFY", b"NOOP", b"AUTH")
+_LAST_OF_GROUP: Final = (Ehlo, Helo, Data, Vrfy, Noop, StartTls)
+_LAST_OF_GROUP_REFUSED: Final = (b"EHLO", b"HELO", b"DATA", b"VRFY", b"NOOP")
 
 
 class SmtpServer:
