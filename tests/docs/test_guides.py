@@ -30,7 +30,7 @@ _OURS: Final = frozenset(
 )
 FACTS: Final = HostFacts("mail.example.com")
 _OTHERS: Final = frozenset(
-    "apt-get git cd curl getent install passwd printf scripts/prepare-venv systemctl telnet useradd".split()
+    "apt-get git cd curl getent hash install passwd printf scripts/prepare-venv systemctl telnet useradd".split()
 )
 
 

@@ -258,6 +258,7 @@ def test_install_take_over_and_uninstall(host: Host) -> None:
     """Dry run, a second run, Debian's commands aside and back, and nothing is left but configuration."""
     before = host.output("cd / && find usr/local etc -type f | sort")
     host.output("chmod 755 /var/lib/postfix")
+    users_write = host.output("find /var/spool/postfix -perm /o+w -type d")
     planned = run_pillarbox(host, "install --dry-run")
     assert "would copy the programs to /usr/local/lib/pillarbox\n" in planned
     assert "would set owner and mode of /var/lib/postfix\n" in planned
@@ -280,6 +281,7 @@ def test_install_take_over_and_uninstall(host: Host) -> None:
     )
     said = host.output("/usr/local/bin/pillarbox uninstall")
     assert "put back /usr/sbin/postfix of its package\n" in said
+    assert host.output("find /var/spool/postfix -perm /o+w -type d") == users_write
     assert "pillarbox" not in host.output("find /usr/local /etc/systemd -name '*pillarbox*'")
     assert host.output("dpkg --verify postfix | grep sbin || true") == ""
     assert host.file("/etc/postfix/main.cf").read_text() == MAIN_CF

@@ -2,7 +2,8 @@
 
 DESCRIPTION
     Installing is done in steps, each of which looks first and says what it did; what is there already is left as
-    it is.  A dry run says the same in the conditional and changes nothing.
+    it is, and an installation that has taken over stays one when a newer version is installed.  A dry run says the
+    same in the conditional and changes nothing.
 
     Commands go to PREFIX/sbin and PREFIX/bin (/usr/local), which come before Debian's in PATH; so both can be on
     one host, and whichever is started holds the queue.  With `take_over`, Debian's commands and units of the same
@@ -99,11 +100,11 @@ class Installer:
         self._prefix = prefix
         self._dry_run = dry_run
         self._force = force
-        self._take_over = take_over
         self._print = say
         self._library = prefix / "lib" / "pillarbox"
         self._manifest_path = prefix / "lib" / "pillarbox-installed.json"
         self._manifest = Manifest.read(self._manifest_path)
+        self._take_over = take_over or bool(self._manifest.diverted)
         self._packages: Mapping[str, str] = {}  # whose the commands are that are there
 
     # -- install ---------------------------------------------------------------------------------------
@@ -223,7 +224,7 @@ class Installer:
             if not path.exists():
                 self._do(f"write {name}", _Write(path, text))
         try:
-            instance = Instance.of(read_configuration("/etc/postfix", facts=host_facts()).snapshot)
+            instance = _instance()
         except ConfigurationFault:
             if not self._dry_run:
                 raise
@@ -313,6 +314,9 @@ class Installer:
                 self._do(f"remove {name}", _Removal(name))
         for name in self._manifest.diverted:
             self._do(f"put back {name} of its package", _Restoration(name))
+        if self._manifest.diverted and not self._dry_run:
+            for change in mend(_instance()):  # which users may write to while no postdrop(1) is set-group-id
+                self._print(change)
         self._do(f"remove {self._manifest_path}", _Removal(str(self._manifest_path)))
         if _UNIT_DIRECTORY.is_dir():
             self._do("tell systemd of it", _tell_systemd)
@@ -320,9 +324,7 @@ class Installer:
 
     def _running(self) -> int | None:
         """The process that runs from these programs."""
-        pid = postfix_control.running(
-            Instance.of(read_configuration("/etc/postfix", facts=host_facts()).snapshot)
-        )
+        pid = postfix_control.running(_instance())
         if not pid or pid < 0:
             return None
         try:
@@ -400,6 +402,10 @@ class _Removal:
             shutil.rmtree(self._path)
         else:
             self._path.unlink()
+
+
+def _instance() -> Instance:
+    return Instance.of(read_configuration("/etc/postfix", facts=host_facts()).snapshot)
 
 
 def _write(path: Path, text: str, mode: int) -> None:
