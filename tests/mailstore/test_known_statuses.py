@@ -10,8 +10,7 @@ import pytest
 from pillarbox.files.file_system import DiskFileSystem
 from pillarbox.mailstore.deliver import Delivery, deliver_batch, make_maildir
 from pillarbox.mailstore.mailbox import FlagAction, FlagChange, NewMessage, NoSuchMailbox
-from pillarbox.mailstore.maildir import account as maildir_account
-from pillarbox.mailstore.maildir import known_statuses
+from pillarbox.mailstore.maildir import known_statuses, loaded_mailboxes
 from pillarbox.mailstore.maildir.account import MaildirAccount
 from pillarbox.vocabulary.clock import ManualClock
 from pillarbox.vocabulary.flags import Flag
@@ -43,7 +42,7 @@ class Counting(DiskFileSystem):
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An account with some mailboxes of two messages each, long unchanged; two of them stay loaded."""
-    monkeypatch.setattr(maildir_account, "MAX_LOOKED_AT", 2)
+    monkeypatch.setattr(loaded_mailboxes, "MAX_LOOKED_AT", 2)
     path = tmp_path / "Maildir"
     for name in ("", *(f".Box{number}" for number in range(BOXES))):
         make_maildir(str(path / name))
@@ -79,7 +78,7 @@ def test_mailboxes_are_given_back_and_their_numbers_kept(root: Path) -> None:
         assert [2] * BOXES == await counts(account)
         settle(root)
         assert [2] * BOXES == await counts(account)
-        assert 2 == len(account._open)
+        assert 2 == len(account._loaded)
         await account._caches.leisure.finish()  # what was given back is written down
         assert [2] * BOXES == await counts(account)
         files.listings = files.stats = 0
@@ -143,14 +142,14 @@ def test_a_size_that_was_not_asked_for_is_not_made_up(root: Path) -> None:
 def test_what_is_kept_is_bounded(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The numbers of few mailboxes, and loaded mailboxes with few messages."""
     monkeypatch.setattr(known_statuses, "MAX_KNOWN", 3)
-    monkeypatch.setattr(maildir_account, "MAX_LOOKED_AT_MESSAGES", 3)
+    monkeypatch.setattr(loaded_mailboxes, "MAX_LOOKED_AT_MESSAGES", 3)
 
     async def scene() -> None:
         account = MaildirAccount(str(root))
         settle(root)
         for _ in range(2):
             assert [2] * BOXES == await counts(account)
-            assert 1 == len(account._open)
+            assert 1 == len(account._loaded)
             assert 3 >= len(account._statuses._known)
         await account.close()
 
@@ -168,7 +167,7 @@ def test_a_uidlist_that_is_written_in_place_without_its_lock(root: Path, *, is_l
         settle(root)
         await counts(account)
         name = "Box5" if is_loaded else "Box0"
-        assert is_loaded == (name in account._open)
+        assert is_loaded == (name in account._loaded)
         assert 3 == (await account.status(name, with_size=False)).uid_next
         clock.advance(5)
         await account._caches.leisure.finish()  # what was given back is written down

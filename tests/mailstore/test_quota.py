@@ -11,7 +11,8 @@ from pillarbox.config.mailbox_settings import Storage
 from pillarbox.config.quota_settings import Amount, QuotaFault, QuotaRoot, QuotaRule, quota_settings
 from pillarbox.files.file_system import DISK
 from pillarbox.mailstore.mailbox import Fields, MailTooLarge, NewMessage, QuotaExceeded
-from pillarbox.mailstore.maildir.account import MaildirAccount, tree_at
+from pillarbox.mailstore.maildir.account import MaildirAccount
+from pillarbox.mailstore.maildir.mailbox_tree import tree_at
 from pillarbox.mailstore.quota.maildirsize import Size, Usage, parse, render
 from pillarbox.mailstore.quota.quotas import AccountQuota
 from pillarbox.vocabulary.clock import ManualClock

@@ -60,7 +60,7 @@ class History:
                 await account.close()
             else:
                 await account._caches.leisure.finish()
-                for box in account._open.values():
+                for box in account._loaded:
                     await box._writes.finish()  # what the cache is told must not come while it is copied
             for _ in range(self.chance.randrange(3)):
                 self.happens(self.chance.choice(MEANWHILE))

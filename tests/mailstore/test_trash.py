@@ -10,7 +10,7 @@ from pillarbox.config.quota_settings import quota_settings
 from pillarbox.config.trash_settings import TrashFault, TrashMailbox, parse_trash
 from pillarbox.files.file_system import DISK
 from pillarbox.mailstore.mailbox import QuotaExceeded
-from pillarbox.mailstore.maildir.account import tree_at
+from pillarbox.mailstore.maildir.mailbox_tree import tree_at
 from pillarbox.mailstore.quota.maildirsize import Size
 from pillarbox.mailstore.quota.quotas import AccountQuota
 from pillarbox.vocabulary.clock import ManualClock

@@ -33,9 +33,10 @@ from pillarbox.files.inotify import Inotify
 from pillarbox.mailstore.cache.text_searching import IndexPolicy
 from pillarbox.mailstore.mailbox import Account
 from pillarbox.mailstore.mailbox_names import INBOX
-from pillarbox.mailstore.maildir.account import MaildirAccount, tree_at
+from pillarbox.mailstore.maildir.account import MaildirAccount
 from pillarbox.mailstore.maildir.group_commit import CommonCommits
 from pillarbox.mailstore.maildir.lazy_expunge import LazyExpunge
+from pillarbox.mailstore.maildir.mailbox_tree import tree_at
 from pillarbox.mailstore.namespaces.namespaced_account import PublicNames, as_named
 from pillarbox.mailstore.namespaces.united_account import Part, UnitedAccount
 from pillarbox.mailstore.sharing.acl import AccessLists, AclUser

@@ -28,8 +28,9 @@ from pillarbox.mailstore.deliver import make_maildir
 from pillarbox.mailstore.dovecot_files.subscriptions import Subscriptions
 from pillarbox.mailstore.mailbox import MailboxNameRefused, StoreUnavailable
 from pillarbox.mailstore.mailbox_names import INBOX, normalise
-from pillarbox.mailstore.maildir.account import MaildirAccount, tree_at
+from pillarbox.mailstore.maildir.account import MaildirAccount
 from pillarbox.mailstore.maildir.default_mailboxes import DefaultMailboxes
+from pillarbox.mailstore.maildir.mailbox_tree import tree_at
 from pillarbox.mailstore.namespaces.namespaced_account import PublicNames, as_named
 from pillarbox.mailstore.sharing.acl import AccessLists, AclUser
 from pillarbox.mailstore.sharing.acl_file import Rights

@@ -31,7 +31,7 @@ from pillarbox.mailstore.dovecot_files.keywords import KeywordTable
 from pillarbox.mailstore.dovecot_files.takeover import FILES
 from pillarbox.mailstore.dovecot_files.uidlist import UidList
 from pillarbox.mailstore.mailbox_names import INBOX
-from pillarbox.mailstore.maildir.account import tree_at
+from pillarbox.mailstore.maildir.mailbox_tree import tree_at
 from pillarbox.tools.auth_sockets import NoAnswer
 from pillarbox.tools.doveadm_commands.accounts import MailCommand, Owner
 from pillarbox.tools.doveadm_commands.faults import Fatal, MailFault

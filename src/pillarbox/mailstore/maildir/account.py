@@ -3,9 +3,7 @@
 DESCRIPTION
     Where its mailboxes lie is told in mailstore/maildir/mailbox_tree.py.
     All sessions of an account in this process share one `MaildirAccount`, and those that select the same
-    mailbox one `MaildirMailbox`.  A few mailboxes that nobody uses any more stay loaded, so that STATUS and
-    the next SELECT need no new listing; of the others the numbers of their STATUS are kept
-    (mailstore/maildir/known_statuses.py).
+    mailbox one `MaildirMailbox` (mailstore/maildir/loaded_mailboxes.py).
 
     DELETE and RENAME do not touch the subscriptions, as Dovecot does not.
 
@@ -62,9 +60,10 @@ from pillarbox.mailstore.maildir.folder_files import FolderFiles
 from pillarbox.mailstore.maildir.folder_snapshots import path_in
 from pillarbox.mailstore.maildir.group_commit import CommonCommits
 from pillarbox.mailstore.maildir.known_statuses import KnownStatuses
+from pillarbox.mailstore.maildir.loaded_mailboxes import LoadedMailboxes
 from pillarbox.mailstore.maildir.mailbox import ExpungeKeeper, MaildirMailbox
 from pillarbox.mailstore.maildir.mailbox_listing import MailboxListing
-from pillarbox.mailstore.maildir.mailbox_tree import MailboxTree
+from pillarbox.mailstore.maildir.mailbox_tree import tree_at
 from pillarbox.mailstore.maildir.prompt_work import promptly
 from pillarbox.mailstore.maildir.written_statuses import WrittenStatus, written_status
 from pillarbox.mailstore.name_watch import NameWatch
@@ -85,28 +84,7 @@ USUAL: Final = tuple(
     )
 )
 """Dovecot's 15-mailboxes.conf, and Archive; made and subscribed."""
-MAX_IDLE: Final = 8
-"""Mailboxes without users that stay loaded."""
-MAX_LOOKED_AT: Final = 64
-"""The same of those that no session has had open: whose STATUS was asked for."""
-MAX_LOOKED_AT_MESSAGES: Final = 100_000
-"""Messages of these together."""
-
 _T = TypeVar("_T")
-
-
-def tree_at(place: Storage, *, files: FileSystem = DISK, names: NameMaker | None = None) -> MailboxTree:
-    """The mailboxes that a mail_location with absolute paths names."""
-    return MailboxTree(
-        os.fsencode(place.path.rstrip("/") or "/"),
-        files=files,
-        names=names or NameMaker(SystemClock()),
-        control=os.fsencode(place.control.rstrip("/")),
-        index=os.fsencode(place.index.rstrip("/")),
-        nested=place.nested,
-        escaping=place.escaping,
-        second_inbox=place.second_inbox,
-    )
 
 
 PathKind = Literal["mailbox", "control", "index"]
@@ -188,10 +166,9 @@ class MaildirAccount:
         self._name_watch = NameWatch(
             tuple({self._tree.root, self._tree.control}), inotify, file=self._attributes.path
         )
-        self._open: dict[str, MaildirMailbox] = {}
-        self._loading: dict[str, asyncio.Lock] = {}
         self._changing_names = asyncio.Lock()  # each of CREATE, DELETE and RENAME is several calls
         self._statuses = KnownStatuses(files, self._clock)
+        self._loaded = LoadedMailboxes(self._load, self._statuses, self._caches.leisure)
         self.lazy_expunge: ExpungeKeeper | None = None
         """Where messages go before they are expunged; to be set before a mailbox is opened."""
 
@@ -238,12 +215,12 @@ class MaildirAccount:
     @property
     def is_busy(self) -> bool:
         """Whether something is done in the background."""
-        return self._caches.leisure.is_busy or any(mailbox.is_busy for mailbox in self._open.values())
+        return self._caches.leisure.is_busy or any(mailbox.is_busy for mailbox in self._loaded)
 
     @property
     def messages_loaded(self) -> int:
         """Of how many messages something is kept in memory."""
-        return sum(len(mailbox.messages) for mailbox in self._open.values())
+        return sum(len(mailbox.messages) for mailbox in self._loaded)
 
     # --- the tree -----------------------------------------------------------------------------------
 
@@ -267,7 +244,7 @@ class MaildirAccount:
             await self._keep_all(name, self.lazy_expunge)
         async with self._changing_names:
             guid = await self._run(self._delete, name)
-            if (deleted := self._open.pop(name, None)) is not None:
+            if (deleted := self._loaded.take(name)) is not None:
                 await deleted.finish()  # what it still writes to the cache is forgotten with the rest
             self._statuses.forget(name)
             if self._keeps_defaults:
@@ -350,13 +327,13 @@ class MaildirAccount:
 
     async def attributes(self, name: str) -> dict[str, bytes]:
         """Annotations of a mailbox, of the account for ""."""
-        guid = (await self._loaded(name or INBOX)).guid
+        guid = (await self._loaded.get(name or INBOX)).guid
         found = await self._run(self._attributes.of_mailbox, guid)
         return for_clients(found, server=not name)
 
     async def change_attributes(self, name: str, changes: Mapping[str, bytes | None]) -> None:
         """Set annotations, or remove those whose value is None."""
-        mailbox = await self._loaded(name or INBOX)
+        mailbox = await self._loaded.get(name or INBOX)
         await self._run(self._attributes.change, mailbox.guid, for_file(changes, server=not name))
         if name:
             await mailbox.note_annotation()
@@ -369,14 +346,14 @@ class MaildirAccount:
 
     async def change_own_attributes(self, guid: bytes, changes: Mapping[str, bytes | None]) -> None:
         """The same the other way."""
-        await self._loaded(INBOX)  # makes the directory that the file is in
+        await self._loaded.get(INBOX)  # makes the directory that the file is in
         await self._run(self._attributes.change, guid, changes)
         self._name_watch.tell()
 
     async def url_key(self, guid: bytes, new: bytes = b"") -> bytes:
         """The secret for URLs of a mailbox."""
         if new:
-            await self._loaded(INBOX)
+            await self._loaded.get(INBOX)
         return await self._run(self._attributes.url_key, guid, new)
 
     async def forget_url_keys(self, guids: Sequence[bytes]) -> None:
@@ -387,26 +364,15 @@ class MaildirAccount:
 
     async def open(self, name: str, *, read_only: bool = False) -> MaildirMailbox:
         """The opened mailbox, refreshed."""
-        try:
-            return await self._opened(await self._loaded(name), read_only=read_only)
-        except NoSuchMailbox:
-            # What is loaded may be one that somebody has replaced meanwhile: look at what is there now.
-            if self._open.pop(normalise(name), None) is None:
-                raise
-        return await self._opened(await self._loaded(name), read_only=read_only)
+        return await self._loaded.open(name, read_only=read_only)
 
     async def open_target(self, name: str) -> MaildirMailbox:
         """The opened mailbox; who puts something into it looks for himself what other programs did."""
-        mailbox = await self._loaded(name)
-        if not mailbox.is_as_listed:  # or it is another one by now
-            return await self.open(name, read_only=True)
-        mailbox.users += 1
-        mailbox.fill_cache()
-        return mailbox
+        return await self._loaded.open_target(name)
 
     async def status(self, name: str, *, with_modseq: bool = False, with_size: bool = True) -> MailboxStatus:
         """STATUS."""
-        is_loaded = name in self._open
+        is_loaded = name in self._loaded
         if not is_loaded and not with_modseq:
             known = self._statuses.find(name, with_size=with_size)
             if known is not None:
@@ -417,12 +383,12 @@ class MaildirAccount:
                 if written.stamp is not None:
                     self._statuses.note(name, written.stamp, written.status, written.has_size)
                 return written.status
-        mailbox = await self._loaded(name)
+        mailbox = await self._loaded.get(name)
         if with_modseq:
             await mailbox.track_modseqs()
         status = await mailbox.status(with_size=with_size)
         if not is_loaded:
-            self._keep_few_looked_at()
+            self._loaded.keep_few_looked_at()
         return status
 
     async def quotas(self) -> list[QuotaState] | None:
@@ -438,12 +404,12 @@ class MaildirAccount:
 
     async def close(self, *, releases: bool = False) -> None:
         """Give back all files; with `releases`, also the memory of messages, which nobody will ask for any more."""
-        for mailbox in self._open.values():
+        for mailbox in self._loaded:
             await mailbox.finish()
             await self._run(mailbox.writing_down())
             if releases:
                 mailbox.release()
-        self._open.clear()
+        self._loaded.clear()
         if self.lazy_expunge is not None:
             await self.lazy_expunge.close()
         await self._caches.leisure.finish()
@@ -462,83 +428,38 @@ class MaildirAccount:
 
     async def _take_new_name(self, before: str, after: str) -> None:
         self._statuses.forget(before)
-        mailbox = self._open.pop(before, None)
+        mailbox = self._loaded.take(before)
         if mailbox is not None:
             mailbox.name = after
-            self._open[after] = mailbox
+            self._loaded.put(mailbox)
             if self._quota is not None:
                 mailbox.folder.quota = FolderQuota(self._quota, after)
             directory, control = self._tree.directory(after), self._tree.control_directory(after)
             await promptly(mailbox.folder, self._run, mailbox.folder.relocate, directory, control)
 
-    async def _opened(self, mailbox: MaildirMailbox, *, read_only: bool) -> MaildirMailbox:
-        mailbox.users += 1
-        try:
-            await mailbox.refresh(read_only=read_only)
-        except BaseException:
-            mailbox.close()
-            raise
-        mailbox.fill_cache()
+    async def _load(self, name: str) -> MaildirMailbox:
+        if not await self._run(self._tree.is_mailbox, name):
+            if name != INBOX:
+                raise NoSuchMailbox(name)
+            await self._run(self._tree.make, name)
+        elif self._tree.control != self._tree.root:
+            await self._run(self._tree.make_control, name)
+        folder = self._folder(name)
+        folder.packing = self._packing
+        if self._quota is not None:
+            folder.quota = FolderQuota(self._quota, name)
+        mailbox = MaildirMailbox(
+            name,
+            folder,
+            caches=self._caches,
+            executor=self._executor,
+            inotify=self._inotify,
+            commits=self._commits,
+            on_close=self._loaded.keep_few_idle,
+        )
+        mailbox.lazy_expunge = self.lazy_expunge
+        await mailbox.load()
         return mailbox
-
-    async def _loaded(self, name: str) -> MaildirMailbox:
-        """The mailbox with its messages; two sessions that ask at once get the same."""
-        if (loaded := self._open.get(name)) is not None:
-            return loaded
-        name = normalise(name)
-        if (loaded := self._open.get(name)) is not None:
-            return loaded
-        async with self._loading.setdefault(name, asyncio.Lock()):
-            mailbox = self._open.get(name)
-            if mailbox is None:
-                if not await self._run(self._tree.is_mailbox, name):
-                    if name != INBOX:
-                        raise NoSuchMailbox(name)
-                    await self._run(self._tree.make, name)
-                elif self._tree.control != self._tree.root:
-                    await self._run(self._tree.make_control, name)
-                folder = self._folder(name)
-                folder.packing = self._packing
-                if self._quota is not None:
-                    folder.quota = FolderQuota(self._quota, name)
-                mailbox = MaildirMailbox(
-                    name,
-                    folder,
-                    caches=self._caches,
-                    executor=self._executor,
-                    inotify=self._inotify,
-                    commits=self._commits,
-                    on_close=self._keep_few_idle,
-                )
-                mailbox.lazy_expunge = self.lazy_expunge
-                await mailbox.load()
-                self._open[name] = mailbox
-            return mailbox
-
-    def _keep_few_idle(self, closed: MaildirMailbox) -> None:
-        if len(self._open) <= MAX_IDLE:  # as mostly
-            return
-        idle = [one for one in self._unused() if one.was_opened and one is not closed]
-        for mailbox in idle[: max(0, len(idle) + 1 - MAX_IDLE)]:
-            self._give_back(mailbox)
-
-    def _keep_few_looked_at(self) -> None:
-        idle = [one for one in self._unused() if not one.was_opened]
-        messages = sum(len(one.messages) for one in idle)
-        for at, mailbox in enumerate(idle[:-1]):
-            if len(idle) - at <= MAX_LOOKED_AT and messages <= MAX_LOOKED_AT_MESSAGES:
-                break
-            messages -= len(mailbox.messages)
-            self._give_back(mailbox)
-
-    def _unused(self) -> list[MaildirMailbox]:
-        """Loaded mailboxes that no session has open, those that were loaded first before the others."""
-        return [mailbox for mailbox in self._open.values() if mailbox.users == 0]
-
-    def _give_back(self, mailbox: MaildirMailbox) -> None:
-        mailbox.stop_filling()
-        self._statuses.keep(self._open.pop(mailbox.name))
-        self._caches.leisure.add(mailbox.writing_down())
 
     async def _run(self, function: Callable[..., _T], *arguments: object) -> _T:
         loop = asyncio.get_running_loop()

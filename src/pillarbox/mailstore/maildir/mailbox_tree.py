@@ -28,8 +28,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Final, Protocol
 
+from pillarbox.config.mailbox_settings import Storage
 from pillarbox.files.directories import is_directory, make_directories
-from pillarbox.files.file_system import FileSystem
+from pillarbox.files.file_system import DISK, FileSystem
 from pillarbox.mailstore.deliver import make_maildir
 from pillarbox.mailstore.dovecot_files.uidlist import FILE_NAME as UIDLIST
 from pillarbox.mailstore.mailbox import MailboxExists, MailboxNameRefused, NoSuchMailbox
@@ -355,6 +356,20 @@ class MailboxTree:
             return  # a mailbox that nobody has opened has no control files yet
         for directory in {os.path.dirname(source), os.path.dirname(target)}:
             self._files.sync_directory(directory)
+
+
+def tree_at(place: Storage, *, files: FileSystem = DISK, names: NameMaker | None = None) -> MailboxTree:
+    """The mailboxes that a mail_location with absolute paths names."""
+    return MailboxTree(
+        os.fsencode(place.path.rstrip("/") or "/"),
+        files=files,
+        names=names or NameMaker(SystemClock()),
+        control=os.fsencode(place.control.rstrip("/")),
+        index=os.fsencode(place.index.rstrip("/")),
+        nested=place.nested,
+        escaping=place.escaping,
+        second_inbox=place.second_inbox,
+    )
 
 
 def is_maildir(directory: bytes, files: FileSystem) -> bool:

@@ -13,7 +13,7 @@ from pillarbox.config.dovecot import variables
 from pillarbox.config.mailbox_settings import MailboxSettings, Storage
 from pillarbox.config.quota_settings import QuotaFault, is_quota_setting, quota_settings
 from pillarbox.files.file_system import DISK
-from pillarbox.mailstore.maildir.account import tree_at
+from pillarbox.mailstore.maildir.mailbox_tree import tree_at
 from pillarbox.mailstore.namespaces.namespaced_account import PublicNames
 from pillarbox.mailstore.quota.quotas import AccountQuota
 from pillarbox.net.system_clock import SystemClock

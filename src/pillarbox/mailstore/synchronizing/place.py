@@ -27,10 +27,9 @@ from pillarbox.mailstore.dovecot_files.uid_validity import raise_uid_validity
 from pillarbox.mailstore.dovecot_files.uidlist import read_guid
 from pillarbox.mailstore.mailbox import NoSuchMailbox
 from pillarbox.mailstore.mailbox_names import INBOX
-from pillarbox.mailstore.maildir.account import tree_at
 from pillarbox.mailstore.maildir.file_names import NameMaker
 from pillarbox.mailstore.maildir.folder_files import FolderFiles
-from pillarbox.mailstore.maildir.mailbox_tree import PLACES
+from pillarbox.mailstore.maildir.mailbox_tree import PLACES, tree_at
 from pillarbox.net.system_clock import SystemClock
 
 _LIST_INDEXES: Final = (b"dovecot.list.index", b"dovecot.list.index.log", b"dovecot.list.index.log.2")
