@@ -330,6 +330,17 @@ def test_the_tree(play: Play) -> None:
             await account.rename("D", "INBOX")
         with pytest.raises(MailboxNameRefused):
             await account.rename("INBOX", "X")
+        for name in ("E/F/G", "E/F/H", "T", "T/F/H"):
+            await account.create(name)
+        with pytest.raises(MailboxExists):
+            await account.rename("E", "T")
+        await account.delete("T/F/H")
+        await account.rename("E", "T")  # E is no mailbox: T stays what it was
+        assert ["T", "T/F", "T/F/G", "T/F/H"] == [
+            entry.name for entry in await account.list_mailboxes() if entry.name[0] in "ET"
+        ]
+        for name in ("T", "T/F/G", "T/F/H"):
+            await account.delete(name)
         await account.delete("D")
         assert [("D", False), ("D/C", True)] == [
             (entry.name, entry.selectable) for entry in (await account.list_mailboxes())[:2]

@@ -308,7 +308,8 @@ class MailboxTree:
     ) -> list[tuple[str, str]]:
         """Rename a mailbox with those below; (old name, new name) of each.
 
-        `may_replace` says of a mailbox that has the new name whether it may go.
+        `may_replace` says of a mailbox that has the new name whether it may go.  By Maildir++ a name without a
+        mailbox of its own may get one that is there already: what was below the one comes below the other.
         """
         target = self.directory(new)
         check_new(new)
@@ -320,7 +321,7 @@ class MailboxTree:
             raise MailboxExists(new)
         moved = [(name, new + name[len(old) :]) for name in sorted(names)]
         in_the_way = [after for _, after in moved if is_maildir(self.directory(after), self._files)]
-        if is_maildir(target, self._files) and new not in in_the_way:
+        if self._is_nested and is_maildir(target, self._files) and new not in in_the_way:
             in_the_way.append(new)
         for name in in_the_way:
             if not may_replace(name):

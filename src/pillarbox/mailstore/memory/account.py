@@ -89,8 +89,9 @@ class MemoryAccount:
         family = [name for name in self._mailboxes if name == old or name.startswith(old + "/")]
         if not family:
             raise NoSuchMailbox(old)
-        if new in self._mailboxes:
-            raise MailboxExists(new)
+        for name in family:
+            if new + name[len(old) :] in self._mailboxes:
+                raise MailboxExists(new + name[len(old) :])
         for name in family:
             mailbox = self._mailboxes.pop(name)
             mailbox.name = new + name[len(old) :]
