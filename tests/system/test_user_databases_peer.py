@@ -2,6 +2,7 @@
 
 import base64
 import itertools
+import re
 import socket
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from typing import Final
 
 import pytest
 
-from fakes.dovecot_pair import Server
+from fakes.dovecot_pair import Server, dovecot_pair
 from fakes.mail_system import PATIENCE
 
 pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.peer("dovecot")]
@@ -89,6 +90,47 @@ def test_rules_lead_to_the_same_account(name: str) -> None:
             server.end()
     assert said[0] == said[1]
     assert len(said[0][0]) > 5, "somebody is known"
+
+
+def static_passdb(args: str, rest: str = "") -> str:
+    """A block."""
+    return f"passdb {{\n  driver = static\n  args = {args}\n  {rest}\n}}\n"
+
+
+FIELDS: Final = (
+    "protocols = imap\nauth_verbose = yes\nauth_failure_delay = 0\n"
+    + static_passdb("password=far allow_nets=here,127.0.0.0/33,10.0.0.0/8")
+    + static_passdb("password=near allow_nets=here,127.0.0.1,there")
+    + static_passdb("password={SHA256}x nopassword=y", "username_filter = any")
+    + static_passdb(
+        "password=fields foo=F userdb_b=B userdb_acl_groups=%u",
+        "override_fields = userdb_c=C-%{passdb:foo:none}-%{passdb:zz:none}",
+    )
+    + "mail_location = maildir:{base}/home/M-%{userdb:b:none}-%{userdb:c:none}-%{userdb:q:none}-%{userdb:z:none}\n"
+)
+"""allow_nets with what is no network, nopassword beside a password, and fields of databases in variables."""
+
+
+def test_fields_of_passdbs_count_as_in_dovecot() -> None:
+    """Who gets in, what the log says of it, and where the mail is."""
+    said = []
+    with dovecot_pair(
+        FIELDS, fields="allow_all_users=yes d=%{userdb:b:none} q=Q%{passdb:foo:none}"
+    ) as servers:
+        for server in servers:
+            heard = []
+            for user, password in (("me", "far"), ("me", "near"), ("any", "thing"), ("me", "fields")):
+                with socket.create_connection(("127.0.0.1", server.port), PATIENCE) as sock:
+                    sock.sendall(f"a LOGIN {user} {password}\r\nb CREATE x\r\nc LOGOUT\r\n".encode())
+                    text = b"".join(sock.makefile("rb"))
+                heard.append([text.find(b"a OK") > 0, text.find(b"b OK") > 0])
+            told = re.findall(r"auth: Info: (.*?),<[^>]*>(.*)", server.log())
+            places = sorted(path.name for path in server.home().parent.glob("M-*"))
+            shown = server.doveadm("user", "me").stdout.replace(str(server.base), "BASE")
+            said.append((heard, told, places, shown))
+    assert said[0] == said[1]
+    assert [has_logged_in for has_logged_in, _ in said[0][0]] == [False, True, True, True]
+    assert "M-B-C-F-none-QF-none" in said[0][2]
 
 
 def test_passwords_are_checked_over_tcp() -> None:

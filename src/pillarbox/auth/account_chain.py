@@ -3,7 +3,8 @@
 DESCRIPTION
     Each userdb that is asked leads on by result_success, result_failure or result_internalfail, as passdbs do;
     `skip` leaves one out.  Where several are asked, what a later one says of a field counts, and what one says
-    that does not know the user is forgotten.  `prefetch` takes the fields userdb_x that the passdb gave.
+    that does not know the user is forgotten.  At a login the fields userdb_x that the passdb gave count, too, as
+    said before all of them; `prefetch` needs no more.
     What none gives comes from mail_uid, mail_gid and mail_home.  Names of users and groups become numbers.
 
 FAULTS
@@ -88,13 +89,17 @@ class AccountChain:
     ) -> UserAccount | None:
         """The user's account.  `prefetched` is what the passdb said at login; None if this is no login."""
         is_known = False
-        fields_so_far, kept = dict[str, str](), dict[str, str]()
+        kept = _for_userdb(prefetched or {})
+        fields_so_far = dict(kept)
         faults: list[tuple[str, DatabaseFault]] = []
+        request = msgspec.structs.replace(request, passdb=prefetched or {})
         at = 0  # the first one is asked whatever its skip says
         while at < len(self._links):
             link = self._links[at]
-            settings, values = link.settings, request.values()
-            fields_so_far |= fields.expanded(settings.default_fields, values)
+            settings = link.settings
+            request = msgspec.structs.replace(request, userdb=fields_so_far)
+            fields_so_far |= fields.expanded(settings.default_fields, request.values())
+            request = msgspec.structs.replace(request, userdb=dict(fields_so_far))
             found: Mapping[str, str] | None = None
             try:
                 found = await self._ask(link, request, prefetched)
@@ -112,7 +117,8 @@ class AccountChain:
             at = self._next(at + 1, is_known=is_known)
             is_last = at == len(self._links) or then.startswith("return")
             if is_known if is_last else found is not None:
-                fields_so_far |= fields.expanded(settings.override_fields, values)
+                request = msgspec.structs.replace(request, userdb=dict(fields_so_far))
+                fields_so_far |= fields.expanded(settings.override_fields, request.values())
             if is_last:
                 break
             if found is None:
@@ -168,11 +174,7 @@ class AccountChain:
             self._trace.begins("userdb", link.database, request)
         else:
             self._trace.of("prefetch", request, "Performing userdb lookup")
-            given = {
-                name.removeprefix("userdb_"): value
-                for name, value in (prefetched or {}).items()
-                if name.startswith("userdb_")
-            }
+            given = _for_userdb(prefetched or {})
             if not given:
                 text = "passdb didn't return userdb entries, trying the next userdb"
                 self._trace.of("prefetch", request, text)
@@ -187,13 +189,21 @@ class AccountChain:
         gid = found.pop("gid", "") or self._owner.gid
         home = found.pop("home", "")
         if not home and self._owner.home:
-            home = expand(self._owner.home, request.values() | {"uid": uid, "gid": gid})
+            values = msgspec.structs.replace(request, userdb=found).values()
+            home = expand(self._owner.home, values | {"uid": uid, "gid": gid})
         user = found.pop("user", request.user)
         if "mail_location" in found:
             found.setdefault("mail", found.pop("mail_location"))
         for name in found:
             self._judge(name, request)
         return UserAccount(user, _uid(uid), _gid(gid), home, tuple(found.items()))
+
+
+def _for_userdb(fields: Mapping[str, str]) -> dict[str, str]:
+    """What a passdb says of the account."""
+    return {
+        name.removeprefix("userdb_"): value for name, value in fields.items() if name.startswith("userdb_")
+    }
 
 
 def _uid(text: str) -> int:

@@ -1,7 +1,7 @@
 """`key=value` words of passdb and userdb: args, default_fields, override_fields, extra fields.
 
 DESCRIPTION
-    A word without `=` is a field with the value `yes`.  `network_allows` judges allow_nets.
+    A word without `=` is a field with the value `yes`.  `judged_networks` reads allow_nets.
 """
 
 from collections.abc import Mapping
@@ -21,14 +21,22 @@ def expanded(text: str, values: Mapping[str, str]) -> dict[str, str]:
     return {name: expand(value, values) for name, value in words(text).items()}
 
 
-def network_allows(networks: str, address: str) -> bool:
-    """Whether an address is in one of the comma-separated networks; `local` is a client without address."""
+def judged_networks(networks: str, address: str) -> tuple[bool, list[str]]:
+    """Whether an address is in one of the comma-separated networks, and what of them up to there is no network.
+
+    `local` is a client without address.
+    """
+    invalid: list[str] = []
     for word in networks.split(","):
-        if word == "local" and not address:
-            return True
-        try:
-            if address and is_within(address, network(word.strip())):
-                return True
-        except ValueError:
+        if word == "local":
+            if not address:
+                return True, invalid
             continue
-    return False
+        try:
+            wanted = network(word.strip())
+        except ValueError:
+            invalid.append(word)
+            continue
+        if address and is_within(address, wanted):
+            return True, invalid
+    return False, invalid

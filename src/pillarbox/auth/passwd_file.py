@@ -91,7 +91,7 @@ class PasswdFile:
         except UnknownScheme as fault:
             raise DatabaseFault(f"{name[0]}: user {entry.user}: unknown password scheme {fault}") from fault
         if not is_right:
-            return PasswordWrong("Password mismatch", no_delay="nodelay" in extra)
+            return PasswordWrong("Password mismatch", no_delay="nodelay" in extra, fields=extra)
         if len(self._right) >= _REMEMBERED:
             self._right.clear()
         self._right[name] = (stored, digest)
@@ -137,7 +137,8 @@ class PasswdFile:
         if "%" not in self._path:
             return self._path
         values = request.values()
-        if any("/" in value or value in (".", "..") for value in values.values()):
+        own = (value for name, value in values.items() if ":" not in name)  # fields are the admin's
+        if any("/" in value or value in (".", "..") for value in own):
             raise DatabaseFault(f"{self._path}: a name with a slash")
         return expand(self._path, values)
 

@@ -136,7 +136,7 @@ class PasswordChain:
     @staticmethod
     def _with_settings(link: Link, request: LoginRequest, found: StoredPassword) -> StoredPassword | None:
         """What is stored, with default_fields and override_fields; None if one of them forbids the login."""
-        defaults, overrides = _set_fields(link, request)
+        defaults, overrides = _set_fields(link, request, found.fields)
         if any(forbidden_by(one, request) for one in (defaults, found.fields, overrides)):
             return None
         return StoredPassword(found.password, {**defaults, **found.fields, **overrides})
@@ -145,6 +145,7 @@ class PasswordChain:
         state = Outcome(False, request.user)
         faulty = False
         for link in links:
+            request = msgspec.structs.replace(request, passdb=state.fields)
             if self._is_left_out(link, request, authenticated=state.right):
                 continue
             try:
@@ -180,10 +181,8 @@ class PasswordChain:
             found = await link.database.stored(request)
             return UnknownUser() if found is None else PasswordRight()
         verdict = await link.database.verify(request, password)
-        if isinstance(verdict, PasswordRight):
-            defaults, overrides = _set_fields(link, request)
-            refusals = (forbidden_by(one, request) for one in (defaults, verdict.fields, overrides))
-            verdict = next(filter(None, refusals), verdict)
+        if not isinstance(verdict, UnknownUser):
+            verdict = self._judged(link, request, verdict)
         if not isinstance(verdict, PasswordRight):
             self._refused(link, request, with_password(verdict.reason, password, self._shown_passwords))
             if self._trace.shows_passwords and isinstance(verdict, PasswordWrong):
@@ -192,13 +191,33 @@ class PasswordChain:
                     self._trace.mismatch(link.database.driver, request, password, stored.password)
         return verdict
 
+    def _judged(
+        self, link: Link, request: LoginRequest, verdict: PasswordRight | PasswordWrong
+    ) -> PasswordRight | PasswordWrong:
+        """What the user's fields make of it; of a client's address it is told whatever the password is."""
+        defaults, overrides = _set_fields(link, request, verdict.fields)
+        for found in (defaults, verdict.fields, overrides):
+            networks = found.get("allow_nets")
+            if not networks:
+                continue
+            is_allowed, invalid = fields.judged_networks(networks, request.remote)
+            for word in invalid:
+                self._refused(link, request, f"allow_nets: Invalid network '{word}'")
+            if not is_allowed and isinstance(verdict, PasswordWrong):
+                self._refused(link, request, _outside(request))
+        if isinstance(verdict, PasswordWrong):
+            return verdict
+        refusals = (forbidden_by(found, request) for found in (defaults, verdict.fields, overrides))
+        return next(filter(None, refusals), verdict)
+
     def _refused(self, link: Link, request: LoginRequest, reason: str) -> None:
         if link.verbose:
             self._report(link.database.driver, request, reason)
 
     @staticmethod
     def _with(state: Outcome, link: Link, request: LoginRequest, verdict: Verdict) -> Outcome:
-        defaults, overrides = _set_fields(link, request)
+        said = {} if isinstance(verdict, UnknownUser) else verdict.fields
+        defaults, overrides = _set_fields(link, request, said)
         if not isinstance(verdict, PasswordRight):
             wrong = verdict if isinstance(verdict, PasswordWrong) else PasswordWrong("")
             return msgspec.structs.replace(
@@ -223,13 +242,13 @@ class PasswordChain:
         return settings.skip == ("authenticated" if authenticated else "unauthenticated")
 
 
-def _set_fields(link: Link, request: LoginRequest) -> tuple[dict[str, str], dict[str, str]]:
-    """default_fields and override_fields."""
-    values = request.values()
-    return (
-        fields.expanded(link.settings.default_fields, values),
-        fields.expanded(link.settings.override_fields, values),
-    )
+def _set_fields(
+    link: Link, request: LoginRequest, found: Mapping[str, str]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """default_fields and override_fields, which may name what was `found`."""
+    defaults = fields.expanded(link.settings.default_fields, request.values())
+    request = msgspec.structs.replace(request, passdb={**defaults, **request.passdb, **found})
+    return defaults, fields.expanded(link.settings.override_fields, request.values())
 
 
 def _passes(patterns: Sequence[str], user: str) -> bool:
@@ -240,11 +259,15 @@ def _passes(patterns: Sequence[str], user: str) -> bool:
     return not wanted or any(fnmatchcase(user, pattern) for pattern in wanted)
 
 
+def _outside(request: LoginRequest) -> str:
+    return f"allow_nets check failed: IP {request.remote} not in allowed networks"
+
+
 def forbidden_by(found: Mapping[str, str], request: LoginRequest) -> PasswordWrong | None:
     """What an extra field of a right password still forbids."""
     networks = found.get("allow_nets")
-    if networks and not fields.network_allows(networks, request.remote):
-        return PasswordWrong(f"allow_nets check failed: IP {request.remote} not in allowed networks")
+    if networks and not fields.judged_networks(networks, request.remote)[0]:
+        return PasswordWrong(_outside(request))
     if "fail" in found:
         return PasswordWrong("Login forbidden by the field fail")
     if "nologin" in found:

@@ -1,7 +1,7 @@
 """static as passdb and userdb: the same answer for every user, with his name in it.
 
 DESCRIPTION
-    passdb  `args = password=x` or `args = nopassword=y`
+    passdb  `args = password=x` or `args = nopassword=y`; with both no password is asked for
     userdb  `args = uid=vmail gid=vmail home=/var/vmail/%d/%n [allow_all_users=yes]`.  Whether there is such a
             user is asked of the passdbs, unless allow_all_users says that there is.
 
@@ -43,17 +43,17 @@ class StaticPasswords:
         """Whether it is the one password, if one is wanted."""
         given = fields.expanded(self._args, request.values())
         stored = given.pop("password", None)
-        if stored is None:
-            if "nopassword" not in given:
-                return PasswordWrong("No password returned (and no nopassword)")
+        if "nopassword" in given:
             return PasswordRight(given)
+        if stored is None:
+            return PasswordWrong("No password returned (and no nopassword)", fields=given)
         try:
             is_right = verify(password.reveal(), _with_scheme(stored), user=request.user.encode())
         except UnknownScheme as fault:
             raise DatabaseFault(f"unknown password scheme {fault}") from fault
         if is_right:
             return PasswordRight(given)
-        return PasswordWrong("Password mismatch", no_delay="nodelay" in given)
+        return PasswordWrong("Password mismatch", no_delay="nodelay" in given, fields=given)
 
     async def stored(self, request: LoginRequest) -> StoredPassword | None:
         """The one password."""

@@ -16,7 +16,7 @@ from typing import Protocol
 
 import msgspec
 
-from pillarbox.config.dovecot.variables import user_values
+from pillarbox.config.dovecot.variables import field_values, user_values
 from pillarbox.vocabulary.secret import Secret
 
 
@@ -34,10 +34,14 @@ class LoginRequest(msgspec.Struct, frozen=True, kw_only=True):
     session: str = ""
     mechanism: str = "PLAIN"
     secured: bool = False
+    passdb: Mapping[str, str] = {}
+    """Extra fields that passdbs have given so far: `%{passdb:NAME}`."""
+    userdb: Mapping[str, str] = {}
+    """Fields of the account so far: `%{userdb:NAME}`."""
 
     def values(self) -> dict[str, str]:
         """What %-variables stand for."""
-        return user_values(self.user) | {
+        own = {
             "service": self.service,
             "rip": self.remote,
             "lip": self.local,
@@ -45,6 +49,8 @@ class LoginRequest(msgspec.Struct, frozen=True, kw_only=True):
             "mechanism": self.mechanism,
             "secured": "secured" if self.secured else "",
         }
+        of_databases = field_values("passdb", self.passdb) | field_values("userdb", self.userdb)
+        return {**user_values(self.user), **own, **of_databases}
 
 
 class PasswordRight(msgspec.Struct, frozen=True):
@@ -63,6 +69,8 @@ class PasswordWrong(msgspec.Struct, frozen=True):
     message: str = ""
     no_delay: bool = False
     """Whether the client hears of it at once (extra field nodelay)."""
+    fields: Mapping[str, str] = {}
+    """What the database says of the user all the same."""
     expired: bool = False
 
 

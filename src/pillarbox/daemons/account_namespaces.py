@@ -65,7 +65,7 @@ def acl_name(settings: MailboxSettings, user: str, home: str, fields: Mapping[st
 
     Either is of the userdb, or a setting of `plugin {}` with variables.
     """
-    values = variables.user_values(user) | {"home": home}
+    values = {**variables.user_values(user), "home": home, **variables.field_values("userdb", fields)}
     for name in ("acl_user", "master_user"):
         if found := fields.get(name) or variables.expand(settings.plugin.get(name, ""), values):
             return found
@@ -137,7 +137,11 @@ class AccountNamespaces:
         """What lazy_expunge is to do for a user; None without it."""
         if not self.settings.has_plugin("lazy_expunge"):
             return None
-        values = variables.user_values(user.name) | {"home": user.home}
+        values = {
+            **variables.user_values(user.name),
+            "home": user.home,
+            **variables.field_values("userdb", fields),
+        }
         plugin = {name: variables.expand(text, values) for name, text in self.settings.plugin.items()}
         return lazy_expunge_settings(plugin | dict(fields))
 
@@ -189,7 +193,9 @@ class AccountNamespaces:
             return
         home, fields = found
         try:
-            place = place_of(self.settings.storage, fields.get("mail", ""), user=user, home=home)
+            place = place_of(
+                self.settings.storage, fields.get("mail", ""), user=user, home=home, fields=fields
+            )
             attributes = attribute_file_of(self.settings.mail_attribute_dict, user=user, home=home)
         except ConfigurationFault:
             yield None

@@ -253,7 +253,13 @@ class AccountWorker:
         connection.unreceive(arrival.unread)
         peer = session.peer
         try:
-            place = place_of(self._settings.storage, session.mail, user=session.user, home=session.home)
+            place = place_of(
+                self._settings.storage,
+                session.mail,
+                user=session.user,
+                home=session.home,
+                fields=session.fields,
+            )
             attributes = attribute_file_of(
                 self._settings.mail_attribute_dict, user=session.user, home=session.home
             )

@@ -196,7 +196,9 @@ class LetterBox:
         return self._quotas.of(letter.user, letter.home, self._place_of(letter), letter.fields)
 
     def _place_of(self, letter: Letter) -> Storage:
-        return place_of(self._settings.storage, letter.mail, user=letter.user, home=letter.home)
+        return place_of(
+            self._settings.storage, letter.mail, user=letter.user, home=letter.home, fields=letter.fields
+        )
 
     def _store(
         self, batch: list[tuple[Letter, int]], quotas: list[AccountQuota | None]

@@ -61,7 +61,13 @@ def import_mbox(path: str, *, user: str, mailbox: str, configuration: str) -> in
             fields, name = _of_the_host(user), user
         if not fields:
             raise ImportFault(f"there is no user {user}")
-        place = place_of(settings.storage, fields.get("mail", ""), user=name, home=fields.get("home", ""))
+        place = place_of(
+            settings.storage,
+            fields.get("mail", ""),
+            user=name,
+            home=fields.get("home", ""),
+            fields=fields,
+        )
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except ConfigurationFault as fault:
         raise ImportFault(str(fault)) from fault

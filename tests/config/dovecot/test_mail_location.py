@@ -52,6 +52,13 @@ def test_with_a_driver_it_need_not_be_there_yet(tmp_path: Path) -> None:
     assert place("maildir:~/new", tmp_path) == str(tmp_path / "new")
 
 
+def test_colons_of_variables_part_nothing(tmp_path: Path) -> None:
+    """A variable with a default, and what the userdb says."""
+    found = storage("maildir:~/%{userdb:part:none}/%d:INDEX=~/%{userdb:nothing:index}", where="dovecot.conf")
+    where = place_of(found, "", user="me@a.example", home=str(tmp_path), fields={"part": "b"})
+    assert (where.path, where.index) == (f"{tmp_path}/b/a.example", f"{tmp_path}/index")
+
+
 @pytest.mark.parametrize("location", ["maildir:", "maildir::LAYOUT=fs", "auto:"])
 def test_a_driver_without_a_place_is_refused(location: str) -> None:
     """Dovecot's words: it has no place of its own to fall back on."""

@@ -8,6 +8,8 @@ STANDARDS
 """
 
 import os
+import re
+from collections.abc import Mapping
 from typing import Final
 
 from pillarbox.config.dovecot import variables
@@ -38,9 +40,10 @@ def storage(text: str, *, where: str, escaping: str = "") -> Storage:
     """The Maildir that a mail_location names; `escaping` is listescape_char."""
     if not text:
         return Storage(escaping=escaping)
-    driver, colon, rest = text.partition(":")
+    driver, *words = _words(text)
+    rest = ":".join(words)
     undecided = ""
-    if not colon or (driver and not driver.isalnum()):  # a path alone
+    if not words or (driver and not driver.isalnum()):  # a path alone
         driver, rest, undecided = "auto", text, text
     elif driver == "auto":
         undecided = text
@@ -50,7 +53,7 @@ def storage(text: str, *, where: str, escaping: str = "") -> Storage:
         )
     if driver not in ("maildir", "auto"):
         raise ConfigurationFault(where, f"Unknown mail storage driver {driver}", mend="maildir:~/Maildir")
-    path, *options = rest.split(":")
+    path, *options = _words(rest)
     if not path:
         raise ConfigurationFault(where, "Root mail directory not given", mend=f"{driver}:~/Maildir")
     path = _path(path.rstrip("/") or "/", where)
@@ -77,8 +80,20 @@ def storage(text: str, *, where: str, escaping: str = "") -> Storage:
 
 def without_effect(text: str) -> list[str]:
     """`OPTION is ignored: why`, of those that somebody could miss."""
-    names = [option.partition("=")[0].upper() for option in text.split(":")[2:]]
+    names = [option.partition("=")[0].upper() for option in _words(text)[2:]]
     return [f"{name} is ignored: {reason}" for name in names if (reason := _WITHOUT_EFFECT.get(name))]
+
+
+def _words(text: str) -> list[str]:
+    """What colons part, but for those within a variable: `%{userdb:place:mail}`."""
+    words, depth = [""], 0
+    for piece in re.split("([:{}])", text):
+        if piece == ":" and depth == 0:
+            words.append("")
+            continue
+        depth = max(0, depth + {"{": 1, "}": -1}.get(piece, 0))
+        words[-1] += piece
+    return words
 
 
 def _path(path: str, where: str) -> str:
@@ -92,8 +107,11 @@ def _path(path: str, where: str) -> str:
     return path.replace("%h", "~", 1) if path.startswith("%h") else path
 
 
-def place_of(configured: Storage, own: str, *, user: str, home: str) -> Storage:
-    """Where a user's mail is, with absolute paths; `own` is what the userdb says of it, mail=maildir:…
+def place_of(
+    configured: Storage, own: str, *, user: str, home: str, fields: Mapping[str, str] = {}
+) -> Storage:
+    """Where a user's mail is, with absolute paths; `own` is what the userdb says of it, mail=maildir:…, and
+    `fields` what it says besides.
 
     ConfigurationFault if it lies below a home that the user does not have, or if no driver is named and there is
     no Maildir.
@@ -102,7 +120,7 @@ def place_of(configured: Storage, own: str, *, user: str, home: str) -> Storage:
     chosen = configured
     if own:
         chosen = storage(own, where=f"{where}: userdb field mail", escaping=configured.escaping)
-    values = variables.user_values(user) | {"home": home}
+    values = {**variables.user_values(user), "home": home, **variables.field_values("userdb", fields)}
     if any(value in (".", "..") or "/" in value for value in (values["username"], values["domain"], user)):
         raise ConfigurationFault(where, "the name cannot be part of a path")
 

@@ -88,6 +88,11 @@ def user_values(user: str) -> dict[str, str]:
     }
 
 
+def field_values(database: str, fields: Mapping[str, str]) -> dict[str, str]:
+    """What `%{passdb:NAME}` or `%{userdb:NAME}` stand for."""
+    return {f"{database}:{name}": value for name, value in fields.items()}
+
+
 def _replacement(match: re.Match[str], values: Mapping[str, str], letters: Mapping[str, str]) -> str:
     if match["letter"] is not None:
         if match["letter"] not in letters:

@@ -36,7 +36,7 @@ def user_quota(
     """
     if not settings.has_plugin("quota"):
         return None
-    values = variables.user_values(user) | {"home": home}
+    values = {**variables.user_values(user), "home": home, **variables.field_values("userdb", fields)}
     merged = {name: variables.expand(text, values) for name, text in settings.plugin.items()}
     merged |= {name: text for name, text in fields.items() if is_quota_setting(name)}
     try:

@@ -231,7 +231,7 @@ class Owner:
             fields.setdefault("gid", str(_number(settings.mail_gid or "0", gid=True)))
         if "uid" not in fields:
             raise MailFault(user, "userdb didn't return uid, and mail_uid isn't set", EX_TEMPFAIL)
-        place, attributes = cls._place(command, name, fields.get("mail", ""), fields.get("home", ""))
+        place, attributes = cls._place(command, name, fields)
         uid, gid = int(fields["uid"]), int(fields["gid"])
         if uid == 0:
             text = "Mail access for users with UID 0 not permitted (this is always denied)"
@@ -246,7 +246,7 @@ class Owner:
         settings = command.settings
         values = variables.user_values(user)
         home = variables.expand(settings.mail_home, values) or os.environ.get("HOME", "")
-        place, attributes = cls._place(command, user, "", home)
+        place, attributes = cls._place(command, user, {"home": home})
         uid, gid = os.getuid(), os.getgid()
         if uid == 0 and not settings.mail_uid:
             raise MailFault(user, "Mail access for users with UID 0 not permitted: use -u", EX_TEMPFAIL)
@@ -255,10 +255,11 @@ class Owner:
         return cls(user, place, attributes=attributes, uid=uid, gid=gid, groups=[gid], fields={"home": home})
 
     @staticmethod
-    def _place(command: MailCommand, user: str, mail: str, home: str) -> tuple[Storage, str]:
+    def _place(command: MailCommand, user: str, fields: Mapping[str, str]) -> tuple[Storage, str]:
+        mail, home = fields.get("mail", ""), fields.get("home", "")
         try:
             return (
-                place_of(command.settings.storage, mail, user=user, home=home),
+                place_of(command.settings.storage, mail, user=user, home=home, fields=fields),
                 attribute_file_of(command.settings.mail_attribute_dict, user=user, home=home),
             )
         except ConfigurationFault as fault:

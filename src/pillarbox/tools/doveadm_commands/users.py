@@ -123,7 +123,7 @@ def _show_text_of_user(configuration: Configuration, name: str, path: str, optio
             print(found[options["-f"]])
         return 0
     values = variables.user_values(answer.fields[0]) | found
-    values |= {f"userdb:{key}": value for key, value in found.items()}
+    values |= variables.field_values("userdb", found)
     try:
         print(variables.expand(options["-e"], values))
     except ValueError as error:
@@ -145,7 +145,11 @@ def _account_fields(configuration: Configuration, answer: Answer) -> dict[str, s
     for name in ("uid", "gid"):
         if name in found and _is_left_to_mail_uid(configuration, name):
             found[name] = configuration.value(f"mail_{name}") or found[name]
-    values = variables.user_values(answer.fields[0]) | found
+    values = {
+        **variables.user_values(answer.fields[0]),
+        **found,
+        **variables.field_values("userdb", found),
+    }
     mail = {"mail": found.get("mail") or variables.expand(configuration.value("mail_location"), values)}
     return {key: found[key] for key in ("uid", "gid", "home") if key in found} | mail | found
 
