@@ -88,7 +88,7 @@ class Server:
         log = self.log()
         end = log.rfind("\n") + 1
         for match in self._lines.finditer(log, self._read, end):
-            line = re.sub(r"^[0-9A-Z]+(?=: )", "ID", match[match.lastindex or 1])
+            line = re.sub(r"^(warning: |)[0-9A-Z]+(?=: )", r"\1ID", match[match.lastindex or 1])
             self._decisions.append(re.sub(r"(?<=\]:)\d+", "PORT", line))
         self._read = end
         return self._decisions
@@ -117,7 +117,8 @@ _INSPECTION: Final = re.compile(
 
 DECISIONS_AND_COUNTS: Final = re.compile(
     rf"{_DECISION.pattern}|/smtpd\[\d+\]: ((?:disconnect from|lost connection after|improper command pipelining after) .*|"
-    r"[0-9A-F]+: client=.*|warning: (?:non-SMTP command|unknown DSN NOTIFY) .*)"
+    r"[0-9A-F]+: client=.*|"
+    r"warning: (?:non-SMTP command|unknown DSN NOTIFY|\S+: SASL \S+ authentication aborted|[0-9A-Z]+: .*BDAT) ?.*)"
 )
 """And how a session ended, with the counts of its commands."""
 EVERY_LINE: Final = re.compile(r"/smtpd\[\d+\]: (.*)")

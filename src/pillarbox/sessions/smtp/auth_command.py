@@ -70,6 +70,9 @@ async def auth(session: SessionState, command: Auth) -> Reply:
     except _ResponseTooLong:
         return Reply(500, (b"5.5.6 SASL response limit exceeded",))
     except ExchangeAborted:
+        session.tell_warning(
+            f"{client.label}: SASL {command.mechanism.decode('ascii', 'replace')} authentication aborted"
+        )
         return Reply(501, (b"5.7.0 Authentication aborted",))
     except (Gone, Goodbye):
         session.counts.add("auth", succeeded=False)

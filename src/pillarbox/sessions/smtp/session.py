@@ -70,6 +70,7 @@ _NEED_DATA: Final = Pause.NEED_DATA
 _CLOSED: Final = Pause.CLOSED
 _NEEDS_TLS: Final = 530
 """Before STARTTLS (RFC 3207 §4)."""
+_TOO_BIG: Final = 552
 _LAST_WORDS: Final = (421, 521)
 """Replies that close the connection (RFC 5321 §3.8; RFC 7504)."""
 
@@ -436,7 +437,7 @@ class SmtpSession:
         return self._bare_newline
 
     def _tell_of_chunk(self, command: commands.Refused) -> None:
-        """BDAT without a size, or with none but nothing."""
+        """BDAT without a size, with none but nothing, or with more than a message may have."""
         state = self._state
         message = state.queue_id or "NOQUEUE"
         if command.path:
@@ -446,6 +447,9 @@ class SmtpSession:
             )
         elif command.reply.code == 551 and command.reply.text[0].endswith(b"Null BDAT request"):
             state.tell(events.Warned(f"{message}: null BDAT request from {state.client.label}"))
+        elif command.reply.code == _TOO_BIG:
+            label = state.client.label
+            state.tell(events.Warned(f"{message}: BDAT request from {label} exceeds message size limit"))
 
     def _end_if_not_smtp(self, command: commands.Refused) -> None:
         """smtpd_forbidden_commands, also of a client that is not let in."""
