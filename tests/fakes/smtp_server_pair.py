@@ -118,7 +118,8 @@ _INSPECTION: Final = re.compile(
 DECISIONS_AND_COUNTS: Final = re.compile(
     rf"{_DECISION.pattern}|/smtpd\[\d+\]: ((?:disconnect from|lost connection after|improper command pipelining after) .*|"
     r"[0-9A-F]+: client=.*|"
-    r"warning: (?:non-SMTP command|unknown DSN NOTIFY|\S+: SASL \S+ authentication aborted|[0-9A-Z]+: .*BDAT) ?.*)"
+    r"warning: (?:non-SMTP command|unknown DSN NOTIFY|\S+: SASL \S+ authentication aborted|\S+ lookup error for|"
+    r"[0-9A-Z]+: .*BDAT) ?.*)"
 )
 """And how a session ended, with the counts of its commands."""
 EVERY_LINE: Final = re.compile(r"/smtpd\[\d+\]: (.*)")

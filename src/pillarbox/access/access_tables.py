@@ -122,7 +122,12 @@ def find(table: LookupTable, keys: Iterator[tuple[str, bool]], about: str = "") 
     for key, whole in keys:
         if whole and not about:
             entry = key
-        if (whole or table.partial_keys) and (value := table.query(key)) is not None:
+        try:
+            value = table.query(key) if whole or table.partial_keys else None
+        except LookupFault as fault:
+            fault.key = key
+            raise
+        if value is not None:
             return value, entry
     return None
 
@@ -314,7 +319,10 @@ def _note(verb: str, text: str, question: Question, name: bytes, about: Subject)
 
 def table_failed(question: Question, fault: LookupFault, name: bytes, about: Subject) -> Reply:
     """An access table cannot answer."""
-    question.tell_warning(fault.reason)
+    if fault.detail or not fault.key:
+        question.tell_warning(fault.reason)
+    if fault.key:
+        question.tell_warning(f'{fault.table} lookup error for "{fault.key[:100]}"')
     return rejected(451, "4.3.5", name, about, b"Server configuration error")
 
 

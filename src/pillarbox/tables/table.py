@@ -41,6 +41,7 @@ class LookupFault(TemporaryFault):
         )
         self.table = table
         self.detail = reason
+        self.key = ""  # that was asked for, if it is known
         self.about = b""  # the address that it is about, if not that of the command
         self.program = ""  # whose log line it is, if not that of the program that runs
         self.is_told = False  # the log has it
