@@ -39,6 +39,7 @@ _PARTS: Final = {part.value: part for part in SectionPart if part is not Section
 _NAME: Final = re.compile(rb"[A-Za-z0-9.-]+")
 _SECTION_NAME: Final = re.compile(rb"[A-Za-z0-9.]+")
 _SECTION: Final = re.compile(rb"(?:([0-9]{1,9}(?:\.[0-9]{1,9})*)(?:\.([A-Za-z][A-Za-z.]*))?|([A-Za-z.]+))?")
+_NO_SECTION_NAME: Final = re.compile(rb"[^][(){}\"\x00-\x20\x7f-\xff]+\]")
 _PREVIEW_MODIFIERS: Final = re.compile(rb" +\( *")
 # Without a list, what follows may be modifiers of FETCH, or none.
 _PREVIEW_MODIFIERS_ALONE: Final = re.compile(rb" +\((?! *(?:CHANGEDSINCE|\))) *")
@@ -318,7 +319,7 @@ def _section(scanner: Scanner, *, peek: bool, item: bytes = b"BODY") -> Section:
     spec = scanner.match(_SECTION_NAME) or b""
     match = _SECTION.fullmatch(spec)
     unknown = BadSyntax(f"Invalid {'BODY' if item == b'BODY' else 'BINARY'}[..] section")
-    if match is None:
+    if match is None or scanner.match(_NO_SECTION_NAME) is not None:
         raise unknown
     path = tuple(decimal(number) for number in match[1].split(b".")) if match[1] else ()
     name = match[2] or match[3]
