@@ -150,7 +150,8 @@ def test_in_place_of_debians_units(host: Host) -> None:
     host.output("systemctl stop pillarbox-mta pillarbox-mailbox")
     said = run_pillarbox(host, "install --take-over")
     assert said.endswith("next: `systemctl enable --now postfix dovecot`\n")
-    run_pillarbox(host, "install")
+    again = run_pillarbox(host, "install")
+    assert again.endswith("next: start both halves again; until then they go on with the programs that run\n")
     assert host.output("find /etc/systemd -name 'pillarbox*'") == "", "what has taken over stays in place"
     started = host.run("systemctl enable --now postfix dovecot")
     try:

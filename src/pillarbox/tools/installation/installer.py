@@ -105,6 +105,7 @@ class Installer:
         self._manifest_path = prefix / "lib" / "pillarbox-installed.json"
         self._manifest = Manifest.read(self._manifest_path)
         self._take_over = take_over or bool(self._manifest.diverted)
+        self._is_upgrade = bool(self._manifest.diverted if take_over else self._manifest.files)
         self._packages: Mapping[str, str] = {}  # whose the commands are that are there
 
     # -- install ---------------------------------------------------------------------------------------
@@ -133,6 +134,8 @@ class Installer:
 
     def _next(self) -> str:
         """What an admin types now."""
+        if self._is_upgrade:
+            return "start both halves again; until then they go on with the programs that run"
         beside = not self._take_over and "/usr/sbin/postfix" in self._packages
         if self._take_over and _SYSTEMD_RUNS.is_dir():
             return "`systemctl enable --now postfix dovecot`"
