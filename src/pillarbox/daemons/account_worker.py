@@ -68,7 +68,7 @@ from pillarbox.observability.events import Event, EventSink, MailboxNotice, Mail
 from pillarbox.observability.loop_mistakes import tell_loop_mistakes
 from pillarbox.observability.mistakes import mistakes
 from pillarbox.sessions.ended import AUTOEXPUNGED, Ended
-from pillarbox.sessions.imap.options import ImapOptions, Workaround, trash_names
+from pillarbox.sessions.imap.options import imap_options
 from pillarbox.sessions.imap.parking import ParkedSession
 from pillarbox.sessions.imap.session import ImapSession
 from pillarbox.sessions.mail_log import MailLog
@@ -117,27 +117,7 @@ class AccountWorker:
         self._channel = channel
         self._settings = settings
         self._pop3_options = pop3_options(settings)
-        self._options = ImapOptions(
-            message_size_limit=settings.quota_mail_size,
-            capability=settings.imap_capability,
-            workarounds=frozenset(map(Workaround, settings.imap_client_workarounds)),
-            idle_notify_interval=settings.imap_idle_notify_interval,
-            logout_format=settings.imap_logout_format,
-            id_log=settings.imap_id_log,
-            trash=trash_names(settings),
-            max_line_length=settings.imap_max_line_length,
-            server_id=settings.imap_id_send,
-            literal_minus=settings.imap_literal_minus,
-            metadata=settings.imap_metadata,
-            url_host=settings.imap_urlauth_host if settings.mail_attribute_dict else "",
-            url_port=settings.imap_urlauth_port,
-            server_comment=settings.mail_server_comment,
-            server_admin=settings.mail_server_admin,
-            has_quota=settings.has_plugin("imap_quota", "imap"),
-            has_acl=settings.has_plugin("imap_acl", "imap") and settings.has_plugin("acl", "imap"),
-            acl_anyone=settings.acl_anyone,
-            mail_log=settings.mail_log_of("imap"),
-        )
+        self._options = imap_options(settings)
         self._tell = tell
         self._inotify = inotify
         self._clock = SystemClock()

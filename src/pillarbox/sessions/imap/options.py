@@ -74,7 +74,32 @@ class ImapOptions(msgspec.Struct, frozen=True, kw_only=True):
         return absent
 
 
-def trash_names(settings: MailboxSettings) -> frozenset[str]:
+def imap_options(settings: MailboxSettings) -> ImapOptions:
+    """What dovecot.conf comes to; user and log_values are each session's own."""
+    return ImapOptions(
+        message_size_limit=settings.quota_mail_size,
+        capability=settings.imap_capability,
+        workarounds=frozenset(map(Workaround, settings.imap_client_workarounds)),
+        idle_notify_interval=settings.imap_idle_notify_interval,
+        logout_format=settings.imap_logout_format,
+        id_log=settings.imap_id_log,
+        trash=_trash_names(settings),
+        max_line_length=settings.imap_max_line_length,
+        server_id=settings.imap_id_send,
+        literal_minus=settings.imap_literal_minus,
+        metadata=settings.imap_metadata,
+        url_host=settings.imap_urlauth_host if settings.mail_attribute_dict else "",
+        url_port=settings.imap_urlauth_port,
+        server_comment=settings.mail_server_comment,
+        server_admin=settings.mail_server_admin,
+        has_quota=settings.has_plugin("imap_quota", "imap"),
+        has_acl=settings.has_plugin("imap_acl", "imap") and settings.has_plugin("acl", "imap"),
+        acl_anyone=settings.acl_anyone,
+        mail_log=settings.mail_log_of("imap"),
+    )
+
+
+def _trash_names(settings: MailboxSettings) -> frozenset[str]:
     """Mailboxes that dovecot.conf says are for \\Trash (RFC 6154), as clients name them."""
     return frozenset(
         namespace.prefix + mailbox.name.replace("/", namespace.separator or "/")
