@@ -93,3 +93,5 @@ def test_delivery_order_is_numeric() -> None:
     """UIDs go by seconds, microseconds, name, as Dovecot gives them."""
     names = [b"10.M1P1.h", b"9.M10P1.h", b"9.M9P1.h", b"9.M9P0.h", b"odd"]
     assert [b"odd", b"9.M9P0.h", b"9.M9P1.h", b"9.M10P1.h", b"10.M1P1.h"] == sorted(names, key=delivery_order)
+    names = [b"9.M9P1.h", b"0009.M08P1.h", b"9.P1.h", b"9.M", b"9.M9" + 18 * b"0", b"8.M" + 18 * b"9"]
+    assert [names[5], names[3], names[2], names[1], names[0], names[4]] == sorted(names, key=delivery_order)

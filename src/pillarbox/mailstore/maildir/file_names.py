@@ -38,6 +38,8 @@ _INFO: Final = b":2,"
 _SIZES: Final = re.compile(rb",([SW])=(\d{1,19})(?=[,:]|\Z)")
 _FLAG_BITS: Final[dict[int, int]] = {letter[0]: int(flag) for letter, flag in MAILDIR_LETTERS}
 _ORDER: Final = re.compile(rb"(\d{1,18})(?:\.M(\d{1,18}))?")
+_DIGITS: Final = 18
+_NO_TIME: Final = b"0" * (2 * _DIGITS)
 
 
 class Letters(msgspec.Struct, frozen=True, array_like=True):
@@ -132,13 +134,13 @@ def sizes(identity: bytes) -> tuple[int | None, int | None]:
     return size, crlf_size
 
 
-def delivery_order(identity: bytes) -> tuple[int, int, bytes]:
+def delivery_order(identity: bytes) -> bytes:
     """Sort key of new files, in which they get their UIDs: seconds, microseconds, name."""
     match = _ORDER.match(identity)
     if match is None:
-        return 0, 0, identity
-    seconds, microseconds = match.groups()
-    return decimal(seconds), decimal(microseconds or b"0"), identity
+        return _NO_TIME + identity
+    seconds, microseconds = match.groups(b"")
+    return seconds.zfill(_DIGITS) + microseconds.zfill(_DIGITS) + identity
 
 
 class NameMaker:

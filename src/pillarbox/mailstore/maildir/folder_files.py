@@ -345,12 +345,12 @@ class FolderFiles:
         """Messages with the next UIDs (rising), and where they are."""
         uids, paths, events = array("I"), [], []
         surplus = self.keywords.surplus
-        meanings: dict[tuple[bytes, int], tuple[int, int]] = {}  # of each set of flags, found once
+        meanings: dict[tuple[bytes, int], tuple[int, int]] = {}  # of what follows the base
         for uid, path in messages:
-            known = split(path)[1], surplus.get(uid, 0) if surplus else 0
+            known = path.partition(b":")[2], surplus.get(uid, 0) if surplus else 0
             meaning = meanings.get(known)
             if meaning is None:
-                meaning = meanings[known] = self.meaning_of(*known)
+                meaning = meanings[known] = self.meaning_of(split(path)[1], known[1])
             uids.append(uid)
             paths.append(path)
             events.append(Event(ChangeKind.ADDED, uid, *meaning))
