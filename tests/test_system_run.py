@@ -25,6 +25,11 @@ def test_good():
 {}
 '''
 ONCE: Final = "def test_once():\n    assert passes_now('once')\n"
+FIXTURE: Final = (
+    "@pytest.fixture\ndef broken():\n    assert passes_now('f')\n\ndef test_of_it(broken):\n    pass\n"
+)
+BAD: Final = "def test_bad():\n    assert False\n"
+BAD_PART: Final = "def test_part(subtests):\n    with subtests.test('a'):\n        assert False\n"
 OFTEN: Final = "".join(f"def test_{n}():\n    assert passes_now('{n}')\n" for n in range(5))
 
 
@@ -33,28 +38,23 @@ OFTEN: Final = "".join(f"def test_{n}():\n    assert passes_now('{n}')\n" for n 
     [
         pytest.param("", 0, False, "1 passed", id="none failed"),
         pytest.param(
-            ONCE,
+            f"{ONCE}{FIXTURE}",
             0,
             True,
-            "passed only with no test beside them: tests/system/test_some.py::test_once",
-            id="once",
+            "passed only with no test beside them: tests/system/test_some.py::test_once, "
+            "tests/system/test_some.py::test_of_it\n",
+            id="once, and once by a fixture",
         ),
         pytest.param(
-            "def test_bad():\n    assert False\n", 1, True, "again, with no test beside", id="twice"
+            BAD, 1, True, "again, with no test beside them: tests/system/test_some.py::test_bad\n", id="twice"
         ),
         pytest.param(
-            f"{ONCE}\ndef test_bad(subtests):\n    with subtests.test('a'):\n        assert False\n",
+            f"{ONCE}{BAD_PART}",
             1,
             True,
-            "test_some.py::test_once, tests/system/test_some.py::test_bad",
-            id="a subtest",
-        ),
-        pytest.param(
-            f"@pytest.fixture\ndef broken():\n    assert passes_now('f')\n\n\ndef test_of_it(broken):\n    pass\n{ONCE}",
-            0,
-            True,
-            "passed only with no test beside them",
-            id="a fixture",
+            "again, with no test beside them: tests/system/test_some.py::test_once, "
+            "tests/system/test_some.py::test_part\n",
+            id="once, and a subtest twice",
         ),
         pytest.param(f"@pytest.mark.proof\n{ONCE}", 1, False, "1 failed, 1 passed", id="a proof"),
         pytest.param(OFTEN, 1, False, "5 failed, 1 passed", id="many"),

@@ -23,7 +23,8 @@ EXPIRY = [(99, False, False), (100, False, True), (49, True, False), (50, True, 
 def test_bounces_have_a_lifetime_of_their_own(age: float, is_bounce: bool, expired: bool) -> None:
     """maximal_queue_lifetime, bounce_queue_lifetime."""
     assert (
-        is_expired(now=age, created=0, is_bounce=is_bounce, queue_lifetime=100, bounce_lifetime=50) is expired
+        is_expired(now=7 + age, created=7, is_bounce=is_bounce, queue_lifetime=100, bounce_lifetime=50)
+        is expired
     )
 
 

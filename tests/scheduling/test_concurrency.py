@@ -15,6 +15,7 @@ FEEDBACK = [
     (" 1/5", Feedback(0.2)),
     (".5", Feedback(0.5)),
     ("1e-1", Feedback(0.1)),
+    ("0", Feedback(0.0)),
 ]
 
 
@@ -121,6 +122,27 @@ def test_a_success_forgives_failures_and_revives_the_dead() -> None:
             window.failed()
         sizes.append(window.size)
     assert [1, 1, 1, 0, 1] == sizes
+
+
+def test_each_step_is_told() -> None:
+    """destination_concurrency_feedback_debug: what was counted, then where the window is; death and revival, too."""
+    told: list[str] = []
+    window = Window(ConcurrencyRules(initial=2, limit=3), name="site", tell=told.append)
+    for good in (True, True, False, False, True):
+        if good:
+            window.succeeded(3)
+        else:
+            window.failed()
+    queue = "queue site: limit 3 window"
+    assert told == [
+        "qmgr_queue_unthrottle: feedback 1",
+        f"qmgr_queue_unthrottle: {queue} 3 success 0 failure 0 fail_cohorts 0",
+        f"qmgr_queue_unthrottle: {queue} 3 success 0 failure 0 fail_cohorts 0",
+        "qmgr_queue_throttle: feedback 1",
+        f"qmgr_queue_throttle: {queue} 1 success 0 failure 1 fail_cohorts 0.333333",
+        f"qmgr_queue_throttle: {queue} 0 success 0 failure 1 fail_cohorts 1.33333",
+        f"qmgr_queue_unthrottle: {queue} 2 success 0 failure 0 fail_cohorts 0",
+    ]
 
 
 rules = st.builds(
