@@ -204,6 +204,8 @@ def test_bare_newlines(tmp_path: Path) -> None:
     done = converse(tmp_path / "b", sent, settings={"smtpd_forbid_bare_newline": "reject"})
     assert done.replies[-2:] == ["550 5.5.2 mx.test Error: bare <LF> received", "221 2.0.0 Bye"]
     assert done.incoming == []
+    done = converse(tmp_path / "d", sent[:-1], settings={"smtpd_forbid_bare_newline": "reject"})
+    assert not [line for line in done.lines if "lost connection" in line]
     done = converse(
         tmp_path / "c", [HELLO, b"NOOP\n", QUIT], settings={"smtpd_forbid_bare_newline": "reject"}
     )

@@ -430,6 +430,7 @@ class SmtpSession:
         """smtpd_forbid_bare_newline = reject: a message is refused, the session goes on."""
         state = self._state
         state.engine.bare_newline_seen = False
+        state.last = "END-OF-MESSAGE"
         only = state.transaction.only_recipient if state.transaction is not None else None
         state.tell_verdict("reject", "END-OF-MESSAGE", b"bare <LF> received", only)
         tell_ids_of_lost(state)
