@@ -2,6 +2,7 @@
 
 from pillarbox.auth.logins import Exchange
 from pillarbox.sessions.login import Failure, Ticket
+from pillarbox.wire.sasl.mechanisms import SECURITY, MechanismProperties
 
 
 class ScriptedAuthenticator:
@@ -9,11 +10,11 @@ class ScriptedAuthenticator:
     `locked` a reason of his own, that of `expired` is too old, and `barred` may not log in whatever he says."""
 
     def __init__(self, mechanisms: tuple[bytes, ...] = (b"PLAIN", b"LOGIN")) -> None:
-        self._mechanisms = mechanisms
+        self._mechanisms = {name: SECURITY[name] for name in mechanisms}
         self.secured: bool | None = None
 
     @property
-    def mechanisms(self) -> tuple[bytes, ...]:
+    def mechanisms(self) -> MechanismProperties:
         """What is offered."""
         return self._mechanisms
 

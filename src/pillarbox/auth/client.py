@@ -33,7 +33,7 @@ class AuthClient:
         self._answers: dict[int, asyncio.Queue[list[bytes] | None]] = {}
         self._greeted = asyncio.Event()
         self._listener: asyncio.Task[None] | None = None
-        self.mechanisms: tuple[bytes, ...] = ()
+        self.mechanisms: dict[bytes, tuple[bytes, ...]] = {}
         self._cookie = b""
 
     async def connect(self) -> bool:
@@ -49,7 +49,7 @@ class AuthClient:
                 return False
             self._connection = connection
             self._greeted.clear()
-            self.mechanisms = ()
+            self.mechanisms = {}
             connection.send(encode_line(b"VERSION", b"1", b"1") + encode_line(b"CPID", b"%d" % os.getpid()))
             self._listener = self._tasks.create_task(self._listen(connection))
             try:
@@ -138,7 +138,7 @@ class AuthClient:
     def _take(self, fields: list[bytes]) -> None:
         word = fields[0]
         if word == b"MECH" and len(fields) > 1 and b"private" not in fields[2:]:
-            self.mechanisms = (*self.mechanisms, fields[1])
+            self.mechanisms[fields[1]] = tuple(fields[2:])
         elif word == b"COOKIE" and len(fields) > 1:
             self._cookie = fields[1]
         elif word == b"DONE":

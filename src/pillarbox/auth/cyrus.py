@@ -32,7 +32,7 @@ from pillarbox.tables.berkeley_hash import HashFile
 from pillarbox.tables.page_reading import DamagedDatabase, FileInMemory
 from pillarbox.vocabulary.faults import ConfigurationFault
 from pillarbox.wire.sasl import steps
-from pillarbox.wire.sasl.mechanisms import start
+from pillarbox.wire.sasl.mechanisms import SECURITY, MechanismProperties, start
 
 DIRECTORIES: Final = ("/usr/lib/sasl", "/usr/lib/sasl2")
 """Where Debian's Postfix, and the library, look for smtpd.conf after $config_directory/sasl."""
@@ -111,7 +111,7 @@ class CyrusLogins:
     def __init__(self, settings: CyrusSettings, *, warn: Callable[[str], None]) -> None:
         self._settings = settings
         self._warn = warn
-        self.mechanisms = settings.mechanisms
+        self.mechanisms: MechanismProperties = {name: SECURITY[name] for name in settings.mechanisms}
 
     async def connect(self) -> bool:
         """There is nothing to wait for."""

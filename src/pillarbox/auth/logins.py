@@ -5,6 +5,8 @@ from typing import Protocol
 
 import msgspec
 
+from pillarbox.wire.sasl.mechanisms import MechanismProperties
+
 
 class Accepted(msgspec.Struct, frozen=True):
     """The login is right.  The numbers redeem it on the master socket."""
@@ -32,8 +34,8 @@ class LoginChecker(Protocol):
     """Runs SASL exchanges to their end."""
 
     @property
-    def mechanisms(self) -> tuple[bytes, ...]:
-        """Names of the SASL mechanisms, in the order in which they are offered; none while nobody can be asked."""
+    def mechanisms(self) -> MechanismProperties:
+        """The SASL mechanisms, in the order in which they are offered; none while nobody can be asked."""
         ...
 
     async def connect(self) -> bool:

@@ -8,7 +8,7 @@ from pillarbox.daemons.login_peer import LoginPeer
 from pillarbox.daemons.login_tls import ClientCertificate
 from pillarbox.observability.events import EventSink, LoginTrouble
 from pillarbox.sessions.login import Failure, Ticket
-from pillarbox.wire.sasl.mechanisms import USUAL_MECHANISMS
+from pillarbox.wire.sasl.mechanisms import USUAL_MECHANISMS, MechanismProperties
 
 _NAMELESS: Final = "Unable to validate certificate"
 
@@ -34,7 +34,7 @@ class LoginAuthenticator:
         self._facts = facts
 
     @property
-    def mechanisms(self) -> tuple[bytes, ...]:
+    def mechanisms(self) -> MechanismProperties:
         """What the auth server said it has."""
         return self._checker.mechanisms or USUAL_MECHANISMS
 

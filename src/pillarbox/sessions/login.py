@@ -16,6 +16,7 @@ from typing import Protocol
 import msgspec
 
 from pillarbox.auth.logins import Exchange
+from pillarbox.wire.sasl.mechanisms import MechanismProperties
 
 
 class Ticket(msgspec.Struct, frozen=True):
@@ -45,8 +46,8 @@ class Authenticator(Protocol):
     """Checks logins."""
 
     @property
-    def mechanisms(self) -> tuple[bytes, ...]:
-        """Names of the SASL mechanisms, in the order in which they are offered."""
+    def mechanisms(self) -> MechanismProperties:
+        """The SASL mechanisms, in the order in which they are offered."""
         ...
 
     async def authenticate(

@@ -31,6 +31,7 @@ from pillarbox.sessions.mailbox_login import (
 )
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.wire.pause import Pause
+from pillarbox.wire.sasl.mechanisms import MechanismProperties
 
 _Command = TypeVar("_Command")
 _Next = TypeVar("_Next", covariant=True)
@@ -169,7 +170,7 @@ class LoginClient(Generic[_Command]):
         return self._secured or self.policy.cleartext_allowed
 
     @property
-    def mechanisms(self) -> tuple[bytes, ...]:
+    def mechanisms(self) -> MechanismProperties:
         """All there are."""
         return self._authenticator.mechanisms
 

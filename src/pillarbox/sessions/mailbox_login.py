@@ -21,11 +21,11 @@ from pillarbox.net.tls_faults import TlsFault
 from pillarbox.sessions.login import ExchangeAborted, Failure, Ticket
 from pillarbox.sessions.transport import Transport
 from pillarbox.vocabulary.clock import Clock
+from pillarbox.wire.sasl.mechanisms import MechanismProperties
 
 LOGIN_TIMEOUT: Final = 180.0
 """Seconds within which a client has to log in, Dovecot's three minutes."""
 MAX_BAD_COMMANDS: Final = 3
-_PLAINTEXT: Final = (b"PLAIN", b"LOGIN")
 
 
 class LoginTransport(Transport, Protocol):
@@ -161,14 +161,14 @@ class Attempts:
         return max(self._started + LOGIN_TIMEOUT - self._clock.monotonic(), 0.001)
 
 
-def offered_mechanisms(mechanisms: tuple[bytes, ...], *, cleartext: bool) -> list[bytes]:
+def offered_mechanisms(mechanisms: MechanismProperties, *, cleartext: bool) -> list[bytes]:
     """The mechanisms to tell of: none that shows the password, where that is not allowed."""
-    return [name for name in mechanisms if cleartext or name not in _PLAINTEXT]
+    return [name for name, told in mechanisms.items() if cleartext or not shows_password(told)]
 
 
-def shows_password(mechanism: bytes) -> bool:
-    """Whether the mechanism sends the password itself."""
-    return mechanism in _PLAINTEXT
+def shows_password(properties: tuple[bytes, ...]) -> bool:
+    """Whether a mechanism of these properties sends the password itself."""
+    return b"plaintext" in properties
 
 
 def decode_response(line: bytes | None) -> bytes:

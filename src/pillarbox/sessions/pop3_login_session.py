@@ -175,7 +175,7 @@ class Pop3LoginSession:
             self._client.attempts.refused(mechanism, "tried to use unsupported auth mechanism")
             engine.error(b"[AUTH] Unsupported authentication mechanism.")
             return None
-        if shows_password(mechanism) and not self._allows_password(mechanism):
+        if shows_password(self._client.mechanisms[mechanism]) and not self._allows_password(mechanism):
             return None
         try:
             response = decode_initial_response(command.initial_response)

@@ -5,8 +5,10 @@ import pytest
 from pillarbox.sessions.smtp.mechanisms import mechanism_filter
 from pillarbox.vocabulary.clock import ManualClock
 from pillarbox.vocabulary.faults import ConfigurationFault
+from pillarbox.wire.sasl.mechanisms import SECURITY
 
-ALL = (b"PLAIN", b"LOGIN", b"ANONYMOUS", b"CRAM-MD5", b"SCRAM-SHA-256")
+NAMES = (b"PLAIN", b"LOGIN", b"ANONYMOUS", b"CRAM-MD5", b"SCRAM-SHA-256")
+ALL = {name: SECURITY[name] for name in NAMES}
 CASES = [  # in clear text, under TLS, filter, offered in clear text, offered under TLS
     (("noanonymous",), ("noanonymous",), ("static:rest",), b"PLAIN LOGIN CRAM-MD5 SCRAM-SHA-256", b"PLAIN LOGIN CRAM-MD5 SCRAM-SHA-256"),
     (("noplaintext", "noanonymous"), ("noanonymous",), ("static:rest",), b"CRAM-MD5 SCRAM-SHA-256", b"PLAIN LOGIN CRAM-MD5 SCRAM-SHA-256"),
@@ -30,6 +32,18 @@ def test_what_is_offered(
     mechanisms = mechanism_filter(in_clear, under_tls, words, where="main.cf", clock=ManualClock())
     assert b" ".join(mechanisms.offered(ALL, secured=False)) == clear
     assert b" ".join(mechanisms.offered(ALL, secured=True)) == secured
+
+
+def test_properties_are_those_that_the_server_tells() -> None:
+    """Dovecot has mechanisms that we have not; `noplaintext` and `noactive` keep them away, too."""
+    told = {b"NTLM": (b"dictionary", b"active"), b"XOAUTH2": (b"plaintext",), b"GSSAPI": ()}
+    for option, left in (
+        ("noactive", b"XOAUTH2 GSSAPI"),
+        ("noplaintext", b"NTLM GSSAPI"),
+        ("mutual_auth", b""),
+    ):
+        mechanisms = mechanism_filter((option,), (), ("static:rest",), where="main.cf", clock=ManualClock())
+        assert b" ".join(mechanisms.offered(told, secured=False)) == left
 
 
 def test_an_unknown_option_is_refused() -> None:

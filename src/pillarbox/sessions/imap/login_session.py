@@ -182,7 +182,7 @@ class ImapLoginSession:
             self._client.attempts.refused(mechanism, "tried to use unsupported auth mechanism")
             self._engine.reply(tag, b"NO [ALERT] Unsupported authentication mechanism.")
             return None
-        if shows_password(mechanism) and not self._client.cleartext:
+        if shows_password(self._client.mechanisms[mechanism]) and not self._client.cleartext:
             self._refuse_cleartext(tag, mechanism)
             return None
         try:

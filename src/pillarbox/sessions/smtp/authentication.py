@@ -2,6 +2,7 @@
 
 from pillarbox.auth.logins import Accepted, Exchange, LoginChecker
 from pillarbox.sessions.login import Failure, Ticket
+from pillarbox.wire.sasl.mechanisms import MechanismProperties
 
 
 class SmtpAuthenticator:
@@ -15,7 +16,7 @@ class SmtpAuthenticator:
         self._remote = remote.encode()
 
     @property
-    def mechanisms(self) -> tuple[bytes, ...]:
+    def mechanisms(self) -> MechanismProperties:
         """What the server said it has; none while it is away."""
         return self._client.mechanisms
 

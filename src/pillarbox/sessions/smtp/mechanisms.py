@@ -1,10 +1,10 @@
 """SASL mechanisms that may be offered: smtpd_sasl_security_options and smtpd_sasl_mechanism_filter.
 
 STANDARDS
-    SASL_README; the properties are those that Dovecot's authentication protocol gives each mechanism
+    SASL_README; the properties are those that the authentication server says each mechanism has
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -12,7 +12,7 @@ import msgspec
 from pillarbox.tables.word_list import WordList, open_word_list
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.faults import ConfigurationFault
-from pillarbox.wire.sasl.mechanisms import SECURITY
+from pillarbox.wire.sasl.mechanisms import MechanismProperties
 
 _FORBIDDEN_BY: Final = {
     "noplaintext": b"plaintext",
@@ -30,13 +30,13 @@ class MechanismFilter(msgspec.Struct, frozen=True):
     under_tls: tuple[str, ...]
     listed: WordList
 
-    def offered(self, mechanisms: Iterable[bytes], *, secured: bool) -> tuple[bytes, ...]:
+    def offered(self, mechanisms: MechanismProperties, *, secured: bool) -> tuple[bytes, ...]:
         """Those of the server's mechanisms that may be."""
         options = self.under_tls if secured else self.in_clear
         return tuple(
             name
-            for name in mechanisms
-            if _fits(name, options) and name.decode("ascii", "replace") in self.listed
+            for name, properties in mechanisms.items()
+            if _fits(properties, options) and name.decode("ascii", "replace") in self.listed
         )
 
 
@@ -54,8 +54,7 @@ def mechanism_filter(
     return MechanismFilter(tuple(map(str.lower, in_clear)), tuple(map(str.lower, under_tls)), listed)
 
 
-def _fits(mechanism: bytes, options: tuple[str, ...]) -> bool:
-    properties = SECURITY.get(mechanism, ())
+def _fits(properties: tuple[bytes, ...], options: tuple[str, ...]) -> bool:
     if any(_FORBIDDEN_BY.get(option) in properties for option in options):
         return False
     return all(_NEEDED_BY[option] in properties for option in options if option in _NEEDED_BY)

@@ -1,7 +1,7 @@
 """The SASL mechanisms that a server of ours has."""
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Final, TypeAlias
 
 from pillarbox.wire.sasl.cram_md5 import CramMd5
 from pillarbox.wire.sasl.digest_md5 import DigestMd5
@@ -9,7 +9,10 @@ from pillarbox.wire.sasl.said_at_once import Anonymous, External, Login, Plain
 from pillarbox.wire.sasl.scram import Scram
 from pillarbox.wire.sasl.steps import Mechanism
 
-SECURITY: Final = {
+MechanismProperties: TypeAlias = Mapping[bytes, tuple[bytes, ...]]
+"""Mechanisms in the order in which they are offered, each with what the auth protocol says of its security."""
+
+SECURITY: Final[MechanismProperties] = {
     b"PLAIN": (b"plaintext",),
     b"LOGIN": (b"plaintext",),
     b"DIGEST-MD5": (b"dictionary", b"active", b"mutual-auth"),
@@ -19,11 +22,11 @@ SECURITY: Final = {
     b"ANONYMOUS": (b"anonymous",),
     b"EXTERNAL": (),
 }
-"""What the auth protocol says of each, in the order in which they are offered."""
+"""What our server says of its own."""
 
 MECHANISMS: Final = tuple(SECURITY)
 
-USUAL_MECHANISMS: Final = MECHANISMS[:2]
+USUAL_MECHANISMS: Final[MechanismProperties] = {name: SECURITY[name] for name in (b"PLAIN", b"LOGIN")}
 """What is offered while the authentication server cannot be asked."""
 
 
