@@ -14,6 +14,8 @@ from pillarbox.mailstore.mailbox import (
     FlagChange,
     NewMessage,
 )
+from pillarbox.mailstore.memory.account import MemoryAccount
+from pillarbox.mailstore.memory.mailbox import MemoryMailbox
 from pillarbox.sessions.imap import session
 from pillarbox.sessions.imap.options import DEFAULTS, ImapOptions, Workaround
 from pillarbox.sessions.imap.session import ImapSession
@@ -349,3 +351,40 @@ def test_resources_of_quotas_are_announced(*, has_quota: bool) -> None:
     [line] = [line for line in said.split(b"\r\n") if line.startswith(b"* CAPABILITY ")]
     told = [word for word in line.split(b" ") if word.startswith(b"QUOTA")]
     assert told == ([b"QUOTA", b"QUOTA=RES-STORAGE", b"QUOTA=RES-MESSAGE"] if has_quota else [])
+
+
+class _CountedUses(MemoryAccount):
+    """Notes how many uses of a mailbox there are after each that begins or ends."""
+
+    def __init__(self) -> None:
+        super().__init__(clock=ManualClock())
+        self.uses: list[int] = []
+
+    async def open(self, name: str, *, read_only: bool = False) -> MemoryMailbox:
+        """One more."""
+        mailbox = await super().open(name, read_only=read_only)
+        self._note(+1)
+        mailbox.close = lambda: self._note(-1)  # type: ignore[method-assign]
+        return mailbox
+
+    def _note(self, change: int) -> None:
+        self.uses.append((self.uses or [0])[-1] + change)
+
+
+@pytest.mark.parametrize(
+    ("second", "uses"),
+    [
+        (b"SELECT INBOX", [1, 2, 1, 0]),
+        (b"EXAMINE INBOX", [1, 2, 1, 0]),
+        (b"SELECT missing", [1, 0]),
+        (b'SELECT ""', [1, 0]),
+        (b"CLOSE", [1, 0]),
+    ],
+)
+def test_a_mailbox_that_is_selected_again_is_not_given_back_in_between(
+    second: bytes, uses: list[int]
+) -> None:
+    """What is kept while it is used need not be thrown away and made anew; where the command fails, it is left."""
+    account = _CountedUses()
+    asyncio.run(play([b"a SELECT INBOX\r\n", b"b " + second + b"\r\n", b"c LOGOUT\r\n"], account))
+    assert uses == account.uses

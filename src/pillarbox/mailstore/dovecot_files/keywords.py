@@ -82,7 +82,7 @@ class KeywordTable:
 
     def surplus_has_changed(self) -> bool:
         """The same of a surplus file that is known: lines are added to it without a lock."""
-        return self.has_surplus and self._surplus_differs()
+        return self._surplus_size >= 0 and self._surplus_differs()
 
     @property
     def has_surplus(self) -> bool:

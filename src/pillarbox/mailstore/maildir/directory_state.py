@@ -32,7 +32,8 @@ class DirectoryState:
 
     def is_stale(self, mtime: int, now: int) -> bool:
         """Whether a directory with this mtime must be listed before its state is reported."""
-        return self.has_changed(mtime) or (self._recheck_at != 0 and now >= self._recheck_at)
+        recheck_at = self._recheck_at
+        return mtime != self._mtime or self._same_tick or (recheck_at != 0 and now >= recheck_at)
 
     def has_changed(self, mtime: int) -> bool:
         """Whether it must be listed before we change it.

@@ -293,7 +293,8 @@ class FolderFiles:
     @property
     def next_uid(self) -> int:
         """No message will get a lower UID."""
-        return max(self.uidlist.next_uid, self.highest_uid + 1)
+        listed, highest = self.uidlist.next_uid, self.highest_uid
+        return listed if listed > highest else highest + 1
 
     def is_quiet(self) -> bool:
         """Whether nobody else has changed new/ or cur/, as far as their mtimes tell."""

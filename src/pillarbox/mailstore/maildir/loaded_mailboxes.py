@@ -67,6 +67,11 @@ class LoadedMailboxes:
 
     async def open(self, name: str, *, read_only: bool) -> MaildirMailbox:
         """The mailbox, refreshed, for one user more."""
+        known = self._mailboxes.get(name)
+        if known is not None and known.is_current(read_only=read_only):  # as mostly
+            known.users += 1
+            known.fill_cache()
+            return known
         try:
             return await self._opened(await self.get(name), read_only=read_only)
         except NoSuchMailbox:

@@ -184,9 +184,9 @@ class MaildirMailbox:
 
     def claim_recent(self) -> Uid:
         """Give the \\Recent messages to the calling session."""
-        first = self._first_recent
-        if first < self.uid_next:
-            self._first_recent = self.uid_next
+        first, uid_next = self._first_recent, self.folder.next_uid
+        if first < uid_next:
+            self._first_recent = uid_next
             self._later(partial(self._caches.rows.set_first_recent, self.rows.number, self._first_recent))
         return Uid(first)
 
@@ -217,13 +217,18 @@ class MaildirMailbox:
 
     async def refresh(self, *, read_only: bool = False) -> None:
         """Take in what deliveries and other programs did."""
+        if not self.is_current(read_only=read_only):
+            await self._run(partial(self.folder.sync, move_new=not read_only))
+
+    def is_current(self, *, read_only: bool) -> bool:
+        """Whether it is certain, without waiting, that there is nothing to be taken in from the files."""
         try:
-            if self.folder.is_current(move_new=not read_only):
-                self.take_events()
-                return
+            current = self.folder.is_current(move_new=not read_only)
         except (OSError, NoSuchMailbox):
-            pass  # the thread meets it again, and says what it means
-        await self._run(partial(self.folder.sync, move_new=not read_only))
+            return False  # the thread meets it again, and says what it means
+        if current and self.folder.events:
+            self.take_events()
+        return current
 
     def fill_cache(self) -> None:
         """From now on, what the cache does not hold of the messages is put there in the background."""

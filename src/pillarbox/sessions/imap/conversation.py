@@ -317,7 +317,7 @@ class Conversation:
 
     def timing(self) -> bytes:
         """` (0.001 + 0.000 secs).`: elapsed time, and the part of it that was waited for locks"""
-        elapsed = self.clock.monotonic() - self.started
+        elapsed = self.clock.monotonic() - _STARTED.get()
         milliseconds = int(elapsed * 1000) + 1
         if milliseconds == 1:
             return b" (0.001 + 0.000 secs)."
@@ -329,9 +329,11 @@ class Conversation:
         To a client of QRESYNC that was told of messages that are gone or new with the mod-sequence that it may
         believe in now; before it, when the answer has a response code of its own.
         """
-        self._take_back_modseqs()
+        if self.modseqs_told:
+            self._take_back_modseqs()
         if text.startswith(b"["):
-            self.tell_untold_modseq()
+            if self.untold_modseq:
+                self.tell_untold_modseq()
         elif self.untold_modseq and self.qresync:
             text = b"[HIGHESTMODSEQ %d] %b" % (self.untold_modseq, text)
             self.untold_modseq = 0
@@ -358,14 +360,22 @@ class Conversation:
 
     def leave_mailbox(self) -> None:
         """No mailbox is selected any more."""
+        left = self.let_go_mailbox()
+        if left is not None:
+            left.close()
+
+    def let_go_mailbox(self) -> Mailbox | None:
+        """No mailbox is selected any more; the one that was, for the caller to close."""
+        left = None
         if self.view is not None:
-            self.view.mailbox.close()
+            left = self.view.mailbox
             self.view = None
             self.untold_modseq = 0
             self.updates = None
             if self.notifications is not None:
                 self.notifications.selected_changed()
             self.engine.state = State.AUTHENTICATED
+        return left
 
     async def rights(self, name: str) -> Rights:
         """What the user may do to a mailbox: everything, unless access lists say otherwise."""

@@ -59,11 +59,23 @@ async def examine(conversation: Conversation, command: Examine) -> None:
 
 
 async def _open(conversation: Conversation, command: Select | Examine, *, read_only: bool) -> bool:
-    """Leave the old mailbox, enter the new one and describe it in Dovecot's order."""
+    """Leave the old mailbox and enter the new one; whether that was possible.
+
+    The old one is given back last: often it is the same, and nothing of it need be put away in between.
+    """
+    left = conversation.let_go_mailbox()
+    if left is None:
+        return await _enter(conversation, command, read_only=read_only)
+    conversation.engine.untagged(b"OK [CLOSED] Previous mailbox closed.")  # RFC 7162 §3.2.11
+    try:
+        return await _enter(conversation, command, read_only=read_only)
+    finally:
+        left.close()
+
+
+async def _enter(conversation: Conversation, command: Select | Examine, *, read_only: bool) -> bool:
+    """Enter a mailbox and describe it in Dovecot's order."""
     engine, tag, name = conversation.engine, command.tag, command.mailbox
-    if conversation.view is not None:
-        conversation.leave_mailbox()
-        engine.untagged(b"OK [CLOSED] Previous mailbox closed.")  # RFC 7162 §3.2.11
     if command.known is not None and not conversation.qresync:
         kind = type(command).__name__.upper().encode("ascii")
         conversation.bad(tag, b"Error in IMAP command %b: QRESYNC not enabled" % kind)
