@@ -105,14 +105,15 @@ def read(stream: bytes, step: int, mode: BareNewline) -> tuple[DataReader, bytes
 
 def by_lines(stream: bytes, mode: BareNewline) -> tuple[bytes, bool]:
     """The rule, line by line: content, and whether it ended."""
-    content, previous_crlf = b"", True
+    content, previous_crlf, refused = b"", True, False
     for line in stream.split(b"\n")[:-1]:
         crlf = line.endswith(b"\r")
+        refused = refused or (mode is BareNewline.REJECT and not crlf)
         line = line.removesuffix(b"\r")
         if line == b".":
             if mode in (BareNewline.NO, BareNewline.NOTE) or (crlf and previous_crlf):
                 return content, True
-        else:
+        elif not refused:
             content += line.removeprefix(b".") + b"\r\n"
         previous_crlf = crlf
     return content, False
