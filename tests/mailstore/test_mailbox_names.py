@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from pillarbox.mailstore.mailbox import MailboxNameRefused
 from pillarbox.mailstore.mailbox_names import (
+    BELOW_PREFIX,
     Escaping,
     check_new,
     decode_utf7,
@@ -169,3 +170,19 @@ def test_names_may_be_as_long_as_a_directory_may() -> None:
     for refused in (lambda: directory_name("n" * 255), lambda: levels_on_disk("a/" + "n" * 256)):
         with pytest.raises(MailboxNameRefused, match="too long"):
             refused()
+
+
+@pytest.mark.parametrize(
+    ("directory", "escaping", "name"),
+    [
+        (b".Inbox", Escaping(), None),
+        (b".Inbox", Escaping(prefixed=True), f"{BELOW_PREFIX}Inbox"),
+        (b".INBOX", Escaping(prefixed=True), None),
+        (b".INBOX", Escaping(prefixed=True, second_inbox=True), f"{BELOW_PREFIX}INBOX"),
+    ],
+)
+def test_what_is_called_inbox_on_disk(directory: bytes, escaping: Escaping, name: str | None) -> None:
+    """It is the user's without a prefix, and a mailbox like others below one."""
+    assert name_of_directory(directory, escaping) == name
+    if name is not None:
+        assert directory_name(name, escaping) == directory

@@ -100,6 +100,18 @@ CONVERSATION = [
     b'LSUB "" *',
     b"DELETE inbox.e",
     b"STATUS INBOX (MESSAGES)",
+    b"CREATE INBOX.Inbox",
+    b"CREATE INBOX.inBox",
+    b"CREATE INBOX.Inbox.below",
+    b"STATUS INBOX.Inbox (MESSAGES)",
+    b"STATUS INBOX.INbox (MESSAGES)",
+    b'LIST "" INBOX.%',
+    b"RENAME INBOX.inBox INBOX.iNBOX",
+    b"SELECT INBOX.iNBOX",
+    b"UNSELECT",
+    b"DELETE INBOX.Inbox.below",
+    b"DELETE INBOX.Inbox",
+    b'LIST "" *',
 ]
 
 

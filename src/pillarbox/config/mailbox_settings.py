@@ -74,8 +74,10 @@ class Namespace(msgspec.Struct, frozen=True, kw_only=True):
 class Storage(msgspec.Struct, frozen=True, kw_only=True):
     """mail_location, taken apart."""
 
+    prefixed: bool = False
+    """Clients say a prefix before its mailboxes, so that one may be called INBOX in other letters."""
     second_inbox: bool = False
-    """A tree below a prefix: its root is no INBOX, and a mailbox in it may be called so."""
+    """Its root is no INBOX besides, and a mailbox in it may be called so."""
 
     path: str = "~/Maildir"
     """The Maildir, with `~` and %-variables."""

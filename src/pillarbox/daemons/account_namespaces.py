@@ -182,7 +182,9 @@ class AccountNamespaces:
 
     def place_below(self, location: Storage, user: str, home: str) -> Storage:
         """Where a tree below a prefix is.  ConfigurationFault."""
-        return msgspec.structs.replace(place_of(location, "", user=user, home=home), second_inbox=True)
+        return msgspec.structs.replace(
+            place_of(location, "", user=user, home=home), prefixed=True, second_inbox=True
+        )
 
     @asynccontextmanager
     async def of_user(self, user: str) -> AsyncIterator[Account | None]:

@@ -29,8 +29,9 @@ from pillarbox.mailstore.mailbox import MailboxNameRefused
 
 SEPARATOR: Final = "/"
 INBOX: Final = "INBOX"
-SECOND_INBOX: Final = "\ufdd0INBOX"
-"""Inside, a mailbox called INBOX below a namespace's prefix, which is not the user's: `.INBOX` on disk."""
+BELOW_PREFIX: Final = "\ufdd0"
+"""Inside, before the name of a mailbox that is called INBOX, in whatever letters, below a namespace's prefix and
+is not the user's: before `Inbox`, which is `.Inbox` on disk."""
 OWN_SEPARATOR: Final = "."
 """What Maildir++ has between the levels, on disk and for clients unless the configuration says otherwise."""
 RESERVED: Final = frozenset(("cur", "new", "tmp"))
@@ -50,8 +51,10 @@ class Escaping(msgspec.Struct, frozen=True):
     """What stands before two hexadecimal digits; empty: nothing is escaped."""
     nested: bool = False
     """LAYOUT=fs, whose directories may have dots."""
+    prefixed: bool = False
+    """Whether a directory may be `BELOW_PREFIX` and INBOX in other letters: clients say a prefix before it."""
     second_inbox: bool = False
-    """Whether a directory may be `SECOND_INBOX`: the root is none."""
+    """Whether one may be so in capitals, too: the root is no INBOX."""
 
     def on_disk(self, level: str) -> str:
         """`a\\2eb` for `a.b`."""
@@ -132,8 +135,8 @@ def directory_name(name: str, escaping: Escaping = UNESCAPED) -> bytes:
     name = normalise(name)
     if name == INBOX:
         return b""
-    if name == SECOND_INBOX:
-        return b".INBOX"
+    if name.startswith(BELOW_PREFIX):
+        return b"." + name[1:].encode("ascii")
     levels = name.split(SEPARATOR)
     _check_levels(name, levels, escaping)
     if "." in name and not escaping.mark:
@@ -147,8 +150,8 @@ def directory_name(name: str, escaping: Escaping = UNESCAPED) -> bytes:
 
 def levels_on_disk(name: str, escaping: Escaping = UNESCAPED) -> list[bytes]:
     """The directories of the mailbox, one below the other (LAYOUT=fs)."""
-    if name == SECOND_INBOX:
-        return [b"INBOX"]
+    if name.startswith(BELOW_PREFIX):
+        return [name[1:].encode("ascii")]
     levels = name.split(SEPARATOR)
     _check_levels(name, levels, escaping)
     if not escaping.mark and (".." in levels or "." in levels):
@@ -189,20 +192,24 @@ def name_of_directory(directory: bytes, escaping: Escaping = UNESCAPED) -> str |
     levels = directory[1:].split(b".")
     if directory[:1] != b"." or b"" in levels:
         return None
-    if escaping.second_inbox and directory == b".INBOX":
-        return SECOND_INBOX
     try:
         name = SEPARATOR.join([escaping.plain(decode_utf7(level)) for level in levels])
     except ValueError:
         return None
-    if "\0" in name or name.count(SEPARATOR) != len(levels) - 1 or normalise(name) == INBOX:
+    if "\0" in name or name.count(SEPARATOR) != len(levels) - 1:
         return None
-    return name
+    return second_inbox(name, escaping) if normalise(name) == INBOX else name
+
+
+def second_inbox(spelling: str, escaping: Escaping) -> str | None:
+    """What a directory called INBOX, in whatever letters, is: a mailbox below a prefix only, else None."""
+    is_mailbox = escaping.second_inbox if spelling == INBOX else escaping.prefixed
+    return BELOW_PREFIX + spelling if is_mailbox else None
 
 
 def storage_name(name: str, escaping: Escaping = UNESCAPED) -> list[bytes]:
     """The levels as the subscriptions file holds them."""
-    if name == SECOND_INBOX:
+    if name.startswith(BELOW_PREFIX):
         return [b"INBOX"]
     return [encode_utf7(escaping.on_disk(level)) for level in normalise(name).split(SEPARATOR)]
 

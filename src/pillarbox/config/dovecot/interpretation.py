@@ -11,6 +11,8 @@ FAULTS
 import grp
 from typing import Any, Final
 
+import msgspec
+
 from pillarbox.config.dovecot import logout_format, variables
 from pillarbox.config.dovecot.attribute_file import attribute_file
 from pillarbox.config.dovecot.connection_blocks import connection_blocks
@@ -118,6 +120,7 @@ def mailbox_settings(configuration: Configuration, *, hostname: str) -> MailboxS
     _check_files(configuration)
     value = configuration.value
     pop3 = configuration.for_protocol("pop3")
+    spaces = namespaces(configuration)
     tls = value("ssl")
     settings = MailboxSettings(
         base_dir=value("base_dir"),
@@ -138,12 +141,15 @@ def mailbox_settings(configuration: Configuration, *, hostname: str) -> MailboxS
         **_auth_settings(configuration),
         **tls_settings(configuration),
         **_owner_settings(configuration),
-        storage=storage(
-            with_environment(configuration, value("mail_location")),
-            where=configuration.where("mail_location"),
-            escaping=escaping(configuration),
+        storage=msgspec.structs.replace(
+            storage(
+                with_environment(configuration, value("mail_location")),
+                where=configuration.where("mail_location"),
+                escaping=escaping(configuration),
+            ),
+            prefixed=bool(spaces[0].prefix),
         ),
-        namespaces=namespaces(configuration),
+        namespaces=spaces,
         **_imap_settings(configuration.for_protocol("imap")),
         pop3_client_workarounds=_workarounds(pop3, "pop3"),
         **pop3_settings(pop3),

@@ -145,6 +145,7 @@ def place_of(
         index=absolute(chosen.index) if chosen.index else "",
         nested=chosen.nested,
         escaping=chosen.escaping,
+        prefixed=configured.prefixed,
     )
 
 

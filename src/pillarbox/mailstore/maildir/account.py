@@ -112,6 +112,7 @@ class MaildirAccount:
         index: str = "",
         nested: bool = False,
         escaping: str = "",
+        prefixed: bool = False,
         second_inbox: bool = False,
         attributes: str = "",
         quota: AccountQuota | None = None,
@@ -120,8 +121,9 @@ class MaildirAccount:
         commits: CommonCommits | None = None,
     ) -> None:
         """`control`, `index`: directories of the control files and of the cache, if not `root`; `nested`:
-        LAYOUT=fs; `escaping`: listescape_char; `second_inbox`: as Storage has it; `attributes`: the file of the
-        annotations, if it is not in `root`; `commits`: shared with other accounts on the same file system."""
+        LAYOUT=fs; `escaping`: listescape_char; `prefixed`, `second_inbox`: as Storage has it; `attributes`: the
+        file of the annotations, if it is not in `root`; `commits`: shared with other accounts on the same file
+        system."""
         self._files = files
         self._clock = clock or SystemClock()
         self._executor = executor
@@ -134,6 +136,7 @@ class MaildirAccount:
             index=index,
             nested=nested,
             escaping=escaping,
+            prefixed=prefixed,
             second_inbox=second_inbox,
         )
         self._tree = tree_at(place, files=files, names=self._names)
@@ -200,6 +203,7 @@ class MaildirAccount:
             index=place.index,
             nested=place.nested,
             escaping=place.escaping,
+            prefixed=place.prefixed,
             second_inbox=place.second_inbox,
             attributes=attributes,
             quota=quota,

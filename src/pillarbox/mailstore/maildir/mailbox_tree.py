@@ -36,7 +36,6 @@ from pillarbox.mailstore.dovecot_files.uidlist import FILE_NAME as UIDLIST
 from pillarbox.mailstore.mailbox import MailboxExists, MailboxNameRefused, NoSuchMailbox
 from pillarbox.mailstore.mailbox_names import (
     INBOX,
-    SECOND_INBOX,
     SEPARATOR,
     Escaping,
     check_new,
@@ -45,6 +44,7 @@ from pillarbox.mailstore.mailbox_names import (
     levels_on_disk,
     name_of_directory,
     normalise,
+    second_inbox,
 )
 from pillarbox.mailstore.maildir.directory_state import DirectoryState
 from pillarbox.mailstore.maildir.file_names import NameMaker
@@ -166,12 +166,14 @@ class NestedLayout:
                 level = self._escaping.plain(decode_utf7(entry))
             except ValueError:
                 continue
-            full = normalise(name + SEPARATOR + level if name else level)
+            full = name + SEPARATOR + level if name else level
+            if not self._escaping.prefixed:
+                full = normalise(full)
             holds = is_maildir(root + b"/" + inner, files)
-            if full != INBOX:  # the parent of INBOX/x
+            if normalise(full) != INBOX:
                 yield full, holds
-            elif holds and self._escaping.second_inbox:
-                yield SECOND_INBOX, True
+            elif holds and (second := second_inbox(full, self._escaping)):
+                yield second, True  # else it is the parent of INBOX/x
             if depth:
                 yield from self._below(root, inner, full, files, depth - 1)
 
@@ -189,15 +191,16 @@ class MailboxTree:
         index: bytes = b"",
         nested: bool = False,
         escaping: str = "",
+        prefixed: bool = False,
         second_inbox: bool = False,
         clock: Clock | None = None,
     ) -> None:
-        """`escaping`: the character of listescape, if it is there; `second_inbox`: the root is no INBOX."""
+        """`escaping`: the character of listescape, if it is there; `prefixed`, `second_inbox`: as in Storage."""
         self.root = root
         self.control = control or root
         """Where subscriptions and dovecot-uidvalidity are."""
         self._index = index
-        self.escaping = Escaping(escaping, nested, second_inbox)
+        self.escaping = Escaping(escaping, nested, prefixed, second_inbox)
         self.layout: Layout = (
             NestedLayout(self.escaping) if nested else FlatLayout(clock or SystemClock(), self.escaping)
         )
@@ -369,6 +372,7 @@ def tree_at(place: Storage, *, files: FileSystem = DISK, names: NameMaker | None
         index=os.fsencode(place.index.rstrip("/")),
         nested=place.nested,
         escaping=place.escaping,
+        prefixed=place.prefixed,
         second_inbox=place.second_inbox,
     )
 

@@ -30,9 +30,9 @@ from pillarbox.mailstore.mailbox import (
 )
 from pillarbox.mailstore.mailbox_list import MailboxEntry, MailboxList
 from pillarbox.mailstore.mailbox_names import (
+    BELOW_PREFIX,
     INBOX,
     OWN_SEPARATOR,
-    SECOND_INBOX,
     SEPARATOR,
     normalise,
 )
@@ -52,13 +52,11 @@ class PublicNames:
 
     def to_client(self, name: str) -> str:
         """`INBOX.Lists.a` for `Lists/a`."""
-        if name in (INBOX, SECOND_INBOX):
-            return INBOX if name == INBOX else self.prefix + INBOX
-        return self.prefix + self.below_prefix(name)
+        return INBOX if name == INBOX else self.prefix + self.below_prefix(name)
 
     def below_prefix(self, name: str) -> str:
         """`Lists.a` for `Lists/a`."""
-        return INBOX if name == SECOND_INBOX else name.replace(SEPARATOR, self.separator)
+        return name.removeprefix(BELOW_PREFIX).replace(SEPARATOR, self.separator)
 
 
 class NamespacedAccount:
@@ -71,12 +69,14 @@ class NamespacedAccount:
         prefix: str,
         separator: str,
         is_shared: bool = False,
+        spelled_inboxes: bool = False,
         second_inbox: bool = False,
     ) -> None:
-        """`is_shared`: another user's tree, whose INBOX is the prefix itself; `second_inbox`: a mailbox may be
-        called INBOX below the prefix."""
+        """`is_shared`: another user's tree, whose INBOX is the prefix itself.  Below the prefix a mailbox may be
+        called INBOX in other letters (`spelled_inboxes`), or just so (`second_inbox`)."""
         self._account = account
         self._is_shared = is_shared
+        self._spelled_inboxes = spelled_inboxes
         self._second_inbox = second_inbox
         self.prefix = prefix
         self.separator = separator
@@ -105,6 +105,8 @@ class NamespacedAccount:
     def _named(self, stored: MailboxList) -> list[MailboxEntry]:
         """What the namespace makes of the store's mailboxes."""
         entries = [msgspec.structs.replace(entry, name=self._to_client(entry.name)) for entry in stored]
+        if self._spelled_inboxes:
+            entries = _once_each(entries)
         if not self._root or self._is_shared:
             return entries
         others = any(entry.name != INBOX for entry in entries)
@@ -227,9 +229,7 @@ class NamespacedAccount:
     def _to_client(self, name: str) -> str:
         if name == INBOX:
             return self._root if self._is_shared else INBOX
-        if name == SECOND_INBOX:
-            return self.prefix + INBOX
-        return self.prefix + name.replace(SEPARATOR, self.separator)
+        return self.prefix + name.removeprefix(BELOW_PREFIX).replace(SEPARATOR, self.separator)
 
     def _existing(self, name: str) -> str:
         """The store's name; one that cannot be is no mailbox."""
@@ -252,10 +252,10 @@ class NamespacedAccount:
         name = name[len(self.prefix) :]
         if self.separator != SEPARATOR and SEPARATOR in name:
             raise MailboxNameRefused(_MUST_NOT)
-        if self._second_inbox and name == INBOX:
-            return SECOND_INBOX
-        if self.prefix and name != INBOX and normalise(name) == INBOX:
-            raise MailboxNameRefused("Invalid mailbox name: INBOX is not below the prefix")
+        if self.prefix and normalise(name) == INBOX and (name != INBOX or self._second_inbox):
+            if not self._spelled_inboxes:
+                raise MailboxNameRefused("Invalid mailbox name: INBOX is not below the prefix")
+            return BELOW_PREFIX + name
         return name.replace(self.separator, SEPARATOR)
 
     def has(self, name: str) -> bool:
@@ -276,8 +276,21 @@ def as_named(account: Account, namespace: Namespace) -> NamespacedAccount:
         prefix=namespace.prefix,
         separator=namespace.separator or OWN_SEPARATOR,
         is_shared=namespace.kind == "shared",
-        second_inbox=bool(namespace.prefix) and namespace.location is not None,
+        spelled_inboxes=bool(namespace.prefix) and (namespace.location is not None or namespace.inbox),
+        second_inbox=bool(namespace.prefix) and namespace.location is not None and not namespace.inbox,
     )
+
+
+def _once_each(entries: list[MailboxEntry]) -> list[MailboxEntry]:
+    """`Inbox` is a mailbox in the store, and the name above `Inbox/a`, which is not: one entry for clients."""
+    found: dict[str, MailboxEntry] = {}
+    for entry in entries:
+        if (other := found.get(entry.name)) is not None:
+            entry = msgspec.structs.replace(
+                entry if entry.selectable else other, has_children=entry.has_children or other.has_children
+            )
+        found[entry.name] = entry
+    return list(found.values())
 
 
 _MUST_NOT: Final = "Invalid mailbox name: Name must not have '/' characters"
