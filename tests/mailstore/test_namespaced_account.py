@@ -4,9 +4,11 @@ import asyncio
 
 import pytest
 
+from pillarbox.config.mailbox_settings import Namespace, Storage
 from pillarbox.mailstore.mailbox import MailboxExists, MailboxNameRefused, NoSuchMailbox
+from pillarbox.mailstore.mailbox_names import BELOW_PREFIX
 from pillarbox.mailstore.memory.account import MemoryAccount
-from pillarbox.mailstore.namespaces.namespaced_account import NamespacedAccount, OutsideNamespace
+from pillarbox.mailstore.namespaces.namespaced_account import NamespacedAccount, OutsideNamespace, as_named
 
 
 def names(account: NamespacedAccount) -> list[str]:
@@ -84,3 +86,22 @@ def test_a_prefix_that_is_no_mailbox() -> None:
         asyncio.run(account.create("Mail/INBOX"))
     with pytest.raises(MailboxNameRefused):
         asyncio.run(account.create("Mail/inbox"))
+
+
+@pytest.mark.parametrize(
+    ("namespace", "stored"),
+    [
+        (Namespace(prefix="INBOX.", separator=".", inbox=True), f"{BELOW_PREFIX}Inbox"),
+        (Namespace(prefix="Old.", separator=".", location=Storage()), f"{BELOW_PREFIX}Inbox"),
+        (Namespace(prefix="Again.", separator="."), None),
+        (Namespace(kind="shared", prefix="shared.", separator=".", location=Storage()), None),
+    ],
+)
+def test_a_mailbox_called_inbox_below_a_prefix(namespace: Namespace, stored: str | None) -> None:
+    """It is one where its tree lists it: not by another name of the user's tree, nor in somebody else's."""
+    account = as_named(MemoryAccount(), namespace)
+    if stored is not None:
+        assert account.store_name(namespace.prefix + "Inbox") == stored
+    else:
+        with pytest.raises(MailboxNameRefused, match="INBOX is not below the prefix"):
+            account.store_name(namespace.prefix + "Inbox")

@@ -276,7 +276,9 @@ def as_named(account: Account, namespace: Namespace) -> NamespacedAccount:
         prefix=namespace.prefix,
         separator=namespace.separator or OWN_SEPARATOR,
         is_shared=namespace.kind == "shared",
-        spelled_inboxes=bool(namespace.prefix) and (namespace.location is not None or namespace.inbox),
+        spelled_inboxes=bool(namespace.prefix)
+        and namespace.kind != "shared"
+        and (namespace.location is not None or namespace.inbox),
         second_inbox=bool(namespace.prefix) and namespace.location is not None and not namespace.inbox,
     )
 
