@@ -12,8 +12,10 @@ from pillarbox.mailstore.faults import MessageUnreadable
 from pillarbox.mailstore.mailbox import Fields, MessageSummary, NewMessage
 from pillarbox.mailstore.memory.account import MemoryAccount
 from pillarbox.mailstore.view import MailboxView
+from pillarbox.message.text_matching import folded_values
 from pillarbox.observability.events import Event
-from pillarbox.sessions.imap import message_numbers
+from pillarbox.sessions.imap import search_memory
+from pillarbox.sessions.imap.field_texts import search_field
 from pillarbox.sessions.imap.message_numbers import (
     NUMBERS,
     MessageNumbers,
@@ -21,6 +23,7 @@ from pillarbox.sessions.imap.message_numbers import (
     search_numbers,
     sent_at,
 )
+from pillarbox.sessions.imap.search_memory import ReadOneByOne
 from pillarbox.sessions.imap.session import ImapSession
 from pillarbox.vocabulary.clock import ManualClock
 from pillarbox.vocabulary.identifiers import Uid
@@ -66,7 +69,7 @@ def _ignore(event: Event) -> None:
 @pytest.mark.parametrize("many", [1, 1000], ids=["kept", "never kept"])
 def test_what_is_kept_finds_what_the_store_says(monkeypatch: pytest.MonkeyPatch, many: int) -> None:
     """Each kind of number, its limits included, after expunges and new messages, too."""
-    monkeypatch.setattr(message_numbers, "MANY", many)
+    monkeypatch.setattr(search_memory, "MANY", many)
 
     async def scene() -> None:
         clock = ManualClock()
@@ -102,7 +105,7 @@ def test_what_is_kept_finds_what_the_store_says(monkeypatch: pytest.MonkeyPatch,
                 assert await found(f"SAVEDON {today}") == b"* SEARCH 1 2 3 4"
                 assert await found(f"SAVEDBEFORE {today}") == b"* SEARCH"
             kept = {Number.RECEIVED, Number.SAVED, Number.SIZE} if many == 1 else set()
-            assert kept == set(inbox.lasting_memo)
+            assert kept == set(inbox.lasting_memo) - {ReadOneByOne}
             await inbox.expunge([Uid(3)])
             await inbox.append([NewMessage(b"x" * 20, internal_date=float(now - 3 * DAY))])
             await transport.ask(b"n NOOP\r\n")
@@ -116,12 +119,12 @@ def test_what_is_kept_finds_what_the_store_says(monkeypatch: pytest.MonkeyPatch,
 
 def test_what_could_not_be_read_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is kept of a mailbox some of whose messages are unreadable now."""
-    monkeypatch.setattr(message_numbers, "MANY", 1)
+    monkeypatch.setattr(search_memory, "MANY", 1)
 
     async def scene() -> None:
         account = MemoryAccount()
         inbox = await account.open("INBOX")
-        await inbox.append([NewMessage(b"x" * 10), NewMessage(b"x" * 20)])
+        await inbox.append([NewMessage(b"Subject: x\n\n"), NewMessage(b"Subject: xx\n\n")])
         view = MailboxView(inbox, read_only=True)
         summaries = type(inbox).summaries
         told = 1
@@ -141,5 +144,11 @@ def test_what_could_not_be_read_is_asked_for_again(monkeypatch: pytest.MonkeyPat
         told = 2
         for _ in range(2):
             assert await search_numbers(view, [1, 2], Number.SIZE, 1, 100, pause) == [1, 2]
+        told = 1
+        wanted = (b"subject", "x", folded_values, pause)
+        assert await search_field(view, [1, 2], *wanted) == [1]
+        told = 2
+        for _ in range(2):
+            assert await search_field(view, [1, 2], *wanted) == [1, 2]
 
     asyncio.run(scene())

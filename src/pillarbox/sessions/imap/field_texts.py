@@ -19,14 +19,11 @@ from typing import Final
 
 from pillarbox.mailstore.mailbox import Fields, Mailbox
 from pillarbox.mailstore.view import MailboxView
+from pillarbox.sessions.imap.search_memory import is_worth_keeping
 from pillarbox.vocabulary.identifiers import Uid
 
 MAX_FIELDS: Final = 6
 MAX_CHARACTERS: Final = 16 * 1024 * 1024
-MANY: Final = 256
-"""Messages from which on it is worth keeping what they say."""
-FEW: Final = 8
-"""Of so many messages one alone is read for itself: what all of them say is not wanted for that."""
 BATCH: Final = 1024
 
 _BETWEEN_MESSAGES: Final = "\n"  # folded text has none
@@ -62,17 +59,16 @@ class FieldTexts:
         """Those of `uids` (rising) that came later."""
         return uids[bisect_right(uids, self._uids[-1]) :] if self._uids else uids
 
-    def having(self, wanted: str) -> list[int]:
-        """UIDs of the messages in which the field holds the folded text, which is not empty."""
-        found = []
-        text, starts = self._text, self._starts
-        at = text.find(wanted)
-        while at >= 0:
+    def having(self, wanted: str, first: int, last: int) -> list[int]:
+        """UIDs, `first` to `last`, of the messages in which the field holds the folded text, which is not empty."""
+        found: list[int] = []
+        text, starts, end_row = self._text, self._starts, bisect_right(self._uids, last)
+        end = starts[end_row] if end_row < len(starts) else len(text)
+        row = bisect_left(self._uids, first)
+        while row < end_row and (at := text.find(wanted, starts[row], end)) >= 0:
             row = bisect_right(starts, at) - 1
             found.append(self._uids[row])
-            if row + 1 == len(starts):
-                break
-            at = text.find(wanted, starts[row + 1])
+            row += 1
         return found
 
 
@@ -89,11 +85,14 @@ async def search_field(
     `pause` lets others work meanwhile.
     """
     mailbox = view.mailbox
+    if not uids or not wanted:
+        return None
     known = view.known_uids().tolist()
-    texts = _kept(mailbox, (field, values_of), create=len(uids) >= max(MANY, len(known) // FEW))
-    if texts is None or not wanted:
+    texts = _kept(mailbox, (field, values_of), asked=len(uids), known=len(known))
+    if texts is None:
         return None
     missing = texts.missing(known)
+    failed = mailbox.failed_reads.count
     for start in range(0, len(missing), BATCH):
         batch = [Uid(uid) for uid in missing[start : start + BATCH]]
         summaries = await mailbox.summaries(batch, Fields.HEADER)
@@ -105,8 +104,9 @@ async def search_field(
             [_BETWEEN_VALUES.join(values_of(summary.header, field)) for summary in fresh],
         )
         await pause()
-    found = texts.having(wanted)
-    if texts.size > MAX_CHARACTERS:
+    found = texts.having(wanted, uids[0], uids[-1])
+    # What could not be read is asked for the next time.
+    if texts.size > MAX_CHARACTERS or mailbox.failed_reads.count != failed:
         mailbox.lasting_memo.pop((field, values_of), None)
     return in_both(uids, found)
 
@@ -121,12 +121,12 @@ def in_both(uids: list[int], found: list[int]) -> list[int]:
     return [uid for uid in uids if uid in wanted]
 
 
-def _kept(mailbox: Mailbox, key: tuple[bytes, ValuesOf], *, create: bool) -> FieldTexts | None:
+def _kept(mailbox: Mailbox, key: tuple[bytes, ValuesOf], *, asked: int, known: int) -> FieldTexts | None:
     memo = mailbox.lasting_memo
     texts = memo.get(key)
     if isinstance(texts, FieldTexts):
         return texts
-    if not create:
+    if not is_worth_keeping(mailbox, key, asked, known):
         return None
     fields = [name for name, value in memo.items() if isinstance(value, FieldTexts)]
     for name in fields[: max(0, len(fields) + 1 - MAX_FIELDS)]:

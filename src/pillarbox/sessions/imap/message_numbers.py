@@ -25,10 +25,9 @@ from pillarbox.mailstore.view import MailboxView
 from pillarbox.message.structured_fields import parse_date
 from pillarbox.message.text_matching import field_values
 from pillarbox.sessions.imap.field_texts import in_both
+from pillarbox.sessions.imap.search_memory import is_worth_keeping
 from pillarbox.vocabulary.identifiers import Uid
 
-MANY: Final = 256
-"""Messages from which on it is worth keeping them."""
 BATCH: Final = 1024
 """Headers asked of the store at once."""
 NUMBERS_AT_ONCE: Final = 8192
@@ -99,11 +98,12 @@ async def search_numbers(
     mailbox = view.mailbox
     fields, number_of = NUMBERS[number]
     kept = mailbox.lasting_memo.get(number)
+    known = view.known_uids().tolist()
     if not isinstance(kept, MessageNumbers):
-        if len(uids) < MANY:
+        if not is_worth_keeping(mailbox, number, len(uids), len(known)):
             return None
         kept = mailbox.lasting_memo[number] = MessageNumbers(number_of)
-    missing = kept.missing(view.known_uids().tolist())
+    missing = kept.missing(known)
     size = BATCH if fields & Fields.HEADER else NUMBERS_AT_ONCE
     failed = mailbox.failed_reads.count
     for at in range(0, len(missing), size):
