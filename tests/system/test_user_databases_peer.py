@@ -106,7 +106,8 @@ FIELDS: Final = (
         "password=fields foo=F userdb_b=B userdb_acl_groups=%u",
         "override_fields = userdb_c=C-%{passdb:foo:none}-%{passdb:zz:none}",
     )
-    + "mail_location = maildir:{base}/home/M-%{userdb:b:none}-%{userdb:c:none}-%{userdb:q:none}-%{userdb:z:none}\n"
+    + "mail_location = maildir:{base}/home/M-%{userdb:b:none}-%{userdb:c:none}-%{userdb:q:none}-%{userdb:z:none}"
+    "-%{uid}.%{gid}.%i\n"
 )
 """allow_nets with what is no network, nopassword beside a password, and fields of databases in variables."""
 
@@ -130,7 +131,7 @@ def test_fields_of_passdbs_count_as_in_dovecot() -> None:
             said.append((heard, told, places, shown))
     assert said[0] == said[1]
     assert [has_logged_in for has_logged_in, _ in said[0][0]] == [False, True, True, True]
-    assert "M-B-C-F-none-QF-none" in said[0][2]
+    assert "M-B-C-F-none-QF-none-65534.65534.65534" in said[0][2]
 
 
 def test_passwords_are_checked_over_tcp() -> None:

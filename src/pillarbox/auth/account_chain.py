@@ -190,7 +190,7 @@ class AccountChain:
         home = found.pop("home", "")
         if not home and self._owner.home:
             values = msgspec.structs.replace(request, userdb=found).values()
-            home = expand(self._owner.home, values | {"uid": uid, "gid": gid})
+            home = expand(self._owner.home, values | {"uid": str(_uid(uid)), "gid": str(_gid(gid))})
         user = found.pop("user", request.user)
         if "mail_location" in found:
             found.setdefault("mail", found.pop("mail_location"))

@@ -1,5 +1,6 @@
 """mail_location without a driver: a Maildir where there is one, and otherwise Dovecot's complaint."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,21 @@ def test_what_is_no_maildir_is_not_made_one(location: str, complaint: str, tmp_p
 def test_with_a_driver_it_need_not_be_there_yet(tmp_path: Path) -> None:
     """It is made by the first session."""
     assert place("maildir:~/new", tmp_path) == str(tmp_path / "new")
+
+
+def test_uid_and_gid_are_numbers(tmp_path: Path) -> None:
+    """Those that the userdb says, or of this process: nobody shares a Maildir for want of one."""
+    found = storage("maildir:/mail/%{uid}.%i/%{gid}", where="dovecot.conf")
+    there = place_of(found, "", user="me", home=str(tmp_path), fields={"uid": "root", "gid": "4242"})
+    assert there.path == "/mail/0.0/4242"
+    here = place_of(found, "", user="me", home=str(tmp_path))
+    assert here.path == f"/mail/{os.getuid()}.{os.getuid()}/{os.getgid()}"
+
+
+def test_what_only_logins_know_is_in_no_path() -> None:
+    """In Dovecot's words."""
+    with pytest.raises(ConfigurationFault, match=r"Unknown variable '%{local_name}'"):
+        storage("maildir:/mail/%{local_name}", where="dovecot.conf")
 
 
 def test_colons_of_variables_part_nothing(tmp_path: Path) -> None:

@@ -7,13 +7,16 @@ STANDARDS
     Dovecot 2.3 MailLocation
 """
 
+import grp
 import os
+import pwd
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from pillarbox.config.dovecot import variables
 from pillarbox.config.mailbox_settings import Storage
+from pillarbox.vocabulary.digits import is_decimal_text
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 _MBOX: Final = "put mail_location = maildir:~/Maildir, and bring old mail over: pillarbox import mbox FILE"
@@ -99,7 +102,7 @@ def _words(text: str) -> list[str]:
 def _path(path: str, where: str) -> str:
     """A directory with `~` and variables."""
     try:
-        variables.check(path)
+        variables.check(path, of_mail=True)
     except ValueError as error:
         raise ConfigurationFault(where, f"mail_location: {error}") from error
     if not path.startswith(("/", "~", "%h")):
@@ -120,7 +123,12 @@ def place_of(
     chosen = configured
     if own:
         chosen = storage(own, where=f"{where}: userdb field mail", escaping=configured.escaping)
-    values = {**variables.user_values(user), "home": home, **variables.field_values("userdb", fields)}
+    values = {
+        **variables.user_values(user),
+        **owner_values(fields),
+        "home": home,
+        **variables.field_values("userdb", fields),
+    }
     if any(value in (".", "..") or "/" in value for value in (values["username"], values["domain"], user)):
         raise ConfigurationFault(where, "the name cannot be part of a path")
 
@@ -147,6 +155,25 @@ def place_of(
         escaping=chosen.escaping,
         prefixed=configured.prefixed,
     )
+
+
+def owner_values(fields: Mapping[str, str]) -> dict[str, str]:
+    """What `%{uid}` and `%{gid}` stand for: numbers that the userdb says, or those of this process."""
+    return {
+        "uid": str(_number(fields.get("uid", ""), lambda name: pwd.getpwnam(name).pw_uid, os.getuid())),
+        "gid": str(_number(fields.get("gid", ""), lambda name: grp.getgrnam(name).gr_gid, os.getgid())),
+    }
+
+
+def _number(text: str, find: Callable[[str], int], own: int) -> int:
+    if not text:
+        return own
+    if is_decimal_text(text, max_digits=10):
+        return int(text)
+    try:
+        return find(text)
+    except KeyError:
+        return own
 
 
 def _check_maildir(path: str, setting: str, home: str) -> None:

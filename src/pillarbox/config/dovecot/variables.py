@@ -35,12 +35,23 @@ _LONG: Final = {
     "a": "lport", "b": "rport", "c": "secured", "m": "mechanism", "w": "password", "h": "home", "i": "uid",
     "k": "cert",
 }  # fmt: skip
-_ALIASES: Final = {"local_ip": "lip", "remote_ip": "rip", "protocol": "service", "mech": "mechanism",
-                   "real_rip": "rip", "real_lip": "lip", "auth_user": "user", "orig_user": "user",
-                   "auth_username": "username", "auth_domain": "domain",
-                   "login_user": "user", "owner_user": "user"}  # fmt: skip
+_ALIASES: Final = {
+    **{"local_ip": "lip", "remote_ip": "rip", "local_port": "lport", "remote_port": "rport"},
+    **{"real_local_ip": "real_lip", "real_remote_ip": "real_rip"},
+    **{"real_local_port": "real_lport", "real_remote_port": "real_rport"},
+    **{f"original_{name}": f"orig_{name}" for name in ("user", "username", "domain")},
+    **{"protocol": "service", "mech": "mechanism", "owner_user": "user"},
+}
+"""Other names for the same."""
+_UNLESS_KNOWN: Final = {
+    **{f"{kind}_{name}": name for kind in ("auth", "orig") for name in ("user", "username", "domain")},
+    **{"login_user": "user", "login_username": "username", "login_domain": "domain"},
+    **{"real_lip": "lip", "real_rip": "rip", "real_lport": "lport", "real_rport": "rport"},
+}
+"""What stands for a value that nobody has told apart."""
+_OF_LOGINS: Final = frozenset(("local_name", "client_id", "session_pid"))
 _KNOWN: Final = frozenset(
-    {*_LONG.values(), *_ALIASES, "session", "hostname", "gid", "master_user", "real_lport", "real_rport"}
+    {*_LONG.values(), *_ALIASES, *_UNLESS_KNOWN, *_OF_LOGINS, "session", "hostname", "gid", "master_user"}
     | {"domain_first", "domain_last"}
 )
 _VARIABLE: Final = re.compile(
@@ -63,8 +74,10 @@ def expand(text: str, values: Mapping[str, str], *, letters: Mapping[str, str] =
     return _VARIABLE.sub(replace, text)[:MAX_LENGTH]
 
 
-def check(text: str) -> None:
-    """ValueError if the text has a variable that does not exist."""
+def check(text: str, *, of_mail: bool = False) -> None:
+    """ValueError if the text has a variable that does not exist; `of_mail`: where nobody logs in."""
+    if of_mail and (named := next((name for name in _OF_LOGINS if f"%{{{name}}}" in text), "")):
+        raise ValueError(f"Unknown variable '%{{{named}}}'")
     expand(text, _Zeros())
 
 
@@ -73,6 +86,9 @@ class _Zeros(dict[str, str]):
 
     def get(self, _name: object, _standard: object = None) -> str:
         return "0"
+
+    def __contains__(self, _name: object) -> bool:
+        return False
 
 
 def user_values(user: str) -> dict[str, str]:
@@ -86,6 +102,12 @@ def user_values(user: str) -> dict[str, str]:
         "domain_first": first,
         "domain_last": last,
     }
+
+
+def named_values(kind: str, user: str) -> dict[str, str]:
+    """`%{orig_user}`, `%{auth_domain}` and the like: what follows from another name of the same user."""
+    values = user_values(user)
+    return {f"{kind}_{name}": values[name] for name in ("user", "username", "domain")}
 
 
 def field_values(database: str, fields: Mapping[str, str]) -> dict[str, str]:
@@ -146,7 +168,8 @@ def _value(name: str, values: Mapping[str, str], letters: Mapping[str, str]) -> 
         return values.get(f"{kind}:{field}", standard)
     if name not in _KNOWN or letters is not _LONG:
         raise ValueError(f"Unknown variable '%{{{name}}}'")
-    value = values.get(_ALIASES.get(name, name), "")
+    name = _ALIASES.get(name, name)
+    value = values[name] if name in values else values.get(_UNLESS_KNOWN.get(name, name), "")
     return os.uname().nodename if name == "hostname" and not value else value
 
 

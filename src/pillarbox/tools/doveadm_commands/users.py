@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from pillarbox.auth.password_making import DEFAULT_SCHEME, SCHEMES, make
 from pillarbox.auth.password_schemes import UnknownScheme, verify
 from pillarbox.config.dovecot import variables
+from pillarbox.config.dovecot.mail_location import owner_values
 from pillarbox.config.dovecot.reading import Configuration
 from pillarbox.tools.auth_sockets import Answer, AuthSocket, NoAnswer
 from pillarbox.tools.doveadm_commands import output as doveadm_output
@@ -148,6 +149,7 @@ def _account_fields(configuration: Configuration, answer: Answer) -> dict[str, s
     values = {
         **variables.user_values(answer.fields[0]),
         **found,
+        **owner_values(found),
         **variables.field_values("userdb", found),
     }
     mail = {"mail": found.get("mail") or variables.expand(configuration.value("mail_location"), values)}
