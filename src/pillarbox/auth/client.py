@@ -12,13 +12,25 @@ import asyncio
 import base64
 import itertools
 import os
+from collections.abc import Mapping
 
 from pillarbox.auth.logins import Accepted, Exchange, Refused
+from pillarbox.config.dovecot.variables import field_values, named_values
 from pillarbox.net.connection import Connection
 from pillarbox.wire.auth_protocol import LineReader, LineTooLong, encode_line, parameters, split_line
 
 _UNAVAILABLE = Refused(reason="Connection lost to authentication server", temporary=True)
 _ANSWER_SECONDS = 60.0
+
+
+def _facts(user: str, found: Mapping[bytes, bytes]) -> dict[str, str]:
+    """What a log line may tell of a login that was right, by the names of variables."""
+    told = {
+        name.decode("utf-8", "replace"): value.decode("utf-8", "replace") for name, value in found.items()
+    }
+    said = told.pop("original_user", user)
+    acting = told.pop("auth_user", said)
+    return named_values("orig", said) | named_values("auth", acting) | field_values("passdb", told)
 
 
 class AuthClient:
@@ -116,7 +128,7 @@ class AuthClient:
         found = parameters(answer[2:])
         user = found.get(b"user", b"").decode("utf-8", "replace")
         if answer[0] == b"OK":
-            return Accepted(user, number, os.getpid(), self._cookie)
+            return Accepted(user, number, os.getpid(), self._cookie, _facts(user, found))
         temporary = b"temp" in found or found.get(b"code") == b"temp_fail"
         expired = found.get(b"code") == b"pass_expired"
         return Refused(user, found.get(b"reason", b"").decode("utf-8", "replace"), temporary, expired)

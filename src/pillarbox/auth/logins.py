@@ -15,6 +15,8 @@ class Accepted(msgspec.Struct, frozen=True):
     request_id: int
     client_pid: int
     cookie: bytes
+    facts: dict[str, str] = {}
+    """What the log may tell of the user, by the names of variables."""
 
 
 class Refused(msgspec.Struct, frozen=True):

@@ -26,6 +26,7 @@ from pillarbox.auth.root_workers import RootWorkers
 from pillarbox.auth.static_users import StaticPasswords, StaticUsers
 from pillarbox.auth.system_users import Pam, Passwd, Shadow
 from pillarbox.auth.user_database import LoginRequest, PasswordDatabase, UserAccount, UserDatabase
+from pillarbox.config.dovecot.variables import named_values
 from pillarbox.config.mailbox_settings import Database, MailboxSettings
 from pillarbox.observability.events import EventSink, MailboxNotice, PasswordRefused
 from pillarbox.vocabulary.clock import Clock
@@ -121,7 +122,7 @@ class AuthServer:
     def user_request(self, user: str, given: Mapping[bytes, bytes]) -> LoginRequest | None:
         """The lookup of a user by name; None for a name that nobody can have."""
         try:
-            return request_of(self.names.normal(user), given)
+            return request_of(self.names.normal(user), given, said=user)
         except BadName as fault:
             self.tell(MailboxNotice("auth", "Info", f"userdb({user}): {fault}"))
             return None
@@ -179,13 +180,44 @@ class AuthServer:
         return PasswdFile(settings.args, executor=self._threads)
 
 
-def request_of(user: str, given: Mapping[bytes, bytes], mechanism: bytes = b"") -> LoginRequest:
-    """Who asks, from the parameters of the protocol."""
+_SAID: Final = (
+    "lport",
+    "rport",
+    "real_lip",
+    "real_rip",
+    "real_lport",
+    "real_rport",
+    "local_name",
+    "client_id",
+)
+"""Parameters of the protocol that are variables of the same name."""
+
+
+def request_of(
+    user: str,
+    given: Mapping[bytes, bytes],
+    mechanism: bytes = b"",
+    *,
+    said: str = "",
+    master: str = "",
+    pid: int = 0,
+) -> LoginRequest:
+    """Who asks, from the parameters of the protocol.
+
+    `said`: the whole name as the client said it; `master`: who acts for the user; `pid`: of the protocol's client.
+    """
 
     def text(name: bytes) -> str:
         return given.get(name, b"").decode("utf-8", "replace")
 
+    facts = {name: text(name.encode()) for name in _SAID if name.encode() in given}
+    facts |= {"pid": str(pid), "cert": "valid" if b"valid-client-cert" in given else ""}
+    facts |= {name: "0" for name in ("lport", "rport") if name not in facts}
+    if said:
+        facts |= named_values("orig", said) | named_values("auth", master or said)
+    facts |= named_values("login", user if master else "") | {"master_user": master}
     return LoginRequest(
+        facts=facts,
         user=user,
         service=text(b"service"),
         remote=text(b"rip"),

@@ -38,6 +38,8 @@ class LoginRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Extra fields that passdbs have given so far: `%{passdb:NAME}`."""
     userdb: Mapping[str, str] = {}
     """Fields of the account so far: `%{userdb:NAME}`."""
+    facts: Mapping[str, str] = {}
+    """What else is known of the client and of the login, by the names of variables: ports, other names."""
 
     def values(self) -> dict[str, str]:
         """What %-variables stand for."""
@@ -50,7 +52,7 @@ class LoginRequest(msgspec.Struct, frozen=True, kw_only=True):
             "secured": "secured" if self.secured else "",
         }
         of_databases = field_values("passdb", self.passdb) | field_values("userdb", self.userdb)
-        return {**user_values(self.user), **own, **of_databases}
+        return {**user_values(self.user), **own, **self.facts, **of_databases}
 
 
 class PasswordRight(msgspec.Struct, frozen=True):

@@ -406,7 +406,7 @@ class AccountWorker:
         finally:
             figures = ended.figures.replace(AUTOEXPUNGED, str(sum(removed.values())))
             peer = session.peer
-            where = (peer.remote, peer.local)
+            where = (peer.remote, peer.local, session.fields)
             self._tell(
                 MailSessionEnded(peer.service, session.user, peer.session, ended.reason, figures, *where)
             )

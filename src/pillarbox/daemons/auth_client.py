@@ -43,6 +43,7 @@ class _Exchange(msgspec.Struct):
     name: bytes
     given: dict[bytes, bytes]
     login: LoginName | None = None
+    said: str = ""  # the name as the client said it
     fields: dict[str, str] = {}
     busy: bool = False
 
@@ -167,7 +168,7 @@ class AuthClientConnection:
                 self._tasks.create_task(self._vouch(number, exchange, step))
             case steps.Nobody(trace):
                 del self._exchanges[number]
-                request = request_of(trace.decode("utf-8", "replace"), exchange.given, exchange.name)
+                request = self._request(exchange, trace.decode("utf-8", "replace"))
                 self._server.logged_in_without_name(request)
                 self._succeed(number, exchange, Outcome(True, self._server.settings.auth_anonymous_username))
             case steps.WantsStored():
@@ -181,6 +182,12 @@ class AuthClientConnection:
             case steps.Disproven():
                 exchange.busy = True
                 self._tasks.create_task(self._refuse_proof(number, exchange))
+
+    def _request(self, exchange: _Exchange, user: str) -> LoginRequest:
+        """Who asks in an exchange."""
+        master = exchange.login.master if exchange.login is not None else ""
+        who = {"said": exchange.said, "master": master}
+        return request_of(user, exchange.given, exchange.name, pid=self._pid, **who)
 
     # -- certificates ----------------------------------------------------------------------------------
 
@@ -205,7 +212,7 @@ class AuthClientConnection:
         if login is None:
             await self._refuse_name(number, exchange, given.user)
             return
-        request = request_of(login.user, exchange.given, exchange.name)
+        request = self._request(exchange, login.user)
         if self._counts_penalties(exchange):
             await self._server.wait_for_penalty(request.remote)
         outcome = await self._server.passwords.verify(login, request, given.password)
@@ -229,7 +236,7 @@ class AuthClientConnection:
             )
 
     async def _refuse_name(self, number: int, exchange: _Exchange, user: bytes) -> None:
-        request = request_of(user.decode("utf-8", "replace"), exchange.given, exchange.name)
+        request = self._request(exchange, user.decode("utf-8", "replace"))
         await self._refuse(number, exchange, request, b"")
 
     def _login(
@@ -252,10 +259,11 @@ class AuthClientConnection:
             if login.master and not self._server.passwords.has_masters:
                 raise BadName(f"{login_user}Master user login attempted without master passdbs")
         except BadName as fault:
-            request = request_of(text, exchange.given, exchange.name)
+            request = self._request(exchange, text)
             self._server.refused(exchange.name.decode().lower(), request, str(fault))
             return None
         exchange.login = login
+        exchange.said = text
         return login
 
     # -- mechanisms that do not show the password -------------------------------------------------------
@@ -269,7 +277,7 @@ class AuthClientConnection:
             return
         stored = None
         if not login.master:
-            request = request_of(login.user, exchange.given, exchange.name)
+            request = self._request(exchange, login.user)
             if self._counts_penalties(exchange):
                 await self._server.wait_for_penalty(request.remote)
             try:
@@ -300,7 +308,7 @@ class AuthClientConnection:
 
     async def _refuse_proof(self, number: int, exchange: _Exchange) -> None:
         user = exchange.login.user if exchange.login is not None else ""
-        request = request_of(user, exchange.given, exchange.name)
+        request = self._request(exchange, user)
         self._server.refused(exchange.name.decode().lower(), request, "Password mismatch")
         await self._refuse(number, exchange, request, exchange.name)
 
@@ -336,12 +344,20 @@ class AuthClientConnection:
         self._fail(number, request.user if request is not None else "", *more)
 
     def _succeed(self, number: int, exchange: _Exchange, outcome: Outcome) -> None:
-        request = request_of(outcome.user, exchange.given, exchange.name)
+        request = self._request(exchange, outcome.user)
         self._server.penalties.succeeded(request.remote)
         if self._redeemable and b"nologin" not in exchange.given:
             self._server.logins.add(self._pid, number, request, outcome.fields)
         self._trace_end(request)
-        self._send(encode_line(b"OK", b"%d" % number, b"user=" + outcome.user.encode()))
+        said = [f"user={outcome.user}"]
+        if exchange.said not in ("", outcome.user):
+            said.append(f"original_user={exchange.said}")
+        if exchange.login is not None and exchange.login.master:
+            said.append(f"auth_user={exchange.login.master}")
+        if self._redeemable:
+            said += [f"{name}={value}" for name, value in outcome.fields.items() if _is_told(name)]
+        fields = [field.encode("utf-8", "surrogateescape") for field in said]
+        self._send(encode_line(b"OK", b"%d" % number, *fields))
         self._leave_if_idle()
 
     def _fail(self, number: int, user: str, *more: bytes) -> None:
@@ -355,3 +371,8 @@ class AuthClientConnection:
 
     def _trace_end(self, request: LoginRequest) -> None:
         self._server.trace.of("auth", request, "Auth request finished")
+
+
+def _is_told(name: str) -> bool:
+    """Whether a field that the passdb gave is for login_log_format, `%{passdb:NAME}`."""
+    return name not in ("user", "master_user", "nologin") and not name.startswith("userdb_")

@@ -104,8 +104,12 @@ class AuthMasterConnection:
             self._send(encode_line(b"FAIL", b"%d" % number), login=True)
             return
         more = [b"auth_mech=" + login.request.mechanism.encode()]
-        if master := login.fields.get("master_user"):
+        master = login.fields.get("master_user", "")
+        if master:
             more.append(b"master_user=" + master.encode("utf-8", "surrogateescape"))
+        said = master or login.request.facts.get("orig_user", "")
+        if said not in ("", login.request.user):
+            more.append(b"auth_user=" + said.encode("utf-8", "surrogateescape"))
         await self._look_up(number, login.request, login.fields, more)
 
     async def _look_up_name(self, number: int, name: bytes, given: Mapping[bytes, bytes]) -> None:

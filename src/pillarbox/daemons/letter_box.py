@@ -246,7 +246,7 @@ class LetterBox:
 
     def _note_login(self, letter: Letter) -> None:
         if self._settings.has_plugin("last_login", "lmtp"):
-            who = MailUser(self._service, letter.user, letter.session)
+            who = MailUser(self._service, letter.user, letter.session, fields=letter.fields)
             note_login(self._settings.plugin, who, letter.home, self._found_fault)
 
     def _found_fault(self, event: Event) -> None:
@@ -327,7 +327,9 @@ class LetterBox:
         log.tell_delivery(one.mailbox.name, header_of(one.delivery.content[0]), result.size, result.crlf_size)
 
     def _notice(self, letter: Letter, severity: str, text: str) -> MailboxNotice:
-        return MailboxNotice(MailUser(self._service, letter.user, letter.session), severity, text)
+        return MailboxNotice(
+            MailUser(self._service, letter.user, letter.session, fields=letter.fields), severity, text
+        )
 
 
 def _size_of(delivery: Delivery) -> Size:

@@ -303,7 +303,7 @@ class LoginRole:
                 done.worker,
                 security,
                 peer.session,
-                facts.now(),
+                facts.now() | handover.ticket.facts,
             )
         )
         return ours

@@ -52,19 +52,19 @@ class LoginAuthenticator:
                 where = (peer.remote, peer.local, "TLS", peer.session, self._facts.now())
                 self._tell(LoginTrouble(peer.service, severity, text, method, *where))
             return Failure(_NAMELESS, forbidden=True)
-        fields = [
-            b"service=" + peer.service.encode(),
-            b"lip=" + peer.local.encode(),
-            b"rip=" + peer.remote.encode(),
-            b"session=" + peer.session.encode(),
-        ]
+        fields = [b"service=" + peer.service.encode()]
         if secured:
             fields.append(b"secured")
         if self._trusted and not self._client.is_forwarded:  # its own clients may be guessers
             fields.append(b"no-penalty")
         if certificate.is_valid:
-            fields += [b"valid-client-cert", b"cert_username=" + certificate.name.encode()]
+            fields.append(b"valid-client-cert")
+        fields.append(b"session=" + peer.session.encode())
+        if certificate.is_valid:
+            fields.append(b"cert_username=" + certificate.name.encode())
+        fields += [b"lip=" + peer.local.encode(), b"rip=" + peer.remote.encode()]
+        fields += [f"{name}={value}".encode() for name, value in self._facts.of_client(peer).items()]
         result = await self._checker.authenticate(mechanism, initial_response, exchange, fields=tuple(fields))
         if isinstance(result, Accepted):
-            return Ticket(result.user, result.request_id, result.client_pid, result.cookie)
+            return Ticket(result.user, result.request_id, result.client_pid, result.cookie, result.facts)
         return Failure(result.reason, result.user, result.temporary, expired=result.expired)

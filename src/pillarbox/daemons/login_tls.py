@@ -9,6 +9,8 @@ STANDARDS
 """
 
 import ssl
+from typing import Final
+from weakref import WeakKeyDictionary
 
 from pillarbox.config.mailbox_settings import MailboxSettings
 from pillarbox.net.client_certificates import Shown, ask_for_certificates, long_name, shown_by
@@ -65,6 +67,14 @@ class ClientCertificate:
         return "" if shown.is_trusted else "client sent an invalid cert"
 
 
+_NAMED: Final[WeakKeyDictionary[ssl.SSLObject, str]] = WeakKeyDictionary()
+
+
+def host_named_by(tls: ssl.SSLObject) -> str:
+    """The host that the client has named (SNI), as it wrote it; empty for none."""
+    return _NAMED.get(tls, "")
+
+
 def tls_contexts(
     settings: MailboxSettings, warnings: list[str], lacks: dict[str, str]
 ) -> dict[tuple[str, str], ssl.SSLContext]:
@@ -76,6 +86,8 @@ def tls_contexts(
     contexts: dict[tuple[str, str], ssl.SSLContext] = {}
 
     def choose(tls: ssl.SSLObject, host: str | None, _context: ssl.SSLContext) -> None:
+        if host:
+            _NAMED[tls] = host
         pair = rules.certificate_for(host) if host else None
         if pair is not None and pair in contexts:
             tls.context = contexts[pair]

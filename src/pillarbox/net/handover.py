@@ -16,7 +16,7 @@ import os
 
 import msgspec
 
-from pillarbox.config.dovecot.variables import user_values
+from pillarbox.config.dovecot.variables import field_values, user_values
 from pillarbox.observability.events import MailUser
 
 
@@ -99,13 +99,15 @@ class Session(msgspec.Struct, tag=True):
     @property
     def mail_user(self) -> MailUser:
         """Whose session it is, for the log."""
-        return MailUser(self.peer.service, self.user, self.peer.session, self.peer.remote, self.peer.local)
+        peer = self.peer
+        return MailUser(peer.service, self.user, peer.session, peer.remote, peer.local, self.fields)
 
     @property
     def log_values(self) -> dict[str, str]:
         """What imap_logout_format and pop3_logout_format may tell of whose session it is."""
         peer = self.peer
         own = {"session": peer.session, "service": peer.service, "rip": peer.remote, "lip": peer.local}
+        own |= field_values("userdb", self.fields)
         return {**user_values(self.user), **own, "home": self.home, "pid": str(os.getpid())}
 
 

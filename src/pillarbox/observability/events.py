@@ -284,6 +284,8 @@ class MailUser(msgspec.Struct, frozen=True):
     session: str = ""
     remote: str = ""
     local: str = ""
+    fields: dict[str, str] = {}
+    """What the userdb says besides: `%{userdb:NAME}`, and auth_user, if he said another name."""
 
 
 class MailboxNotice(Event, frozen=True):
@@ -367,3 +369,4 @@ class MailSessionEnded(Event, frozen=True):
     figures: str
     remote: str = ""
     local: str = ""
+    fields: dict[str, str] = {}  # as MailUser's

@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from pillarbox.config.dovecot.log_formats import MailboxLines
-from pillarbox.config.dovecot.variables import user_values
+from pillarbox.config.dovecot.variables import field_values, named_values, user_values
 from pillarbox.observability import events as e
 
 _USUAL: Final = MailboxLines()
@@ -55,9 +55,8 @@ def _prefix(who: e.MailUser, lines: MailboxLines) -> str:
             "session": who.session,
             "uid": str(os.getuid()),
             "gid": str(os.getgid()),
-            "auth_user": who.user,
-            "auth_username": user["username"],
-            "auth_domain": user["domain"],
+            **named_values("auth", who.fields.get("auth_user", who.user)),
+            **field_values("userdb", who.fields),
             "hostname": os.uname().nodename,
         },
     )
@@ -88,10 +87,10 @@ def _login(
         "session": event.session,
         "real_lip": event.local,
         "real_rip": event.remote,
+        **named_values("orig", user),
+        **named_values("auth", user),
         **event.facts,
     }
-    for name in ("user", "username", "domain"):
-        values[f"orig_{name}"] = values[f"auth_{name}"] = names[name]
     return MailboxLine(f"{service}-login: ", severity, lines.login(service, message, values))
 
 
@@ -129,7 +128,7 @@ def _password_refused(event: e.PasswordRefused, _: MailboxLines) -> MailboxLine:
 
 
 def _mail_session_ended(event: e.MailSessionEnded, lines: MailboxLines) -> MailboxLine:
-    who = e.MailUser(event.service, event.user, event.session, event.remote, event.local)
+    who = e.MailUser(event.service, event.user, event.session, event.remote, event.local, event.fields)
     return MailboxLine(_prefix(who, lines), "Info", f"Disconnected: {event.reason} {event.figures}")
 
 

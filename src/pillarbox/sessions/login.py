@@ -26,6 +26,8 @@ class Ticket(msgspec.Struct, frozen=True):
     request_id: int
     client_pid: int
     cookie: bytes
+    facts: dict[str, str] = {}
+    """What the log may tell of the user, by the names of variables."""
 
 
 class Failure(msgspec.Struct, frozen=True):

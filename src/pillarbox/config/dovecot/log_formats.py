@@ -34,7 +34,20 @@ MAIL_PREFIX: Final = "%s(%u)<%{pid}><%{session}>: "
 DELIVERY_FORMAT: Final = "msgid=%m: %$"
 TIMESTAMP: Final = "%b %d %H:%M:%S "
 
+_OTHER_NAMES: Final = {
+    **{
+        "local_ip": "lip",
+        "remote_ip": "rip",
+        "local_port": "lport",
+        "remote_port": "rport",
+        "mechanism": "mech",
+    },
+    **{"real_local_ip": "real_lip", "real_remote_ip": "real_rip"},
+    **{"real_local_port": "real_lport", "real_remote_port": "real_rport"},
+    **{f"original_{name}": f"orig_{name}" for name in ("user", "username", "domain")},
+}
 _LOGIN: Final = {
+    **_OTHER_NAMES,
     "u": "user", "n": "username", "d": "domain", "s": "service", "h": "home", "l": "lip", "r": "rip", "p": "pid",
     "m": "mech", "a": "lport", "b": "rport", "c": "secured", "k": "ssl_security", "e": "mail_pid",
     **{name: name for name in (
@@ -50,6 +63,7 @@ _MAIL: Final = {
         "user", "username", "domain", "service", "lip", "rip", "pid", "uid", "gid", "session", "auth_user",
         "auth_username", "auth_domain", "hostname",
     )},
+    **{name: _OTHER_NAMES[name] for name in ("local_ip", "remote_ip")},
 }  # fmt: skip
 _MESSAGE: Final = {"$": "message", "message": "message"}
 _FORMAT: Final = {"s": "elements", "elements": "elements", **_MESSAGE}

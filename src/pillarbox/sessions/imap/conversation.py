@@ -185,8 +185,9 @@ class Conversation:
     def mail_user(self) -> MailUser:
         """Whose session it is, for the log."""
         known = self.options.log_values
-        words = (known.get(name, "") for name in ("session", "rip", "lip"))
-        return MailUser("imap", self.options.user, *words)
+        session, remote, local = (known.get(name, "") for name in ("session", "rip", "lip"))
+        fields = {name[7:]: value for name, value in known.items() if name.startswith("userdb:")}
+        return MailUser("imap", self.options.user, session, remote, local, fields)
 
     @property
     def message_size_limit(self) -> int:
