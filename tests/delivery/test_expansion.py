@@ -23,8 +23,8 @@ from pillarbox.delivery.local.frames import (
     UserMail,
 )
 from pillarbox.delivery.local.means import Means, Tables
-from pillarbox.delivery.local.recipient_state import State, split_extension
-from pillarbox.delivery.request import DeliverRecipients, JobRecipient, Outcome
+from pillarbox.delivery.local.recipient_state import split_extension
+from pillarbox.delivery.request import DeliverRecipients, Forwarding, JobRecipient, Outcome
 from pillarbox.routing.configured_routes import configured_routes
 from pillarbox.routing.resolution import Resolver
 from pillarbox.tables.table import LookupFault
@@ -91,6 +91,7 @@ class Host:
             warn=self.warnings.append,
             note=self.notes.append,
             line_limit=2048,
+            is_postmaster_sender=b"double-bounce@h.test".__eq__,
         )
 
     async def find_user(self, name: bytes) -> Account | None:
@@ -125,29 +126,36 @@ class Host:
         done.seen = sorted(seen)
         return done
 
-    async def forward(
-        self,
-        request: DeliverRecipients,
-        descriptor: int,
-        *,
-        sender: bytes,
-        delivered: bytes,
-        states: Sequence[State],
-    ) -> QueueId:
+    async def forward(self, request: DeliverRecipients, descriptor: int, forwarding: Forwarding) -> QueueId:
         """Note it."""
         if self.full:
             raise ForwardFault("no space")
-        addresses = " ".join(state.address.decode() for state in states)
-        self.done.append(f"forward to {addresses} from {sender.decode()} for {delivered.decode()}")
+        addresses = " ".join(one.address.decode() for one in forwarding.recipients)
+        sender = forwarding.sender.decode() or "<>"
+        self.done.append(f"forward to {addresses} from {sender} for {forwarding.delivered.decode()}")
         return QueueId("NEW")
 
-    def deliver(self, to: str, *, header: bytes = b"", sender: str = "s@x.test") -> Outcome:
+    def deliver(
+        self, to: str, *, header: bytes = b"", sender: str = "s@x.test", is_report: bool = False
+    ) -> Outcome:
         """One message."""
         recipient = JobRecipient(to.encode(), to.encode())
+        expansion = self.expansion(recipient, sender, header, is_report=is_report)
+        return asyncio.run(expansion.deliver(recipient))
+
+    def expansion(
+        self,
+        recipient: JobRecipient,
+        sender: str = "s@x.test",
+        header: bytes = b"",
+        *,
+        is_report: bool = False,
+    ) -> LocalExpansion:
+        """Of one message."""
         request = DeliverRecipients(
             1, "local", "", "ID", 0, 100, sender.encode(), [recipient], {b"log_client_address": b"192.0.2.1"}
         )
-        return asyncio.run(LocalExpansion(self.means, request, -1, named_in(header)).deliver(recipient))
+        return LocalExpansion(self.means, request, -1, named_in(header), is_report=is_report)
 
 
 def results(outcome: Outcome) -> list[str]:
@@ -274,6 +282,41 @@ def test_bounces_go_to_the_owner() -> None:
     host = Host({"a": "b", "b": "al", "owner-a": "bo"}, {})
     (attempt,) = host.deliver("a@h.test", header=b"Delivered-To: b@h.test\n").attempts or []
     assert (attempt.report_to, attempt.original, attempt.dsn) == (b"owner-a@h.test", b"", "5.4.6")
+
+
+KEPT_SENDERS = [
+    # sender, is_report, expand_owner_alias, to, the forwarded message's sender
+    ("", False, "no", "list", "owner-list@h.test"),
+    ("", True, "no", "list", "<>"),
+    ("", True, "no", "owner-list", "<>"),
+    ("", False, "no", "owner-list", "<>"),  # a bounce that is no report, and would come back
+    ("", False, "yes", "list", "<>"),
+    ("double-bounce@h.test", False, "no", "list", "double-bounce@h.test"),
+    ("s@x.test", True, "no", "list", "owner-list@h.test"),
+]
+
+
+@pytest.mark.parametrize(("sender", "is_report", "expands", "to", "kept"), KEPT_SENDERS)
+def test_reports_keep_their_senders(
+    sender: str, expands: str, to: str, kept: str, *, is_report: bool
+) -> None:
+    """Or else the owner of a list would get reports on reports without end."""
+    host = Host({"list": "al", "owner-list": "list"}, {}, expand_owner_alias=expands)
+    outcome = host.deliver(f"{to}@h.test", sender=sender, is_report=is_report)
+    assert host.done == [f"forward to al@h.test from {kept} for {to}@h.test"]
+    assert [attempt.report_to for attempt in outcome.attempts or ()] == [None]
+
+
+def test_messages_are_forwarded_when_others_have_what_was_passed_to_them() -> None:
+    """What is left to do is told, and done when it is asked for."""
+    host = Host({"a": "xy, s@o.test, t@o.test"}, {}, fallback_transport="lmtp:unix:x")
+    outcome = host.deliver("a@h.test")
+    assert results(outcome) == ["xy@h.test: 2.0.0 lmtp:unix:x"]
+    assert host.done == []
+    recipient = JobRecipient(b"a@h.test", b"a@h.test")
+    forwarded = asyncio.run(host.expansion(recipient).forward(recipient, outcome.forwards or ()))
+    assert results(forwarded) == ["a@h.test: 2.0.0 forwarded as NEW"]
+    assert host.done == ["forward to s@o.test t@o.test from s@x.test for a@h.test"]
 
 
 def test_a_message_that_cannot_be_forwarded_waits() -> None:

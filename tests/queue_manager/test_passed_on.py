@@ -5,10 +5,13 @@ import itertools
 from collections.abc import Iterator
 from typing import cast
 
+import msgspec
 import pytest
 
-from pillarbox.delivery.request import Attempt, Outcome
+from pillarbox.delivery.agents import Agents
+from pillarbox.delivery.request import Attempt, DeliverRecipients, Forwarding, JobRecipient, Outcome
 from pillarbox.queue.queue_file import QueueMessage, QueueRecipient
+from pillarbox.queue_manager.local_transport import LocalTransport
 from pillarbox.queue_manager.transport import Done, Job, Routed, pass_on
 from pillarbox.routing.resolution import AddressClass, Resolution
 from pillarbox.vocabulary.address import Address
@@ -97,3 +100,41 @@ def test_who_tells_of_success(wanted: bool, tells: bool, told: bool, one_by_one:
         ("smtp", "hub.test", True)
     ]
     assert other.jobs[0].recipients[0].recipient.notify == (Notify.SUCCESS if wanted else Notify.NEVER)
+
+
+class LocalDelivery:
+    """The process that knows aliases; it has one new message left to do."""
+
+    def __init__(self) -> None:
+        self.forwarded: list[Forwarding] = []
+
+    async def deliver_recipients(self, request: DeliverRecipients, descriptor: int) -> list[Outcome]:
+        self.forwarded += request.forwards
+        if request.forwards:
+            done = Attempt(b"a@x.test", b"a@x.test", "sent", "2.0.0", "forwarded as NEW")
+            return [Outcome("sent", "2.0.0", "", attempts=[done])]
+        passed = Attempt(b"b@x.test", b"a@x.test", "passed", "2.0.0", "other:")
+        return [Outcome("sent", "2.0.0", "", attempts=[passed], forwards=[LEFT])]
+
+
+LEFT = Forwarding(b"s@x.test", b"a@x.test", [JobRecipient(b"c@y.test", b"a@x.test")])
+
+
+@pytest.mark.parametrize(
+    ("of_other", "status", "texts"),
+    [
+        ("sent", "sent", ["x", "forwarded as NEW"]),
+        ("deferred", "deferred", ["x"]),
+        ("bounced", "sent", ["x", "forwarded as NEW"]),
+    ],
+)
+def test_new_messages_wait_for_what_was_passed_on(of_other: str, status: str, texts: list[str]) -> None:
+    """Or else each attempt would queue them again while a server is away that has a user's mailbox."""
+    local = LocalDelivery()
+    other = Other(Outcome(of_other, "2.0.0", "x"))
+    transport = LocalTransport(cast(Agents, local), {"other": other}, program="local")
+    job = msgspec.structs.replace(_job(), message=QueueMessage(sender=b"s@x.test"))
+    (outcome,) = asyncio.run(transport.deliver(job)).outcomes
+    assert outcome.status == status
+    assert [attempt.text for attempt in outcome.attempts or ()] == texts
+    assert local.forwarded == ([] if of_other == "deferred" else [LEFT])

@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import re
 import signal
 import tempfile
 from collections.abc import Iterator
@@ -17,6 +18,17 @@ pytestmark = [pytest.mark.system, pytest.mark.root]
 ALIASES = """\
 staff alice, bob, someone@example.org
 filter "|id -u; exit 75"
+list alice, no-list
+owner-list list
+command "|exit 67"
+owner-command command
+one no-one
+other someone@example.org
+owner-one other
+owner-other one
+postmaster board
+board no-board, someone@example.org
+owner-board no-owner
 """
 FORWARD = '\\carol, bob, "|cat >/home/carol/out", /home/carol/file\n'
 
@@ -50,6 +62,8 @@ def system(users: SystemUsers) -> Iterator[MailSystem]:
             home_mailbox="Maildir/",
             recipient_delimiter="+",
             default_transport="error:5.4.4 no route",
+            notify_classes="bounce, 2bounce",
+            sender_canonical_maps='regexp:{ {/^""$$/ list@local.test} {/^(double-bounce)@/ $$1@local.test} }',
         )
         system.start()
         yield system
@@ -153,10 +167,36 @@ def test_rights(system: MailSystem, users: SystemUsers) -> None:
     assert root["NoNewPrivs"] == "1"
 
 
+ROUNDS = [
+    "list",  # its owner is sent what it is sent itself
+    "command",
+    "one",  # two lists are each other's owner
+    "no-recipient",  # postmaster is a list, which cannot be reached either
+]
+
+
+def is_done(log: str) -> bool:
+    """Whether everything that was taken has left the queue."""
+    begun = set(re.findall(r"/qmgr\[\d+\]: (\w+): from=", log))
+    begun |= set(re.findall(r"(?:notification: |forwarded as )(\w+)", log))
+    return begun <= set(re.findall(r"/qmgr\[\d+\]: (\w+): removed", log))
+
+
+def test_no_message_goes_round(system: MailSystem) -> None:
+    """Whoever the owner of a list is, no report is reported on; the same of notices to postmaster, and of `<>`."""
+    before = len(system.log())
+    for recipient in ROUNDS:
+        system.send(b"Subject: test\r\n\r\nx\r\n", recipient=f"{recipient}@local.test")
+    until(lambda: is_done(system.log()[before:]), what="nothing is left")
+    log = system.log()[before:]
+    assert log.count(": to=<someone@example.org>, ") < 20, log
+    assert "undeliverable postmaster notification discarded" in log
+
+
 def test_reload_takes_new_settings(system: MailSystem) -> None:
     """A new generation of the delivery role delivers by the new main.cf."""
+    system.configure(home_mailbox="Mail/box/", expand_owner_alias="yes")
     roles = system.roles()
-    system.configure(home_mailbox="Mail/box/")
     os.kill(roles["mta supervisor"], signal.SIGHUP)
     until(
         lambda: system.is_healthy() and not {roles["delivery"], roles["qmgr"]} & set(system.roles().values()),
@@ -164,3 +204,4 @@ def test_reload_takes_new_settings(system: MailSystem) -> None:
     )
     assert "status=sent (delivered to maildir)" in sent(system, "bob")
     assert list(Path("/home/bob/Mail/box/new").iterdir())
+    test_no_message_goes_round(system)  # what owners stand for are the senders now

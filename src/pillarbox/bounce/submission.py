@@ -28,6 +28,7 @@ from typing import Final
 import msgspec
 
 from pillarbox.bounce.notification import Kind, Original, Style, compose
+from pillarbox.bounce.postmaster_sender import PostmasterSender
 from pillarbox.bounce.templates import Template
 from pillarbox.message.header_fields import first_value
 from pillarbox.observability.events import EventSink, MessageIdSeen, Noted, Warned
@@ -102,6 +103,7 @@ class Notifier:
         """`mappings` are those of mail from the system itself: nobody gets copies."""
         self._queue = queue
         self._mappings = mappings
+        self._postmaster_sender = PostmasterSender(rules.double_bounce, mappings)
         self._tell = tell
         self._rules = rules
         self._submission = msgspec.structs.replace(submission, message_size_limit=0, hopcount_limit=1 << 30)
@@ -121,7 +123,7 @@ class Notifier:
         if not self._rules.utf8:
             entries = [_in_ascii(entry) for entry in entries]
         told = [entry for entry in entries if _is_wanted(kind, entry.notify)]
-        is_double = message.sender.lower() == self._rules.double_bounce.lower()
+        is_double = self._postmaster_sender.is_it(message.sender)
         is_trace = kind in ("success", "verify")
         if is_trace and (is_double or (not message.sender and "2bounce" not in self._rules.classes)):
             # As bounce(8): whether or not anything was delivered.
@@ -273,8 +275,7 @@ class Notifier:
             def warn(text: str) -> None:
                 self._tell(Warned(f"{own_id}: {text}", "cleanup"))
 
-            double_bounce = Address.from_internal(rules.double_bounce)
-            sender = self._mappings.sender(double_bounce, warn=warn) if for_postmaster else NULL_ADDRESS
+            sender = self._postmaster_sender.mapped(warn=warn) if for_postmaster else NULL_ADDRESS
             submission.begin(
                 NewEnvelope(
                     arrival_time=now,

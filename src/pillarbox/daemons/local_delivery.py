@@ -22,6 +22,7 @@ import msgspec
 import uvloop
 
 from pillarbox.bounce.configured import configured_bounces
+from pillarbox.bounce.postmaster_sender import PostmasterSender
 from pillarbox.bounce.submission import BounceRules, Notifier
 from pillarbox.config.parameters.identity import Identity
 from pillarbox.config.parameters.local_delivery import LocalDelivery
@@ -37,6 +38,7 @@ from pillarbox.daemons.service_lines import service_lines
 from pillarbox.delivery.agents import Agents
 from pillarbox.delivery.local.agent_settings import agent_settings
 from pillarbox.delivery.local.configured import local_tables, status_filter_tables
+from pillarbox.delivery.local.delivery_reports import is_report
 from pillarbox.delivery.local.earlier_recipients import earlier_recipients
 from pillarbox.delivery.local.expansion import LocalExpansion
 from pillarbox.delivery.local.forwarding import QueueForwarder
@@ -234,6 +236,7 @@ class _Services:
     async def _outcomes(self, request: DeliverRecipients, descriptor: int) -> list[Outcome]:
         try:
             earlier = earlier_recipients(descriptor, request.data_offset)
+            of_report = not request.sender and is_report(descriptor, request.data_offset)
         except (OSError, CorruptQueueFile) as error:
             broken = Outcome("deferred", "4.3.0", "queue file read error", str(error))
             return [broken] * len(request.recipients)
@@ -246,10 +249,14 @@ class _Services:
         means = self._local.get(request.transport)
         if means is None:
             return [_BROKEN] * len(request.recipients)
-        return [
-            await LocalExpansion(means, request, descriptor, earlier).deliver(recipient)
-            for recipient in request.recipients
-        ]
+        outcomes = []
+        for recipient in request.recipients:
+            expansion = LocalExpansion(means, request, descriptor, earlier, is_report=of_report)
+            if request.forwards:
+                outcomes.append(await expansion.forward(recipient, request.forwards))
+            else:
+                outcomes.append(await expansion.deliver(recipient))
+        return outcomes
 
     def _told(self, service: str, program: str) -> EventSink:
         return self._tell.of_service(self._opened.lines[service], program)
@@ -298,5 +305,6 @@ class _Services:
             warn=lambda text: tell(Warned(text)),
             note=lambda text: tell(Noted(text)),
             line_limit=snapshot.group(SmtpServer).line_length_limit,
+            is_postmaster_sender=PostmasterSender(self._opened.bounces.double_bounce, service.mappings).is_it,
             shows_internal=snapshot.group(Logging).info_log_address_format == "internal",
         )

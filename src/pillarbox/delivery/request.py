@@ -45,6 +45,15 @@ class JobRecipient(msgspec.Struct, frozen=True, array_like=True):
     offset: int = 0  # of its record in the queue file
 
 
+class Forwarding(msgspec.Struct, frozen=True, array_like=True):
+    """Addresses that share a new message; they are in internal form."""
+
+    sender: bytes
+    delivered: bytes  # for Delivered-To:
+    recipients: list[JobRecipient]
+    is_list: bool = False  # the sender is the owner of an alias: what the first one asked for is not
+
+
 class DeliverRecipients(msgspec.Struct, tag=True):
     """qmgr → local delivery; the queue file's descriptor is passed along."""
 
@@ -61,6 +70,8 @@ class DeliverRecipients(msgspec.Struct, tag=True):
     trace_only: bool = False  # nothing is delivered; the outcomes say what would be
     is_probe: bool = False  # for verify(8): what lists other addresses is not followed
     is_noted: bool = False  # the queue file may have notes of earlier deliveries
+    forwards: list[Forwarding] = []
+    """What is left to do for the one recipient, as an Outcome had it: nothing but that is done."""
 
 
 class Attempt(msgspec.Struct, frozen=True, array_like=True):
@@ -105,6 +116,9 @@ class Outcome(msgspec.Struct, frozen=True, array_like=True):
     action: str = "delivered"  # of what is sent, for Action: (RFC 3464 §2.3.3): delivered, relayed, expanded
     tells_success: bool = True  # False: the notice that NOTIFY=SUCCESS asks for is the next system's business
     shown: str = ""  # in place of the status in the log
+    forwards: list[Forwarding] | None = None
+    """New messages that are to be queued if those to whom others pass on need not wait: or else these would be
+    queued again each time."""
 
     @property
     def is_sent(self) -> bool:

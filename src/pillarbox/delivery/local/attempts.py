@@ -29,6 +29,11 @@ class Attempts:
         """Whether something could not be done now."""
         return any(attempt.status in self._waiting for attempt in self.made)
 
+    @property
+    def are_passed(self) -> bool:
+        """Whether something is left to other transports: nobody knows yet whether it has to wait."""
+        return any(attempt.status == "passed" for attempt in self.made)
+
     def tell(
         self,
         state: State,

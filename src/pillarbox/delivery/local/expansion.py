@@ -11,7 +11,12 @@ DESCRIPTION
     Delivered twice is only what has to be: everything that was done for a recipient is remembered.  A message that
     has the recipient's Delivered-To: already is a loop, and bounced.
 
-    An alias `list` with a companion `owner-list` changes the sender: bounces go to the list's owner.
+    An alias `list` with a companion `owner-list` changes the sender: bounces go to the list's owner.  Not of a
+    delivery report: whoever the owner is, and whatever the owner's own alias lists, a report on a report would only
+    come back here (RFC 3464 §2), and so on without end.
+
+    If others pass on what is for a user (mailbox_transport), new messages are queued when it is known that those do
+    not have to wait: `forward` is asked for that.
 
 FAULTS
     As attempts; nothing is raised for what happened to mail.  If anything has to wait, the whole recipient is
@@ -53,6 +58,7 @@ from pillarbox.delivery.local.listed_files import (
 )
 from pillarbox.delivery.local.local_names import LocalNames
 from pillarbox.delivery.local.means import Means, UserFault
+from pillarbox.delivery.local.pending_forwards import PendingForwards
 from pillarbox.delivery.local.recipient_state import (
     ALIAS,
     FORWARD,
@@ -62,7 +68,7 @@ from pillarbox.delivery.local.recipient_state import (
     recipient_of,
 )
 from pillarbox.delivery.local.users import account_of
-from pillarbox.delivery.request import DeliverRecipients, JobRecipient, Outcome
+from pillarbox.delivery.request import DeliverRecipients, Forwarding, JobRecipient, Outcome
 from pillarbox.files.file_system import DISK
 from pillarbox.routing.address_lookup import find_first
 from pillarbox.tables.table import LookupFault, LookupTable
@@ -89,34 +95,56 @@ class LocalExpansion:
     """One recipient of one message."""
 
     def __init__(
-        self, means: Means, request: DeliverRecipients, descriptor: int, earlier: frozenset[bytes]
+        self,
+        means: Means,
+        request: DeliverRecipients,
+        descriptor: int,
+        earlier: frozenset[bytes],
+        *,
+        is_report: bool = False,
     ) -> None:
-        """`earlier` had the message before (earlier_recipients.py)."""
+        """`earlier` had the message before (earlier_recipients.py); `is_report`: delivery_reports.py."""
         self._means = means
         self._request = request
         self._descriptor = descriptor
         self._earlier = earlier
+        self._is_report = is_report
         self._client = [
             (name, value) for name, key in _CLIENT.items() if (value := request.attributes.get(key))
         ]
         self._offset = 0  # of the recipient's record
+        self._to = b""  # the recipient
         self._seen: set[bytes] = set()
         self._attempts = Attempts(softly=means.soft_bounce and not request.trace_only)
-        self._forwards: dict[tuple[bytes, bytes], list[State]] = {}
+        self._forwards = PendingForwards()
 
     async def deliver(self, recipient: JobRecipient) -> Outcome:
         """What became of the recipient."""
         self._offset = recipient.offset
-        state = State(
+        self._to = recipient.address
+        state = self._first(recipient)
+        await self._recipient(state)
+        forwards = [] if self._attempts.has_to_wait else self._forwards.messages()
+        if forwards and self._attempts.are_passed:
+            return Outcome("sent", "2.0.0", "", attempts=self._attempts.made, forwards=forwards)
+        await self._forward_all(state, forwards)
+        return self._outcome()
+
+    async def forward(self, recipient: JobRecipient, forwards: Sequence[Forwarding]) -> Outcome:
+        """Queue the new messages that are left to do for it."""
+        await self._forward_all(self._first(recipient), forwards)
+        return self._outcome()
+
+    def _first(self, recipient: JobRecipient) -> State:
+        return State(
             address=recipient.address,
             original=recipient.original,
             sender=self._request.sender,
             notify=recipient.notify,
             dsn_original=recipient.dsn_original,
         )
-        await self._recipient(state)
-        if self._forwards and not self._attempts.has_to_wait:
-            await self._forward_all(state)
+
+    def _outcome(self) -> Outcome:
         if self._attempts.has_to_wait:
             return Outcome("deferred", "4.3.0", "", attempts=self._attempts.made)
         return Outcome("sent", "2.0.0", "", attempts=self._attempts.made)
@@ -199,9 +227,9 @@ class LocalExpansion:
         state = self._attempts.expanded(state, "delivered" if owner is not None else "expanded")
         state = msgspec.structs.replace(state, source_name=name, source=ALIAS, account=account)
         if owner is not None:
-            state = msgspec.structs.replace(
-                state, sender=owner, owner=owner, owner_alias=True, original=b"", dsn_original=b""
-            )
+            state = msgspec.structs.replace(state, owner=owner, original=b"", dsn_original=b"")
+            if not self._keeps_sender(owner):
+                state = msgspec.structs.replace(state, sender=owner, owner_alias=True)
         elif self._means.settings.reset_owner_alias:
             state = msgspec.structs.replace(state, owner=None)
         if not self._means.settings.frozen_delivered_to:
@@ -213,6 +241,13 @@ class LocalExpansion:
         for destination in listed:
             await self._destination(state, parts, destination)
         return True
+
+    def _keeps_sender(self, owner: bytes) -> bool:
+        """Whether nobody may hear what becomes of the message: it is a report, or has come back to the owner."""
+        sender = self._request.sender
+        if sender:
+            return self._means.is_postmaster_sender(sender)
+        return self._is_report or owner.lower() == self._to.lower()
 
     # -- what aliases and files list -------------------------------------------------------------------
 
@@ -482,15 +517,12 @@ class LocalExpansion:
         if self._request.trace_only:
             self._attempts.tell(state, "sent", "2.0.0", f"forwards to {_shown(state.address)}")
             return
-        delivered = state.delivered if state.delivered is not None else state.address
-        self._forwards.setdefault((delivered, state.sender), []).append(state)
+        self._forwards.add(state)
 
-    async def _forward_all(self, first: State) -> None:
-        for (delivered, sender), states in self._forwards.items():
+    async def _forward_all(self, first: State, forwards: Sequence[Forwarding]) -> None:
+        for forwarding in forwards:
             try:
-                queue_id = await self._means.forwarder.forward(
-                    self._request, self._descriptor, sender=sender, delivered=delivered, states=states
-                )
+                queue_id = await self._means.forwarder.forward(self._request, self._descriptor, forwarding)
             except ForwardFault as fault:
                 self._means.warn(str(fault))
                 self._attempts.tell(first, "deferred", "4.3.0", "unable to forward message")

@@ -17,8 +17,7 @@ from typing import Protocol
 from pillarbox.bounce.submission import Notifier
 from pillarbox.bounce.unqueued import HOPCOUNT_EXCEEDED, refusal_of, return_unqueued
 from pillarbox.delivery.local.message_copy import content_of
-from pillarbox.delivery.local.recipient_state import State
-from pillarbox.delivery.request import DeliverRecipients
+from pillarbox.delivery.request import DeliverRecipients, Forwarding, JobRecipient
 from pillarbox.observability.events import EventSink, MessageIdSeen, Warned
 from pillarbox.queue.incoming import IncomingQueue, QueueFileFault
 from pillarbox.queue.mail_date import mail_date
@@ -29,7 +28,7 @@ from pillarbox.queue.submission import MessageTooBig, Rules, Submission, TooMany
 from pillarbox.routing.address_maps import ExpansionFault
 from pillarbox.routing.mappings import Mappings
 from pillarbox.tables.table import LookupFault
-from pillarbox.vocabulary.address import Address
+from pillarbox.vocabulary.address import NULL_ADDRESS, Address
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.envelope import Notify, without_success
 from pillarbox.vocabulary.identifiers import QueueId
@@ -54,16 +53,8 @@ class ForwardFault(Exception):
 class Forwarder(Protocol):
     """Queues messages for other addresses."""
 
-    async def forward(
-        self,
-        request: DeliverRecipients,
-        descriptor: int,
-        *,
-        sender: bytes,
-        delivered: bytes,
-        states: Sequence[State],
-    ) -> QueueId:
-        """Queue the message of `descriptor` for the addresses of `states`."""
+    async def forward(self, request: DeliverRecipients, descriptor: int, forwarding: Forwarding) -> QueueId:
+        """Queue the message of `descriptor` for other addresses."""
         ...
 
 
@@ -94,15 +85,7 @@ class QueueForwarder:
         self._queued = queued
         self._tell = tell
 
-    async def forward(
-        self,
-        request: DeliverRecipients,
-        descriptor: int,
-        *,
-        sender: bytes,
-        delivered: bytes,
-        states: Sequence[State],
-    ) -> QueueId:
+    async def forward(self, request: DeliverRecipients, descriptor: int, forwarding: Forwarding) -> QueueId:
         """Queue it."""
 
         def warn(text: str) -> None:
@@ -110,9 +93,9 @@ class QueueForwarder:
 
         try:
             content = content_of(descriptor, request.data_offset)
-            source = self._mappings.sender(Address.from_internal(sender), warn=warn)
+            source = self._sender(forwarding.sender, warn)
             recipients = self._mappings.recipients(
-                map(_given, states), sender=source, warn=warn, copies=False
+                map(_given, forwarding.recipients), sender=source, warn=warn, copies=False
             )
             submission = Submission(self._queue, self._rules)
         except (OSError, CorruptQueueFile, LookupFault, ExpansionFault, QueueFileFault) as fault:
@@ -121,7 +104,6 @@ class QueueForwarder:
         attributes = request.attributes
         context = attributes.get(b"rewrite_context", b"local")
         mappings = self._mappings
-        is_list = any(state.owner_alias for state in states)
         envelope = NewEnvelope(
             arrival_time=now,
             sender=source.internal,
@@ -129,14 +111,14 @@ class QueueForwarder:
             attributes=[
                 (b"log_ident", submission.queue_id.encode()),
                 (b"rewrite_context", context),
-                (b"envelope_id", b"" if is_list else attributes.get(b"envelope_id", b"")),
-                (b"ret_flags", b"" if is_list else attributes.get(b"ret_flags", b"")),
+                (b"envelope_id", b"" if forwarding.is_list else attributes.get(b"envelope_id", b"")),
+                (b"ret_flags", b"" if forwarding.is_list else attributes.get(b"ret_flags", b"")),
                 *((name, attributes.get(name, b"")) for name in _CLIENT_ATTRIBUTES),
             ],
             encoding=attributes.get(b"encoding", b""),
             warn_after=self._rules.delay_warning_time,
         )
-        trace = self._trace(submission.queue_id, delivered, now)
+        trace = self._trace(submission.queue_id, forwarding.delivered, now)
         content = content.replace(b"\n", b"\r\n")
         try:
             submission.begin(
@@ -167,6 +149,10 @@ class QueueForwarder:
         self._tell_ids(submission)
         self._queued(queue_id)
         return queue_id
+
+    def _sender(self, given: bytes, warn: Callable[[str], None]) -> Address:
+        """Nobody remains nobody, whatever a table has for `""`: a notice would be reported on otherwise."""
+        return self._mappings.sender(Address.from_internal(given), warn=warn) if given else NULL_ADDRESS
 
     async def _return(
         self,
@@ -221,10 +207,10 @@ def _message(envelope: NewEnvelope, submission: Submission, size: int) -> QueueM
     )
 
 
-def _given(state: State) -> NewRecipient:
+def _given(recipient: JobRecipient) -> NewRecipient:
     return NewRecipient(
-        state.address,
-        state.original or state.address,
-        without_success(Notify(state.notify)),
-        state.dsn_original,
+        recipient.address,
+        recipient.original or recipient.address,
+        without_success(Notify(recipient.notify)),
+        recipient.dsn_original,
     )

@@ -49,4 +49,5 @@ class Means(msgspec.Struct, frozen=True, kw_only=True):
     warn: Callable[[str], None]
     note: Callable[[str], None]
     line_limit: int  # line_length_limit, of :include: files
+    is_postmaster_sender: Callable[[bytes], bool]  # whether notices to postmaster come from there
     shows_internal: bool = False  # info_log_address_format = internal
