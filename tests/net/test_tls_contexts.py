@@ -100,13 +100,47 @@ def test_whose_cipher_is_taken(
         agreed_cipher(server, client)
 
 
-def test_a_chain_file_holds_key_and_certificate(pair: tuple[str, str], tmp_path: Path) -> None:
-    """smtpd_tls_chain_files."""
-    chain = tmp_path / "chain.pem"
-    chain.write_text(Path(pair[1]).read_text() + Path(pair[0]).read_text())
-    assert context((str(chain), "")).cert_store_stats() is not None
-    with pytest.raises(ConfigurationFault, match="cannot load certificate"):
-        context((pair[0], ""))
+@pytest.mark.parametrize(
+    "files", ["a key and its certificate", "a key|its certificate", "two of each in one"]
+)
+def test_chain_files(tmp_path: Path, files: str) -> None:
+    """smtpd_tls_chain_files: keys before their certificates, in one file or in several, of one kind or of two."""
+    key, certificate = _parts(tmp_path, "one")
+    other = "".join(_parts(tmp_path, "two", rsa_bits=2048)) if "two" in files else ""
+    texts = [key, certificate] if "|" in files else [key + certificate + other]
+    paths = [tmp_path / f"{number}.pem" for number, _ in enumerate(texts)]
+    for path, text in zip(paths, texts, strict=True):
+        path.write_text(text)
+    server = smtp_server_context(
+        [],
+        protocols=">=TLSv1",
+        ciphers="",
+        prefers_own_order=False,
+        where="main.cf",
+        chain_files=[*map(str, paths)],
+    )
+    for kind in ("ECDSA", "RSA") if other else ("ECDSA",):
+        cipher = f"ECDHE-{kind}-AES256-GCM-SHA384"
+        assert agreed_cipher(server, client_of(ciphers=cipher)) == cipher
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n", "chain from .*: key not first"),
+        ("", "No PEM data in "),
+        (None, "error opening chain file: .*: No such file or directory"),
+    ],
+)
+def test_chain_files_that_cannot_be_used(tmp_path: Path, text: str | None, reason: str) -> None:
+    """The first reason, with the parameter's place."""
+    path = tmp_path / "chain.pem"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(ConfigurationFault, match=rf"main.cf: .*{reason}"):
+        smtp_server_context(
+            [], protocols="", ciphers="", prefers_own_order=False, where="main.cf", chain_files=[str(path)]
+        )
 
 
 def library(**settings: str) -> TlsLibrary:
@@ -255,7 +289,7 @@ def test_chains_in_memory(tmp_path: Path) -> None:
     key, certificate = _parts(tmp_path, "one")
     other_key, other = _parts(tmp_path, "two", rsa_bits=2048)
     server = bare_context()
-    load_chains(server, f"# a\n{key}# b\n{certificate}\n{other_key}{other}")
+    load_chains(server, ("memory", f"# a\n{key}# b\n{certificate}\n{other_key}{other}"))
     for kind in ("RSA", "ECDSA"):
         cipher = f"ECDHE-{kind}-AES256-GCM-SHA384"
         assert agreed_cipher(server, client_of(ciphers=cipher)) == cipher
@@ -267,19 +301,19 @@ def test_chains_that_cannot_be_loaded(tmp_path: Path) -> None:
     rsa_key, rsa_certificate = _parts(tmp_path, "two", rsa_bits=2048)
     other_key, _ = _parts(tmp_path, "three")
     library = "TLS library problem: error:04800066:PEM routines::bad end line:"
-    unlike = "key at index {} in %s does not match next certificate"
+    unlike = "key at index {} in memory does not match next certificate"
     for text, reason in (
-        ("", "No PEM data in %s"),
-        (certificate + key, "error loading chain from %s: key not first"),
-        (key, "No certs for key at index 1 in %s"),
-        (key + certificate + rsa_key, "No certs for key at index 3 in %s"),
+        ("", "No PEM data in memory"),
+        (certificate + key, "error loading chain from memory: key not first"),
+        (key, "No certs for key at index 1 in memory"),
+        (key + certificate + rsa_key, "No certs for key at index 3 in memory"),
         (key[:40], library),
         (key + certificate + rsa_key[:50], library),
         (other_key + certificate, unlike.format(1)),
         (key + certificate + key + rsa_certificate, unlike.format(3)),
     ):
         with pytest.raises(BadChain) as fault:
-            load_chains(bare_context(), text)
+            load_chains(bare_context(), ("memory", text))
         assert fault.value.warnings[0] == reason
 
 

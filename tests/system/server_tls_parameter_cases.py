@@ -36,6 +36,14 @@ def certificates(directory: Path) -> Path:
     issue(directory, "between", signer="top", is_authority=True)
     issue(directory, "below", signer="between")
     issue(directory, "strange")
+    server = (directory / "server.pem").read_text()
+    at = server.index("-----BEGIN CERT")
+    for name, text in (
+        ("server-key", server[:at]),
+        ("server-certificate", server[at:]),
+        ("both", server + (directory / "rsa.pem").read_text()),
+    ):
+        (directory / f"{name}.pem").write_text(text)
     for path in directory.glob("*.pem"):
         path.chmod(0o644)
     below = directory / "below.pem"
@@ -173,6 +181,14 @@ def cases(directory: Path) -> dict[str, Case]:
     case("high-list", {"ciphers": "high", " tls_high_cipherlist": "AES256"}, "weak", "both")
     case("two", {"cert_file": file("rsa"), "eccert_file": file("server")}, "usual", "1.2", "RSA")
     case("chains", {"chain_files": f"{file('server')}, {file('rsa')}"}, "usual", "1.2", "RSA")
+    case(
+        "chain-in-two",
+        {"chain_files": f"{file('server-key')}, {file('server-certificate')}"},
+        "usual",
+        "1.2",
+        "RSA",
+    )
+    case("two-in-one", {"chain_files": file("both")}, "usual", "1.2", "RSA")
     case("no-certificate", {"cert_file": "none", "ciphers": "medium"}, "plain", "usual", "1.2", "anonymous")
     names = f"inline:{{{{other.pillarbox.test={file('other')}}}, {{.example={file('rsa')}}}}}"
     case("names", {" tls_server_sni_maps": names}, "usual", "nameless", "other", "stranger", "RSA")

@@ -62,6 +62,7 @@ def server_context(
         ciphers=_ciphers(snapshot, tls, is_must=is_must),
         prefers_own_order=tls.tls_preempt_cipherlist,
         where=snapshot.place_of(parameter),
+        chain_files=tls.smtpd_tls_chain_files,
     )
     apply_options(context, snapshot.group(TlsLibrary))
     keep_no_sessions(context)
@@ -84,7 +85,7 @@ def has_same_context(one: Snapshot, other: Snapshot) -> bool:
 
 
 def _chains(tls: SmtpServerTls, warnings: list[str]) -> list[tuple[str, str]] | None:
-    """Certificate and key files; empty where ciphers without certificates are to do; None: there is no TLS."""
+    """Pairs of certificate and key file, none needed beside chain files or `none`; None: there is no TLS."""
     pairs = [
         (certificate, key)
         for certificate, key in (
@@ -100,7 +101,7 @@ def _chains(tls: SmtpServerTls, warnings: list[str]) -> list[tuple[str, str]] | 
                 "Both smtpd_tls_chain_files and one or more of smtpd_tls_cert_file and smtpd_tls_eccert_file are "
                 "non-empty; the latter are ignored"
             )
-        return [(name, "") for name in tls.smtpd_tls_chain_files]
+        return []
     if not pairs and asks:
         warnings.append("Need a server cert to request client certs")
     if pairs or (_is_none(tls.smtpd_tls_cert_file) and not asks):

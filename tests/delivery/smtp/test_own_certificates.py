@@ -20,10 +20,16 @@ from pillarbox.vocabulary.clock import ManualClock
 
 
 @pytest.mark.parametrize("parameter", ["smtp_tls_cert_file", "smtp_tls_eccert_file", "smtp_tls_chain_files"])
-def test_the_certificate_of_main_cf(tmp_path: Path, parameter: str) -> None:
-    """In whichever parameter it stands."""
+@pytest.mark.parametrize("is_split", [False, True])
+def test_the_certificate_of_main_cf(tmp_path: Path, parameter: str, *, is_split: bool) -> None:
+    """In whichever parameter it stands; the key of smtp_tls_chain_files may be in a file before it."""
     make_self_signed(tmp_path, host="mx.test", now=NOW)
-    own = issue(tmp_path, "me.test")
+    own: Path | str = issue(tmp_path, "me.test")
+    if is_split and parameter == "smtp_tls_chain_files":
+        key, separator, certificate = Path(own).read_text().partition("-----BEGIN CERT")
+        (tmp_path / "key.pem").write_text(key)
+        (tmp_path / "certificate.pem").write_text(separator + certificate)
+        own = f"{tmp_path}/key.pem, {tmp_path}/certificate.pem"
     modern = {"smtp_tls_protocols": ">=TLSv1.2", "smtp_tls_mandatory_protocols": ">=TLSv1.2"}
     snapshot = Snapshot.of({"smtp_tls_security_level": "encrypt", parameter: str(own), **modern})
     policies = TlsPolicies(snapshot.group(SmtpClientTls), (), grades={"medium": "HIGH:MEDIUM"})

@@ -26,8 +26,8 @@ class SmtpServerTls:
     smtpd_tls_auth_only: bool = parameter("no", doc="Offer AUTH only after STARTTLS.")
     smtpd_tls_chain_files: tuple[str, ...] = parameter(
         "",
-        doc="PEM files, each with a private key followed by its certificate and the intermediate ones. "
-        "Comes before the cert and key parameters.",
+        doc="PEM files: a private key, its certificate and the intermediate ones, in one file or in several; "
+        "then the next key. Comes before the cert and key parameters.",
     )
     smtpd_tls_cert_file: str = parameter(
         "",

@@ -49,6 +49,7 @@ from pillarbox.delivery.smtp.policy_table import (
 from pillarbox.delivery.smtp.trust_anchors import Anchors, read_anchors, trust
 from pillarbox.net.dns.records import Tlsa
 from pillarbox.net.openssl import limit_depth
+from pillarbox.net.tls_contexts import BadChain, load_chain_files
 from pillarbox.net.tls_options import apply_options
 from pillarbox.net.tls_versions import limit_versions, version_range
 from pillarbox.tables.table import LookupTable
@@ -257,17 +258,16 @@ class TlsPolicies:
                 context.load_cert_chain(settings.smtp_tls_cert_file, settings.smtp_tls_key_file or None)
             if settings.smtp_tls_eccert_file:
                 context.load_cert_chain(settings.smtp_tls_eccert_file, settings.smtp_tls_eckey_file or None)
-        except (OSError, ssl.SSLError) as error:
+        except (OSError, ssl.SSLError, BadChain) as error:
             raise ConfigurationFault("smtp_tls_…", f"client TLS configuration problem: {error}") from error
         return context
 
     def _load_chains(self, context: ssl.SSLContext) -> None:
         """Ours, if servers ask for them; as in Postfix without one that is not there TLS goes on."""
-        for chain in self._settings.smtp_tls_chain_files:
-            try:
-                context.load_cert_chain(chain)
-            except FileNotFoundError as error:
-                self.warnings[chain] = f"error opening chain file: {chain}: {error.strerror}"
+        try:
+            load_chain_files(context, self._settings.smtp_tls_chain_files)
+        except FileNotFoundError as error:
+            self.warnings[error.filename] = f"error opening chain file: {error.filename}: {error.strerror}"
 
     def anchors(self, policy: TlsPolicy) -> Anchors | None:
         """The only authorities that count; None: the usual ones.  ConfigurationFault."""

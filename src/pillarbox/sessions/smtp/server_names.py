@@ -78,16 +78,14 @@ class ServerNames:
             if chains is None:
                 asked.unmatched = name
                 return None
-            tls.context = self._context(chains)
+            tls.context = self._context(name, chains)
         except LookupFault:
             asked.warnings.append(f"tls_server_sni_maps: {name} map lookup problem")
             return ssl.ALERT_DESCRIPTION_INTERNAL_ERROR
         except (BadChain, ConfigurationFault) as fault:
-            source = f"SNI data for {name}"
-            reasons = fault.warnings if isinstance(fault, BadChain) else (str(fault),)
-            asked.warnings += [reason.replace("%s", source) for reason in reasons]
+            asked.warnings += fault.warnings if isinstance(fault, BadChain) else (str(fault),)
             asked.warnings.append(
-                f"error loading private keys and certificates from: {source}: aborting TLS handshake"
+                f"error loading private keys and certificates from: {_source(name)}: aborting TLS handshake"
             )
             return ssl.ALERT_DESCRIPTION_INTERNAL_ERROR
         asked.name = name
@@ -116,12 +114,17 @@ class ServerNames:
             key = key[at:]
         return None
 
-    def _context(self, chains: str) -> ssl.SSLContext:
+    def _context(self, name: str, chains: str) -> ssl.SSLContext:
         context = self._contexts.get(chains)
         if context is None:
             context = self._make()
-            load_chains(context, chains)
+            load_chains(context, (_source(name), chains))
             if len(self._contexts) >= _KEPT:
                 self._contexts.clear()
             self._contexts[chains] = context
         return context
+
+
+def _source(name: str) -> str:
+    """Where a chain is from, in Postfix's words."""
+    return f"SNI data for {name}"
