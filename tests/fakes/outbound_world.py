@@ -249,16 +249,19 @@ def settle(host: Host, *, since: int) -> None:
     host.output("sendmail -f last@sender.test alice </dev/null")
     until_logged(host, "from=<last@sender.test>, size=", since=since)
     until(
-        lambda: _is_settled(host.log()[since:]) and not host.listing("/var/spool/postfix/active"),
+        lambda: _is_settled(host, since),
         what=lambda: f"all is delivered or deferred: {host.log()[since:]}",
     )
 
 
-def _is_settled(log: str) -> bool:
-    """Whether each message is gone, deferred, or was refused when all of it had been read."""
-    queued = re.findall(r"/cleanup\[\d+\]: (\w+): message-id", log)
+def _is_settled(host: Host, since: int) -> bool:
+    """Whether each message is gone, deferred, was refused when all of it had been read, or given up by who wrote it."""
+    log = host.log()
+    queued = set(re.findall(r"/cleanup\[\d+\]: (\w+): message-id", log[since:]))
     ended = r"removed|to=.*status=(?:deferred|SOFTBOUNCE)|(?:milter-)?reject: |discard: "
-    return all(re.search(f": {queue_id}: (?:{ended})", log) for queue_id in queued)
+    waiting = {queue_id for queue_id in queued if not re.search(f": {queue_id}: (?:{ended})", log[since:])}
+    there = [host.listing(f"/var/spool/postfix/{queue}") for queue in ("incoming", "active")]
+    return not there[1] and waiting.isdisjoint(there[0]) and (not waiting or host.log() == log)
 
 
 def _counts(line: str) -> bool:

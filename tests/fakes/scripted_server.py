@@ -18,6 +18,8 @@ DROP: Final = b"\0drop"
 """Instead of a reply: close the connection."""
 SILENCE: Final = b"\0silence"
 """Instead of a reply: say nothing, and wait for the client to go."""
+AND_CLOSE: Final = b"\0close"
+"""Behind a reply: say it, then take nothing more."""
 BREAK_TLS: Final = b"\0break"
 """As the reply to STARTTLS: say go ahead, then close."""
 
@@ -36,6 +38,7 @@ _DEFAULT: Final[dict[str, bytes]] = {
     "QUIT": b"221 2.0.0 Bye",
     "STARTTLS": b"220 2.0.0 Ready",
     "AUTH": b"235 2.7.0 Welcome",
+    "334": b"235 2.7.0 Welcome",  # behind a challenge
 }
 
 
@@ -148,13 +151,13 @@ class ScriptedServer:
             client = self._secured(client)
             self._note_tls(client, lines)
         file = client.makefile("rb")
-        accepted = 0
+        accepted, said = 0, b""
         if not self._say(client, "greeting", b""):
             return
         while line := file.readline():
             line = line.rstrip(b"\r\n")
             lines.append(line)
-            verb = line.split(b" ")[0].split(b":")[0].upper().decode("latin-1")
+            verb = "334" if said[:3] == b"334" else _verb(line)
             if verb == "STARTTLS" and self.replies["STARTTLS"] == BREAK_TLS:
                 client.sendall(b"220 go\r\n")
                 return
@@ -197,5 +200,18 @@ class ScriptedServer:
         if reply == SILENCE:
             client.recv(1)
             return False
-        client.sendall(reply + b"\r\n")
-        return True
+        client.sendall(reply.removesuffix(AND_CLOSE) + b"\r\n")
+        if reply.endswith(AND_CLOSE):
+            _close_gently(client)
+        return not reply.endswith(AND_CLOSE)
+
+
+def _verb(line: bytes) -> str:
+    return line.split(b" ")[0].split(b":")[0].upper().decode("latin-1")
+
+
+def _close_gently(client: socket.socket) -> None:
+    """End the reply without a reset, which would take it back from a client that is still sending."""
+    client.shutdown(socket.SHUT_WR)
+    while client.recv(65536):
+        pass

@@ -35,6 +35,11 @@ XFORWARD: Final = Server(
     {"EHLO": ehlo("XFORWARD NAME ADDR PROTO HELO SOURCE PORT IDENT"), "XFORWARD": b"250 ok"}
 )
 SIMPLE: Final = ehlo("DSN")
+_GARBAGE: Final = {
+    "EHLO": b"what is it\r\n250-x\r\n250 PIPELINING",
+    "LHLO": b"is\r\n250 PIPELINING",
+    ".": b"oops\r\n250 2.0.0 ok",
+}
 _LONG: Final = MESSAGE.replace(b"Hello.", b"x" * 3000 + b"\r\n" + b"y" * 50)
 _HIGH: Final = MESSAGE.replace(b"Hello", b"Gr\xc3\xbc").replace(
     b"From:",
@@ -159,6 +164,20 @@ _ENVELOPE: Final = [
         Server({"EHLO": ehlo("AUTH PLAIN")}),
     ),
     _case("badsize", {}, Server({"EHLO": ehlo("SIZE 1x")})),
+    _case("sizes", {}, Server({"EHLO": ehlo("SIZE 10", "SIZE 0", "SIZE 1x")})),
+    _case("garbage", {}, Server({"greeting": b"oops\r\n220 x"} | _GARBAGE)),
+    _case(
+        "onlyutf8", {}, Server({"EHLO": ehlo("SMTPUTF8")}), message=_HIGH, parameters=(" BODY=8BITMIME", "")
+    ),
+    _case(
+        "needsutf8",
+        {"tls_security_level": "may"},
+        Server({"EHLO": ehlo("STARTTLS", "SIZE")}),
+        recipients=("m\xfcller",),
+        parameters=(" SMTPUTF8", " NOTIFY=NEVER"),
+    ),
+    _case("ourselves", {}, Server(None), Server({"EHLO": b"250-Mail.sender.test\r\n250 SIZE 1x"}, 20)),
+    _case("noticeorder", {}, NOBODY, recipients=("bob", "carol", "b+x")),
 ]
 _CONTENT: Final = [
     _case("line0", {"line_length_limit": "0"}, message=_LONG),
@@ -200,6 +219,10 @@ _FILTERS: Final = [
     _case("togood", {"delivery_status_filter": "regexp:{{/^5(.*)/ 2.0.0 fine}}"}, NOBODY),
     _case("nostatus", {"delivery_status_filter": "regexp:{{/^2(.*)/ bah}}"}),
     _case("better", {"delivery_status_filter": "regexp:{{/^2(.*)/ 2.9.9 fine indeed}}"}),
+    _case("repliesfail", {"reply_filter": "fail:x"}),
+    _case("keywordsfail", {"discard_ehlo_keyword_address_maps": "fail:x"}),
+    _case("statusfails", {"delivery_status_filter": "fail:x"}),
+    _case("pixfails", {"pix_workaround_maps": "fail:x"}, STARS),
     _case("softbounce", {" soft_bounce": "yes"}, NOBODY),
 ]
 _PLACES: Final = [
@@ -318,7 +341,7 @@ def _flagged(name: str, flags: str, *recipients: str, program: str = "lmtp", hea
     )
 
 
-_ALIKE: Final = {"neverehlo", "alwaysno", "alwaysnolow", "bothehlo", "skipnotwo"}
+_ALIKE: Final = {"ourselves", "repliesfail", "neverehlo", "alwaysno", "alwaysnolow", "bothehlo", "skipnotwo"}
 _FLAGS: Final = [
     _flagged("flagall", "DORX"),
     _flagged("flagsmtp", "DORX", program="smtp"),

@@ -74,7 +74,9 @@ class _Maker:
             )
         )
 
-    def login(self, name: str, settings: dict[str, str], replies: Replies, nexthop: str = "") -> None:
+    def login(
+        self, name: str, settings: dict[str, str], replies: Replies, nexthop: str = "", sender: str = ""
+    ) -> None:
         """Names are without smtp_sasl_, but for those after a blank."""
         usual = {
             "smtp_sasl_auth_enable": "yes",
@@ -85,7 +87,9 @@ class _Maker:
             key[1:] if key.startswith(" ") else f"smtp_sasl_{key}": text for key, text in settings.items()
         }
         server = Server(replies) if replies else self.server(name, offer=ehlo("STARTTLS", "AUTH PLAIN"))
-        self.cases.append(Case(name=name, settings=usual | named, servers=(server,), nexthop=nexthop))
+        self.cases.append(
+            Case(name=name, settings=usual | named, servers=(server,), nexthop=nexthop, sender=sender)
+        )
 
     def fingerprint(self, name: str, kind: str) -> None:
         """A certificate that is known by its digest."""
@@ -249,6 +253,11 @@ def _logins(make: _Maker) -> None:
     bad, later = {**PLAIN, "AUTH": b"535 5.7.8 bad"}, {**PLAIN, "AUTH": b"454 4.7.0 later"}
     make.login("plain", {}, PLAIN)
     make.login("plaincolons", {"password_maps": "static:user:a:b:c"}, PLAIN)
+    make.login("nameless", {"password_maps": "static::secret"}, PLAIN)
+    make.login("fails", {"password_maps": "fail:x"}, PLAIN)
+    make.login("failsnot", {"password_maps": "fail:x"}, {"EHLO": ehlo("SIZE")})
+    make.login("twice", {}, {"EHLO": ehlo("AUTH FOO", "AUTH", "AUTH PLAIN", "AUTH BAR")})
+    make.login("twicefiltered", {"mechanism_filter": "login"}, {"EHLO": ehlo("AUTH FOO bar", "AUTH")})
     for name, options, offer in (
         ("noplain", "noplaintext, noanonymous", "AUTH PLAIN LOGIN"),
         ("noanonymous", "noanonymous", "AUTH ANONYMOUS"),
@@ -280,6 +289,16 @@ def _logins(make: _Maker) -> None:
     for name, yes in {"bysender": "yes", "notbysender": "no"}.items():
         maps = f"inline:{{{{alice@sender.test=al:ice}},{{{name}.test=u:dest}}}}"
         make.login(name, {"password_maps": maps, " smtp_sender_dependent_authentication": yes}, PLAIN)
+    make.login(
+        "byextension",
+        {
+            "password_maps": "inline:{{alice@sender.test=al:ice}}",
+            " smtp_sender_dependent_authentication": "yes",
+            " recipient_delimiter": "+",
+        },
+        PLAIN,
+        sender="Alice+x@sender.test",
+    )
     for name, settings in {
         "tlsonly": {"security_options": "noplaintext", "tls_security_options": "noanonymous"},
         "tlsnot": {"security_options": "noanonymous", "tls_security_options": "noplaintext"},

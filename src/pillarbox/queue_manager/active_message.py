@@ -95,6 +95,15 @@ class ActiveMessage:
             return self.to_do
         return [recipient for recipient in self.to_do if recipient.offset not in self.parts.forgotten]
 
+    @property
+    def in_order_of_outcomes(self) -> list[QueueRecipient]:
+        """The same, who was delivered to or failed first before the others: so notices name them."""
+        known = self.known
+        if len(known) < 2:
+            return known
+        places = {offset: place for place, offset in enumerate(self.outcomes)}
+        return sorted(known, key=lambda recipient: places[recipient.offset])
+
     def forget(self, recipients: Iterable[QueueRecipient]) -> int:
         """What became of them lasts, and is not asked for again; how many they are."""
         parts = self.parts

@@ -155,7 +155,7 @@ class Aftermath:
         earlier = self._delayed_earlier(active, expired=expired, now=now)
         if expired:
             failures += [Failure(msgspec.structs.replace(entry, action="failed"), None) for entry in earlier]
-        for recipient in active.known:
+        for recipient in active.in_order_of_outcomes:
             transport, outcome = active.outcomes[recipient.offset]
             resolved = active.resolved(recipient)
             if self._may_be_traced(message, recipient) and recipient.offset not in active.traced:

@@ -84,7 +84,7 @@ def converse(
     async def run() -> list[tuple[str, str]]:
         session = Session(
             Conversation(server, Target("mx.x.test", "192.0.2.1", 25)),
-            discarded=DiscardedKeywords(),
+            discarded=DiscardedKeywords,
             rules=service.rules,
             destination=Destination("x.test", "x.test", 25, mx=True),
             policy=TlsPolicy(level="none"),

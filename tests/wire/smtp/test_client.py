@@ -23,13 +23,13 @@ REPLIES = [  # name, bytes, code, status, text
     ("codes differ", b"250-a\r\n550 b\r\n", 550, "5.0.0", b"250-a 550 b"),
     ("status of another class", b"451 5.7.1 later\r\n", 451, "4.0.0", b"451 5.7.1 later"),
     ("no status", b"550 User 5.1.1 unknown\r\n", 550, "5.0.0", b"550 User 5.1.1 unknown"),
-    ("garbage before", b"hello\r\n220 mx\r\n", 220, "2.0.0", b"220 mx"),
+    ("garbage before", b"hello\r\n220 mx\r\n", 220, "2.0.0", b"hello 220 mx"),
     ("some old charset", b"550 gr\xfc\xdfe\r\n", 550, "5.0.0", b"550 gr??e"),
     ("UTF-8", b"550 gr\xc3\xbc\xc3\x9fe\r\n", 550, "5.0.0", "550 grüße".encode()),
-    ("control characters", b"550\t5.1.1\r\n550 a\x07\0b\x7f\r\n", 550, "5.0.0", b"550 a??b?"),
-    ("two digits", b"22 mx\r\n220 mx\r\n", 220, "2.0.0", b"220 mx"),
-    ("other digits", "²50 x\r\n250 y\r\n".encode(), 250, "2.0.0", b"250 y"),
-    ("no separator", b"250Ok\r\n250 Ok\r\n", 250, "2.0.0", b"250 Ok"),
+    ("control characters", b"550\t5.1.1\r\n550 a\x07\0b\x7f\r\n", 550, "5.0.0", b"550?5.1.1 550 a??b?"),
+    ("two digits", b"22 mx\r\n220 mx\r\n", 220, "2.0.0", b"22 mx 220 mx"),
+    ("other digits", "²50 x\r\n250 y\r\n".encode(), 250, "2.0.0", "²50 x 250 y".encode()),
+    ("no separator", b"250Ok\r\n250 Ok\r\n", 250, "2.0.0", b"250Ok 250 Ok"),
 ]
 
 
@@ -172,8 +172,7 @@ OFFERS = [
             dsn=True,
             starttls=True,
             xforward=(b"NAME", b"ADDR"),
-            mechanisms=(b"PLAIN", b"LOGIN", b"XOAUTH2"),
-            has_auth=True,
+            logins=(b"PLAIN LOGIN", b"LOGIN XOAUTH2"),
             has_size=True,
             size=10240000,
         ),
@@ -182,8 +181,13 @@ OFFERS = [
         b"250-x\r\n250-size\r\n250-\r\n250 pipelining\r\n",
         Capabilities(name=b"x", pipelining=True, has_size=True),
     ),
-    (b"250-x\r\n250 SMTPUTF8\r\n", Capabilities(name=b"x", eight_bit=True, smtputf8=True)),
-    (b"250-x\r\n250 SIZE 1_0\r\n", Capabilities(name=b"x", has_size=True, odd_size=b"1_0")),
+    (b"250-x\r\n250 SMTPUTF8\r\n", Capabilities(name=b"x", smtputf8=True)),
+    (b"250-x\r\n250 SIZE 1_0\r\n", Capabilities(name=b"x", has_size=True, odd_sizes=(b"1_0",))),
+    (
+        b"250-x\r\n250-SIZE 10\r\n250-SIZE 0\r\n250-SIZE 1x\r\n250-SIZE\r\n250-AUTH\r\n250 AUTH= a\r\n",
+        Capabilities(name=b"x", has_size=True, odd_sizes=(b"1x",), logins=(b"", b" a")),
+    ),
+    (b"what is it\r\n250-x\r\n250 DSN\r\n", Capabilities(name=b"is", dsn=True)),
     (b"250\r\n", Capabilities()),
 ]
 

@@ -87,7 +87,7 @@ def open_service(
         exchangers=mail_exchangers(settings, resolvers.resolver),
         policies=policies,
         dane=DanePolicies(resolvers.resolver, policies, rules),
-        passwords=tables("smtp_sasl_password_maps", settings.sasl.smtp_sasl_password_maps),
+        passwords=_address_maps(settings, "sasl_password_maps", settings.sasl.smtp_sasl_password_maps),
         login_failures=_login_failures(settings),
         discarded=KeywordPolicy(
             client.smtp_discard_ehlo_keywords,
@@ -98,7 +98,7 @@ def open_service(
             where=settings.where("smtp_connection_cache_destinations"),
             clock=clock,
         ),
-        generic=_generic_maps(settings),
+        generic=_address_maps(settings, "generic_maps", client.smtp_generic_maps),
         checks=_content_tables(settings),
         reply_filter=tables("smtp_reply_filter", (client.smtp_reply_filter,))[0]
         if client.smtp_reply_filter
@@ -169,12 +169,13 @@ def _destinations(settings: ServiceSettings) -> Callable[[str], tuple[Destinatio
     )
 
 
-def _generic_maps(settings: ServiceSettings) -> AddressMaps:
+def _address_maps(settings: ServiceSettings, parameter: str, names: tuple[str, ...]) -> AddressMaps:
+    """Tables by address; `parameter` is without smtp_."""
     return own_address_maps(
         settings.snapshot,
-        where=settings.where("smtp_generic_maps"),
-        title=f"{settings.prefix}_generic_maps",
-        names=settings.client.smtp_generic_maps,
+        where=settings.where(f"smtp_{parameter}"),
+        title=f"{settings.prefix}_{parameter}",
+        names=names,
         kind="generic",
         clock=settings.clock,
     )

@@ -18,13 +18,11 @@ from pillarbox.wire.smtp.client import Exchange
 from pillarbox.wire.smtp.replies import ServerReply
 
 
-async def log_in(session: Session, login: Login | None, failures: LoginFailures | None) -> None:
-    """AUTH, if there is a password for this server and it asks for one.  SiteFault, Broken, LookupFault.
+async def log_in(session: Session, login: Login, failures: LoginFailures | None) -> None:
+    """AUTH to a server that asks for it.  SiteFault, Broken.
 
     `failures` are logins that need not be tried again.
     """
-    if login is None or not session.capabilities.has_auth:
-        return
     sasl, label = session.rules.sasl, session.target.label
     if failures is not None:
         known = failures.find(session.target.host, login, tell=session.tell)
@@ -35,25 +33,22 @@ async def log_in(session: Session, login: Login | None, failures: LoginFailures 
                 f"SASL [CACHED] authentication failed; server {session.target.host} said: {known.text}",
                 reply=ServerReply(535, (known.text.encode(),)),
             )
-    offered = session.capabilities.mechanisms
-    wanted = session.rules.mechanisms
-    if wanted is not None:
-        offered = tuple(name for name in offered if name.decode("ascii", "replace") in wanted)
-    if not offered:
-        raise _nothing_in_common(session)
+    if not session.mechanisms:
+        raise SiteFault(
+            "4.7.0",
+            f"SASL authentication failed: server {label} offered no compatible authentication "
+            "mechanisms for this type of connection security",
+        )
     options = sasl.smtp_sasl_security_options
     if session.is_tls:
         options = sasl.smtp_sasl_tls_security_options
         if session.is_trusted:
             options = sasl.smtp_sasl_tls_verified_security_options
-    mechanism = choose(offered, options=options, user=login.user, password=login.password)
+    mechanism = choose(session.mechanisms, options=options, user=login.user, password=login.password)
     if mechanism is None:
-        session.tell(events.Warned("SASL authentication failure: No worthy mechs found"))
-        raise SiteFault(
-            "4.7.0",
-            f"SASL authentication failed; cannot authenticate to server {label}: no mechanism available",
-            diagnostic="x-sasl; no mechanism available",
-        )
+        raise _cannot_begin(session, "No worthy mechs found", "no mechanism available")
+    if mechanism.name == b"PLAIN" and not login.user.strip():
+        raise _cannot_begin(session, "All-whitespace username.", "generic failure")
     reply = await _authenticate(session, mechanism)
     if reply.kind != 2:
         if reply.code == 535 and failures is not None:
@@ -64,6 +59,16 @@ async def log_in(session: Session, login: Login | None, failures: LoginFailures 
         text = reply.text.decode("utf-8", "replace")
         raise SiteFault(status, f"SASL authentication failed; server {label} said: {text}", reply=reply)
     session.is_logged_in = True
+
+
+def _cannot_begin(session: Session, warning: str, text: str) -> SiteFault:
+    """Our side of SASL has nothing to say; in the words of Cyrus SASL."""
+    session.tell(events.Warned(f"SASL authentication failure: {warning}"))
+    return SiteFault(
+        "4.7.0",
+        f"SASL authentication failed; cannot authenticate to server {session.target.label}: {text}",
+        diagnostic=f"x-sasl; {text}",
+    )
 
 
 async def _authenticate(session: Session, mechanism: ClientMechanism) -> ServerReply:
@@ -91,15 +96,4 @@ async def _authenticate(session: Session, mechanism: ClientMechanism) -> ServerR
     raise SiteFault(
         "4.7.0",
         f"SASL authentication failed; authentication protocol loop with server {session.target.label}",
-    )
-
-
-def _nothing_in_common(session: Session) -> SiteFault:
-    names = b" ".join(session.capabilities.mechanisms).decode("ascii", "replace")
-    what = f"no supported AUTH mechanisms: '{names}'" if names else "null AUTH mechanism list"
-    session.tell(events.Warned(f"{session.target.relay} offered {what}"))
-    return SiteFault(
-        "4.7.0",
-        f"SASL authentication failed: server {session.target.label} offered no compatible authentication "
-        "mechanisms for this type of connection security",
     )

@@ -70,6 +70,11 @@ class Target(msgspec.Struct, frozen=True):
     mx: MxName | None = None  # None: not named by MX records
 
     @property
+    def is_best(self) -> bool:
+        """Whether no server of the destination is preferred to it."""
+        return self.mx is None or self.preference == self.mx.best
+
+    @property
     def label(self) -> str:
         """`mx.example.org[192.0.2.1]`"""
         return f"{self.host}[{self.address}]"

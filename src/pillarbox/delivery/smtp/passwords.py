@@ -4,12 +4,13 @@ FAULTS
     LookupFault  a table cannot answer: mail waits
 """
 
-from collections.abc import Sequence
-
 import msgspec
 
 from pillarbox.delivery.smtp.destination import Destination
-from pillarbox.tables.table import LookupTable
+from pillarbox.routing.address_lookup import find_first
+from pillarbox.routing.address_maps import AddressMaps, MapFault
+from pillarbox.tables.table import LookupFault
+from pillarbox.vocabulary.address import Address
 from pillarbox.vocabulary.secret import Secret
 
 
@@ -21,16 +22,20 @@ class Login(msgspec.Struct, frozen=True):
 
 
 def find_login(
-    tables: Sequence[LookupTable], *, destination: Destination, host: str, sender: bytes, by_sender: bool
+    maps: AddressMaps, *, destination: Destination, host: str, sender: bytes, by_sender: bool
 ) -> Login | None:
-    """By the sender if `by_sender`, then by the server's name, then by the nexthop as written."""
-    keys = [sender.decode("utf-8", "surrogateescape").lower()] if by_sender and sender else []
-    if by_sender and b"@" in sender:
-        keys.append("@" + keys[0].rpartition("@")[2])
-    for key in [*keys, host, destination.text.lower()]:
-        for table in tables:
-            value = table.query(key)
-            if value is not None:
-                user, _, password = value.partition(":")
-                return Login(user.encode(), Secret(password.encode())) if user else None
-    return None
+    """By the sender's address if `by_sender`, then by the server's name, then by the nexthop as written.
+
+    MapFault.
+    """
+    value = maps.find(Address.parse(sender)) if by_sender and sender else None
+    for key in (host, destination.text.lower()):
+        if value is None:
+            try:
+                value = find_first(maps.tables, key)
+            except LookupFault as fault:
+                raise MapFault(maps.title, "", fault) from fault
+    if value is None:
+        return None
+    user, _, password = value.partition(":")
+    return Login(user.encode(), Secret(password.encode()))

@@ -6,9 +6,16 @@ DESCRIPTION
     be used (`SmtpDone.site_fault`), which makes the scheduler more careful with it.
 """
 
+from typing import Final
+
 import msgspec
 
 from pillarbox.delivery.request import Outcome
+
+SEND_SMTPUTF8: Final = 1
+"""Of `send_options`: MAIL had SMTPUTF8."""
+_SEND_UTF8_HEADER: Final = 2
+_SEND_UTF8_SENDER: Final = 4
 
 
 class SmtpRecipient(msgspec.Struct, frozen=True, array_like=True):
@@ -41,6 +48,17 @@ class DeliverBySmtp(msgspec.Struct, tag=True, kw_only=True):
     may_pass: bool = True  # on to best_mx_transport
     trace_only: bool = False  # the server is asked about the recipients and sent no message
     is_cached: bool = True  # verify(8) remembers what the server does not take, or has not asked
+
+    @property
+    def needs_smtputf8(self) -> bool:
+        """Whether it may only go to servers that offer SMTPUTF8 (RFC 6531 §3.1)."""
+        if self.send_options & SEND_SMTPUTF8 == 0:
+            return False
+        return (
+            bool(self.send_options & (_SEND_UTF8_HEADER | _SEND_UTF8_SENDER))
+            or not self.sender.isascii()
+            or any(not recipient.address.isascii() for recipient in self.recipients)
+        )
 
     @property
     def encoding(self) -> bytes:

@@ -34,7 +34,7 @@ class Service(msgspec.Struct, kw_only=True):
     exchangers: MailExchangers
     policies: TlsPolicies
     dane: DanePolicies
-    passwords: tuple[LookupTable, ...]
+    passwords: AddressMaps  # smtp_sasl_password_maps
     login_failures: LoginFailures | None  # smtp_sasl_auth_cache_name
     discarded: KeywordPolicy  # EHLO keywords by the server's address
     kept: WordList  # smtp_connection_cache_destinations: hosts without brackets and ports

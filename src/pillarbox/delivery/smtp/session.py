@@ -13,7 +13,10 @@ STANDARDS
 """
 
 import asyncio
+import re
 import ssl
+from collections.abc import Callable
+from typing import Final
 
 import msgspec
 
@@ -49,6 +52,12 @@ from pillarbox.vocabulary.faults import ConfigurationFault
 from pillarbox.wire.smtp.capabilities import Capabilities, read_capabilities
 from pillarbox.wire.smtp.client import Exchange
 from pillarbox.wire.smtp.replies import MAX_LINE, ServerReply
+
+DISCARDING_TABLES: Final = {
+    "SMTP": "smtp_discard_ehlo_keyword_address_maps",
+    "LMTP": "lmtp_discard_lhlo_keyword_address_maps",
+}
+"""What the parameter is called that takes keywords from a server."""
 
 
 class SiteFault(Exception):
@@ -100,17 +109,22 @@ class Session:
         self,
         conversation: Conversation,
         *,
-        discarded: DiscardedKeywords,
+        discarded: Callable[[], DiscardedKeywords],
         rules: SessionRules,
         destination: Destination,
         policy: TlsPolicy,
         tell: events.EventSink,
         requirement: Requirement = Requirement.NONE,
     ) -> None:
+        """`discarded` tells what is offered in vain; SiteFault if that cannot be known."""
         self.requirement = requirement
         self.conversation = conversation
         self.target = conversation.target
         self.capabilities = Capabilities()
+        self.mechanisms: tuple[
+            bytes, ...
+        ] = ()  # that the server offers, and smtp_sasl_mechanism_filter lets us use
+        self.queue_id = ""  # of the message that it is used for now
         self.rules = rules
         self.uses = 0  # messages before this one
         self.opened = asyncio.get_running_loop().time()
@@ -161,11 +175,18 @@ class Session:
             if answered.kind == 5 and rules.client.smtp_skip_5xx_greeting:
                 status = "4" + status[1:]
             raise self._refused(answered, status=status)
-        self._says_esmtp = b"ESMTP" in answered.text.upper().split()
-        name, first = rules.myhostname, answered.lines[0][4:].split(maxsplit=1)[:1]
-        if self.target.port == 25 and not rules.lmtp and first and first[0].lower() == name.lower().encode():
+        _, *words = re.split(rb"[- \t\n]+", b"\n".join(answered.lines), maxsplit=1)
+        words = words[0].upper().split() if words else []
+        self._says_esmtp = b"ESMTP" in words
+        name = rules.myhostname
+        if self._may_be_ourselves and words[:1] == [name.upper().encode()]:
             self.tell(events.Warned(f"host {self.target.relay} greeted me with my own hostname {name}"))
         return b"\n".join(answered.lines)
+
+    @property
+    def _may_be_ourselves(self) -> bool:
+        """Whether a server of our own name is a loop: at another port it may be a filter."""
+        return self.target.port == 25 and not self.rules.lmtp
 
     @property
     def speaks_esmtp(self) -> bool:
@@ -195,7 +216,7 @@ class Session:
         reply = await self._hello(Exchange.HELO)
         if reply.kind != 2:
             raise self._refused(reply)
-        self.capabilities = Capabilities()
+        self.capabilities, self.mechanisms = Capabilities(), ()
 
     async def _hello(self, exchange: Exchange) -> ServerReply:
         name = self.rules.client.smtp_helo_name.encode()
@@ -205,18 +226,43 @@ class Session:
         )
 
     def _take_capabilities(self, reply: ServerReply) -> None:
-        self.capabilities = read_capabilities(reply, discarded=self._discarded.words)
-        if note := self._discarded.note:
+        discarded = self._discarded()
+        self.capabilities = read_capabilities(reply, discarded=discarded.words)
+        if note := discarded.note:
             self.tell(events.Noted(note))
-        if odd := self.capabilities.odd_size.decode("utf-8", "replace"):
-            self.tell(events.Warned(f'bad EHLO SIZE limit "{odd}" from {self.target.relay}'))
         self.first_hello = self.first_hello or b"\r\n".join(reply.lines)
-        name = self.capabilities.name.decode("ascii", "replace").lower()
-        if self.target.port == 25 and name == self.rules.myhostname.lower():
+        own = self.rules.myhostname
+        if self._may_be_ourselves and self.capabilities.name.lower() == own.lower().encode():
             self.tell(
-                events.Warned(f"host {self.target.relay} replied to HELO/EHLO with my own hostname {name}")
+                events.Warned(f"host {self.target.relay} replied to HELO/EHLO with my own hostname {own}")
             )
-            raise SiteFault("5.4.6", f"mail for {self._destination.text} loops back to myself")
+            status = "5.4.6" if self.target.is_best else "4.4.6"
+            raise SiteFault(status, f"mail for {self._destination.text} loops back to myself")
+        for size in self.capabilities.odd_sizes:
+            odd = size.decode("utf-8", "replace")
+            self.tell(events.Warned(f'bad EHLO SIZE limit "{odd}" from {self.target.relay}'))
+        if self.rules.sasl.smtp_sasl_auth_enable:
+            self._take_mechanisms()
+
+    def _take_mechanisms(self) -> None:
+        """AUTH: what is there for us (RFC 4954 §3); a list that has nothing is told, if none before it has."""
+        wanted = self.rules.mechanisms
+        found: list[bytes] = []
+        for offer in self.capabilities.logins:
+            offered = offer.split()
+            ours = [word for word in offered if wanted is None or word.decode("ascii", "replace") in wanted]
+            if not ours and not found:
+                names = offer.decode("ascii", "replace")
+                what = f"no supported AUTH mechanisms: '{names}'" if offered else "null AUTH mechanism list"
+                self.tell(events.Warned(f"{self.target.relay} offered {what}"))
+            found += ours
+        self.mechanisms = tuple(dict.fromkeys(word.upper() for word in found))
+
+    def use_8bitmime(self) -> None:
+        """RFC 6531 §3.1: SMTPUTF8 comes with 8BITMIME; of a server that offers it alone both are expected."""
+        if self.capabilities.smtputf8 and not self.capabilities.eight_bit:
+            self.tell(events.Noted(f"host {self.target.label} offers SMTPUTF8 support, but not 8BITMIME"))
+            self.capabilities = msgspec.structs.replace(self.capabilities, eight_bit=True)
 
     # -- TLS -------------------------------------------------------------------------------------------
 
@@ -426,21 +472,34 @@ class Session:
                 try:
                     await self.ask(self.rules.client.smtp_quit_timeout, "sending the QUIT command")
                 except Broken:
+                    self.conversation.abort()
                     return
         self.conversation.close()
 
     async def ask(self, limit: float, doing: str) -> ServerReply:
         """Send what the engine has; the next reply.  Broken."""
         reply = (await self.conversation.ask(limit=limit, doing=doing)).reply
-        for line in self.conversation.engine.garbage:
-            text = line.decode("utf-8", "replace")
-            self.tell(events.Warned(f"non-{self.rules.protocol} response from {self.target.label}: {text}"))
+        if self.capabilities.pipelining:
+            for line in self.conversation.engine.garbage:
+                self._tell_of_garbage(line.decode("utf-8", "replace"))
         self.conversation.engine.garbage.clear()
         for line in self.conversation.engine.too_long:
             text = line.decode("utf-8", "replace")
             self.tell(events.Warned(f"{self.target.relay}: response longer than {MAX_LINE}: {text}..."))
         self.conversation.engine.too_long.clear()
         return reply
+
+    def _tell_of_garbage(self, text: str) -> None:
+        """What is no reply would be taken for one, if several were expected."""
+        target, parameter = self.target, DISCARDING_TABLES[self.rules.protocol]
+        protocol = "LMTP" if self.rules.lmtp else "ESMTP"
+        self.tell(events.Warned(f"{self.queue_id}: non-{protocol} response from {target.relay}: {text}"))
+        self.tell(
+            events.Warned(
+                f"to prevent loss of mail, turn off command pipelining for {target.address} with the {parameter} "
+                "parameter"
+            )
+        )
 
     def _refused(self, reply: ServerReply, *, status: str = "") -> SiteFault:
         self.conversation.note(reply)

@@ -31,14 +31,15 @@ from pillarbox.delivery.smtp.policy_table import BadPolicy, TlsPolicy
 from pillarbox.delivery.smtp.request import DeliverBySmtp
 from pillarbox.delivery.smtp.requirement import Requirement
 from pillarbox.delivery.smtp.service import Service
-from pillarbox.delivery.smtp.session import Session, SiteFault
+from pillarbox.delivery.smtp.session import DISCARDING_TABLES, Session, SiteFault
 from pillarbox.delivery.smtp.tls_reports import Wish
 from pillarbox.observability import events
 from pillarbox.queue.queue_file import SEND_REQUIRES_TLS, SEND_TLS_OPTIONAL
+from pillarbox.routing.address_maps import MapFault
+from pillarbox.tables.ehlo_keywords import DiscardedKeywords
 from pillarbox.tables.table import LookupFault, LookupTable
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.faults import ConfigurationFault
-from pillarbox.wire.smtp.replies import MalformedReply
 from pillarbox.wire.smtp.transcript import Transcript
 
 
@@ -146,25 +147,33 @@ class SessionOpener:
             conversation.engine.filter_replies(rewrite)
         session = Session(
             conversation,
-            discarded=self._service.discarded.of_peer(target.address, lambda _: None),
+            discarded=partial(self._discarded_keywords, target),
             rules=rules,
             destination=destination,
             policy=policy,
             tell=self._tell,
             requirement=requirement,
         )
+        session.queue_id = self._job.queue_id
         try:
             if rules.tls.smtp_tls_wrappermode and tls:
                 await session.handshake(self._service.policies)
             greeting = await session.greet()
             self._work_around(session, greeting)
             await session.hello(esmtp=session.speaks_esmtp)
+            if self._job.needs_smtputf8 and not session.capabilities.smtputf8:
+                conversation.is_closing = True  # the message is refused; others want TLS and a login
+                return session
+            session.use_8bitmime()
             if not rules.tls.smtp_tls_wrappermode:
                 await session.secure(self._service.policies, allowed=tls)
             session.check_requirement()
-            await log_in(session, self._login(target, destination), self._service.login_failures)
+            if session.capabilities.logins and (login := self._known_login(target, destination)) is not None:
+                await log_in(session, login, self._service.login_failures)
         except Broken as fault:
             self._report_tls(session, policy)
+            if not conversation.is_over:
+                await session.quit()
             raise SiteFault(fault.status, fault.text) from fault
         except BaseException:
             self._report_tls(session, policy)
@@ -181,10 +190,13 @@ class SessionOpener:
             reporter.report(wish, policy, session.facts, session.tls_outcome)
 
     def _work_around(self, session: Session, greeting: bytes) -> None:
-        """smtp_pix_workarounds.  LookupFault."""
+        """smtp_pix_workarounds."""
         try:
             measures = self._service.workarounds.for_server(
-                session.target.address, greeting, age=self._clock.now() - self._job.arrival_time
+                session.target.address,
+                greeting,
+                age=self._clock.now() - self._job.arrival_time,
+                tell=self._tell,
             )
         except ValueError as error:
             self._tell(events.Warned(f"smtp_pix_workaround_maps: {error}"))
@@ -209,15 +221,40 @@ class SessionOpener:
             by_sender=sasl.smtp_sender_dependent_authentication,
         )
 
+    def _known_login(self, target: Target, destination: Destination) -> Login | None:
+        """SiteFault, if that cannot be known now."""
+        try:
+            return self._login(target, destination)
+        except MapFault as fault:
+            self._tell(events.Warned(fault.cause))
+            self._tell(events.Warned(f"{self._job.queue_id}: {fault.table} lookup error"))
+            raise _local_fault(target) from fault
+
+    def _discarded_keywords(self, target: Target) -> DiscardedKeywords:
+        """smtp_discard_ehlo_keyword_address_maps.  SiteFault."""
+        try:
+            return self._service.discarded.of_peer(target.address, self._tell)
+        except LookupFault as fault:
+            name = DISCARDING_TABLES["LMTP" if self._service.lmtp else "SMTP"]
+            self._tell(events.Warned(f"{self._job.queue_id}: {name} map lookup error for {target.address}"))
+            raise _local_fault(target) from fault
+
     def _filtered_reply(self, table: LookupTable, target: Target, line: bytes) -> bytes:
-        """smtp_reply_filter."""
+        """smtp_reply_filter.  Broken."""
         try:
             found = table.query(line.decode("utf-8", "surrogateescape"))
         except LookupFault as fault:
-            self._tell(events.Warned(fault.reason))
-            raise MalformedReply("the reply filter cannot answer") from fault
+            shown = line.decode("utf-8", "replace")
+            self._tell(events.Warned(f"{self._job.queue_id}: table {table.name} lookup error for {shown}"))
+            local = _local_fault(target)
+            raise Broken(local.status, local.text) from fault
         if found is None:
             return line
         shown = line.decode("utf-8", "replace")
         self._tell(events.Noted(f'{target.relay}: replacing server reply "{shown}" with "{found}"'))
         return found.encode("utf-8", "surrogateescape")
+
+
+def _local_fault(target: Target) -> SiteFault:
+    """A table of ours cannot answer."""
+    return SiteFault("4.3.0", f"local data error while talking to {target.label}")

@@ -19,18 +19,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import msgspec
 
 from pillarbox.delivery.smtp.conversation import Broken
-from pillarbox.delivery.smtp.request import DeliverBySmtp, SmtpRecipient
+from pillarbox.delivery.smtp.request import SEND_SMTPUTF8, DeliverBySmtp, SmtpRecipient
 from pillarbox.delivery.smtp.session import Session
 from pillarbox.observability import events
 from pillarbox.vocabulary.address import Address
 from pillarbox.vocabulary.envelope import Notify, Ret
 from pillarbox.wire.smtp.client import Exchange, stuff, xtext
 from pillarbox.wire.smtp.replies import ServerReply
-
-_SEND_SMTPUTF8 = 1
-_SEND_UTF8_HEADER = 2
-_SEND_UTF8_SENDER = 4
-
 
 _NOTIFY = (
     (b"NEVER", int(Notify.NEVER)),
@@ -87,6 +82,7 @@ class Transaction:
         """
         self._is_last = is_last
         self._is_unproven = session.uses > 0
+        session.queue_id = job.queue_id
         self._rewrite = rewrite
         self._session = session
         self._job = job
@@ -113,22 +109,12 @@ class Transaction:
         """What the server's offer says against the message."""
         session, job = self._session, self._job
         label = session.target.label
-        if self._needs_smtputf8() and not session.capabilities.smtputf8:
+        if job.needs_smtputf8 and not session.capabilities.smtputf8:
             return Verdict("5.6.7", f"SMTPUTF8 is required, but was not offered by host {label}")
         size = session.capabilities.size
         if size and job.size > size:
             return Verdict("5.3.4", f"message size {job.size} exceeds size limit {size} of server {label}")
         return None
-
-    def _needs_smtputf8(self) -> bool:
-        job = self._job
-        if job.send_options & _SEND_SMTPUTF8 == 0:
-            return False
-        return (
-            bool(job.send_options & (_SEND_UTF8_HEADER | _SEND_UTF8_SENDER))
-            or not job.sender.isascii()
-            or any(not recipient.address.isascii() for recipient in self._recipients)
-        )
 
     # -- envelope --------------------------------------------------------------------------------------
 
@@ -323,7 +309,7 @@ class Transaction:
             ret = job.attributes.get(b"ret_flags")
             if ret in (b"%d" % Ret.FULL, b"%d" % Ret.HEADERS):
                 parameters.append(b"RET=FULL" if ret == b"%d" % Ret.FULL else b"RET=HDRS")
-        if offered.smtputf8 and job.send_options & _SEND_SMTPUTF8:
+        if offered.smtputf8 and job.send_options & SEND_SMTPUTF8:
             parameters.append(b"SMTPUTF8")
         if self._session.asks_for_tls:
             parameters.append(b"REQUIRETLS")
@@ -335,9 +321,9 @@ class Transaction:
         parameters: list[bytes] = []
         kind, semicolon, address = recipient.dsn_original.partition(b";")
         if not recipient.dsn_original:  # a copy that nobody asked for
-            is_utf8 = self._needs_smtputf8() and not recipient.original.isascii()
+            is_utf8 = self._job.needs_smtputf8 and not recipient.original.isascii()
             kind, semicolon, address = b"utf-8" if is_utf8 else b"rfc822", b";", recipient.original
-        if semicolon and kind and address and (address.isascii() or self._needs_smtputf8()):
+        if semicolon and kind and address and (address.isascii() or self._job.needs_smtputf8):
             parameters.append(b"ORCPT=%s;%s" % (kind, xtext(address)))
         words = [name for name, flag in _NOTIFY if recipient.notify & flag] if recipient.notify else []
         if words:

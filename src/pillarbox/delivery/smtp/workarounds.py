@@ -6,7 +6,6 @@ DESCRIPTION
 
 FAULTS
     ConfigurationFault  at open: a word that is none
-    LookupFault         smtp_pix_workaround_maps cannot be asked
 
 STANDARDS
     postconf(5)
@@ -17,7 +16,9 @@ from typing import Final
 
 import msgspec
 
-from pillarbox.tables.table import LookupTable
+from pillarbox.observability.events import EventSink, Warned
+from pillarbox.routing.address_lookup import find_first
+from pillarbox.tables.table import LookupFault, LookupTable
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 _WORDS: Final = ("disable_esmtp", "delay_dotcrlf")
@@ -53,14 +54,19 @@ class Workarounds:
         except ValueError as error:
             raise ConfigurationFault(where, str(error)) from error
 
-    def for_server(self, address: str, greeting: bytes, *, age: float) -> Measures | None:
+    def for_server(self, address: str, greeting: bytes, *, age: float, tell: EventSink) -> Measures | None:
         """For a greeting under stars, if there are any; `age` is the message's, in seconds.
 
-        ValueError for a word in a table that is none.
+        A table that cannot answer is told of, and what holds for all servers counts.  ValueError for a word in a
+        table that is none.
         """
         if greeting.strip(_COVER):
             return None
-        words = next((value for table in self._tables if (value := table.query(address)) is not None), None)
+        try:
+            words = find_first(self._tables, address)
+        except LookupFault as fault:
+            tell(Warned(fault.reason))
+            words = None
         known = self._default if words is None else _measures(words.replace(",", " ").split())
         if not known.names:
             return None

@@ -6,12 +6,17 @@ STANDARDS
     RFC 8689 (REQUIRETLS)
 """
 
+import re
 from collections.abc import Collection
+from typing import Final
 
 import msgspec
 
 from pillarbox.vocabulary.digits import is_decimal
 from pillarbox.wire.smtp.replies import ServerReply
+
+_OFFER: Final = re.compile(rb"[- ]*[^- ]+[- ][ \t=]*([^ \t=]+)(?:[ \t=](.*))?")
+"""Code, keyword, arguments.  `AUTH=PLAIN` was said by servers before RFC 2554 was done, and is still understood."""
 
 
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,36 +30,36 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     starttls: bool = False
     requiretls: bool = False
     xforward: tuple[bytes, ...] = ()
-    mechanisms: tuple[bytes, ...] = ()
-    has_auth: bool = False
+    logins: tuple[bytes, ...] = ()  # what stands behind each AUTH, as written
     has_size: bool = False
     size: int = 0  # 0: no limit is known
-    odd_size: bytes = b""  # a limit that is no number
+    odd_sizes: tuple[bytes, ...] = ()  # limits that are no numbers
 
 
 def read_capabilities(reply: ServerReply, *, discarded: Collection[str] = ()) -> Capabilities:
-    """The keywords of a 250 reply, without those that are `discarded` (upper case)."""
-    words: dict[bytes, list[bytes]] = {}
-    for line in reply.lines[1:]:
-        # `AUTH=PLAIN` was said by servers before RFC 2554 was done, and is still understood.
-        keyword, *arguments = line[4:].upper().replace(b"AUTH=", b"AUTH ").split() or [b""]
-        if keyword == b"SIZE":
-            arguments = line[4:].split()[1:]
-        if keyword.decode("ascii", "replace") not in discarded:
-            words.setdefault(keyword, []).extend(arguments)
-    sizes = words.get(b"SIZE", [])
+    """The keywords of a 250 reply, without those that are `discarded` (upper case).
+
+    What is said twice counts twice; of two sizes the last that is a number.
+    """
+    offers: dict[bytes, list[bytes]] = {}
+    said = [match.groups(b"") for line in reply.lines if (match := _OFFER.match(line)) is not None]
+    for word, arguments in said[1:]:
+        if word.upper().decode("ascii", "replace") not in discarded:
+            offers.setdefault(word.upper(), []).append(arguments)
+    sizes = [words[0] for arguments in offers.get(b"SIZE", ()) if (words := arguments.split())]
     return Capabilities(
-        name=(reply.lines[0][4:].split() or [b""])[0],
-        pipelining=b"PIPELINING" in words,
-        eight_bit=b"8BITMIME" in words or b"SMTPUTF8" in words,  # RFC 6531 §3.1: both, though not all say so
-        smtputf8=b"SMTPUTF8" in words,
-        dsn=b"DSN" in words,
-        starttls=b"STARTTLS" in words,
-        requiretls=b"REQUIRETLS" in words,
-        xforward=tuple(words.get(b"XFORWARD", ())),
-        mechanisms=tuple(dict.fromkeys(words.get(b"AUTH", ()))),
-        has_auth=b"AUTH" in words,
-        has_size=b"SIZE" in words,
-        size=int(sizes[0]) if sizes and is_decimal(sizes[0]) else 0,
-        odd_size=sizes[0] if sizes and not is_decimal(sizes[0]) else b"",
+        name=said[0][0] if said else b"",
+        pipelining=b"PIPELINING" in offers,
+        eight_bit=b"8BITMIME" in offers,
+        smtputf8=b"SMTPUTF8" in offers,
+        dsn=b"DSN" in offers,
+        starttls=b"STARTTLS" in offers,
+        requiretls=b"REQUIRETLS" in offers,
+        xforward=tuple(
+            word.upper() for arguments in offers.get(b"XFORWARD", ()) for word in arguments.split()
+        ),
+        logins=tuple(offers.get(b"AUTH", ())),
+        has_size=b"SIZE" in offers,
+        size=next((int(size) for size in reversed(sizes) if is_decimal(size)), 0),
+        odd_sizes=tuple(size for size in sizes if not is_decimal(size)),
     )

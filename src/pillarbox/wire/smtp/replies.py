@@ -2,8 +2,8 @@
 
 DESCRIPTION
     A reply is one line or several; the last has a blank, or nothing, after its three digits.  A line that does
-    not begin with three digits is no reply: it is passed over and kept in `garbage`, as Postfix does, because
-    some servers talk before they think.  With PIPELINING that would shift every later reply by one, so that
+    not begin with three digits ends no reply: it is kept as one of its lines, and in `garbage`, as Postfix does,
+    because some servers talk before they think.  With PIPELINING that would shift every later reply by one, so that
     then `MalformedReply` ends the conversation.
 
     Control characters and octets that are no UTF-8 become question marks before a line is looked at, as in Postfix:
@@ -41,7 +41,7 @@ class ServerReply(msgspec.Struct, frozen=True):
     """A reply as it came."""
 
     code: int
-    lines: tuple[bytes, ...]  # with their codes
+    lines: tuple[bytes, ...]  # with their codes; what is no reply has none
 
     @property
     def kind(self) -> int:
@@ -89,15 +89,17 @@ class ReplyReader:
         """The next whole reply; None if more has to come.  MalformedReply."""
         start = 0
         reply = None
-        while reply is None and (end := self._buffer.find(b"\n", start)) >= 0:
-            line = bytes(self._buffer[start : min(end, start + MAX_LINE)])
-            self._octets += end - start
-            if end - start > MAX_LINE and len(self.too_long) < 10:
-                self.too_long.append(_printable(line[:30]))
-            start = end + 1
-            line = _printable(line.rstrip(b"\r"))
-            reply = self._take(line if self.rewrite is None else self.rewrite(line))
-        del self._buffer[:start]
+        try:
+            while reply is None and (end := self._buffer.find(b"\n", start)) >= 0:
+                line = bytes(self._buffer[start : min(end, start + MAX_LINE)])
+                self._octets += end - start
+                if end - start > MAX_LINE and len(self.too_long) < 10:
+                    self.too_long.append(_printable(line[:30]))
+                start = end + 1
+                line = _printable(line.rstrip(b"\r"))
+                reply = self._take(line if self.rewrite is None else self.rewrite(line))
+        finally:
+            del self._buffer[:start]
         if reply is None and self._octets + len(self._buffer) > MAX_REPLY:
             raise MalformedReply("a reply that does not end")
         return reply
@@ -109,7 +111,7 @@ class ReplyReader:
                 raise MalformedReply(line[:100].decode("utf-8", "replace"))
             if len(self.garbage) < 10:
                 self.garbage.append(line[:100])
-            return None
+            separator = b"-"
         if self._kept < MAX_TEXT or separator != b"-":
             self._lines.append(line)
             self._kept += len(line)
