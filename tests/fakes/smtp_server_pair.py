@@ -117,6 +117,7 @@ _INSPECTION: Final = re.compile(
 
 DECISIONS_AND_COUNTS: Final = re.compile(
     rf"{_DECISION.pattern}|/smtpd\[\d+\]: ((?:disconnect from|lost connection after|improper command pipelining after) .*|"
+    r"discarding EHLO keywords: .*|warning: (?:Illegal address syntax from \S+ in VRFY|restriction permit_naked_ip_address is) .*|"
     r"[0-9A-F]+: client=.*|"
     r"warning: (?:non-SMTP command|unknown DSN NOTIFY|\S+: SASL \S+ authentication aborted|\S+ lookup error for|"
     r"[0-9A-Z]+: .*BDAT) ?.*)"

@@ -33,6 +33,7 @@ def old_restrictions(rbl_checks: Sequence[Restriction], relay_domains: DomainLis
             permit_naked_ip_address,
             "restriction permit_naked_ip_address is deprecated. "
             "Use permit_mynetworks or permit_sasl_authenticated instead",
+            once=False,
         ),
         "reject_maps_rbl": _with_warning(
             _first_of(rbl_checks), _WILL_GO.format("reject_maps_rbl", "reject_rbl_client domain-name")
@@ -77,14 +78,15 @@ def _first_of(restrictions: Sequence[Restriction]) -> Restriction:
     return check
 
 
-def _with_warning(restriction: Restriction, warning: str) -> Restriction:
+def _with_warning(restriction: Restriction, warning: str, *, once: bool = True) -> Restriction:
+    """Warned of `once`, or each time that it is asked."""
     warned = False
 
     def check(question: Question, subject: Subject) -> Outcome | Awaitable[Outcome]:
         nonlocal warned
         if not warned:
             question.tell_warning(warning)
-            warned = True
+            warned = once
         return restriction(question, subject)
 
     return check

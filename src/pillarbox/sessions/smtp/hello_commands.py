@@ -30,8 +30,9 @@ async def ehlo(session: SessionState, command: Ehlo) -> Reply:
     refusal = await _hello(session, command.domain, "ESMTP")
     if refusal is not None:
         return refusal
-    if note := session.discarded_keywords.note:
-        session.tell(events.Noted(note))
+    discarded = session.discarded_keywords
+    if discarded.note and "ENHANCEDSTATUSCODES" not in discarded:  # nobody is told otherwise, as in smtpd(8)
+        session.tell(events.Noted(discarded.note))
     return Reply(250, (session.policy.host, *_keywords(session)))
 
 

@@ -439,7 +439,7 @@ def _vrfy(argument: bytes, grammar: Grammar) -> Request | Refused:
     except ValueError:
         return refusal(b"VRFY", 501, b"5.1.3 Bad recipient address syntax", text)
     if address.is_null:
-        return refusal(b"VRFY", 501, b"5.1.3 Bad recipient address syntax")
+        return refusal(b"VRFY", 501, b"5.1.3 Bad recipient address syntax", text)
     return Vrfy(address, text, smtputf8)
 
 
