@@ -88,7 +88,7 @@ SECONDS: Final = {
     "test_debugged_peers_peer.py": 30,
     "test_delivery_reports_peer.py": 30,
     "test_doveadm_running_peer.py": 30,
-    "test_doveadm_sync_peer.py": 8,
+    "test_doveadm_sync_peer.py": 30,
     "test_layouts_peer.py": 30,
     "test_mailbox_half_in_place.py": 30,
     "test_postfix_tls_peer.py": 30,

@@ -1,6 +1,6 @@
-"""doveadm backup and sync beside Dovecot's: the same is done to copies of the same mail, and Dovecot reads both.
+"""doveadm backup, sync and dsync-server beside Dovecot's: the same is done to copies of the same mail.
 
-No daemon runs.  Dovecot's doveadm is asked what is in the source and in the copy after each step.
+No daemon runs.  Dovecot reads both: its doveadm is asked what is in the source and in the copy after each step.
 """
 
 import os
@@ -16,6 +16,7 @@ import pytest
 from fakes.doveadm import Doveadm
 from fakes.mail_system import until
 from pillarbox.net.system_clock import SystemClock
+from pillarbox.wire.dsync.states import decode_states
 
 pytestmark = [pytest.mark.system, pytest.mark.peer("dovecot")]
 
@@ -193,7 +194,52 @@ def test_the_same_is_said_of_the_same_commands(users: tuple[User, User]) -> None
             for user in users
         ]
         assert trees[1] == trees[0]
-    for words in (["tcp:example.org"], ["ssh", "host"]):  # in one line, before anything is done
-        status, output, errors = ours.said("backup", *words, product=OURS)
-        assert (status, output, errors.count("\n")) == (75, "", 1)
+    status, output, errors = ours.said("backup", "tcp:example.org", product=OURS)  # before anything is done
+    assert (status, output, errors.count("\n")) == (75, "", 1)
+    status, output, errors = ours.said("backup", "-s", "", "/bin/false", product=OURS)
+    assert (status, decode_states(output.strip())) == (75, [])
+    assert "read() failed: EOF" in errors
     assert not ours.copy.exists()
+
+
+def program(user: User, product: tuple[str, ...]) -> Path:
+    """What leads to a dsync-server of the copy, as ssh leads to another host: without our environment."""
+    path = user.mail.base / f"to-{'ours' if product is OURS else 'theirs'}"
+    environment = f"HOME={user.mail.base} USER=tester PATH={os.environ['PATH']}:/usr/sbin"
+    path.write_text(
+        f"#!/bin/sh\nexec env -i {environment} {' '.join(product)} -c {user.mail.base / 'copy.conf'} dsync-server\n"
+    )
+    path.chmod(0o755)
+    return path
+
+
+def test_with_another_host_the_same_comes_of_it(users: tuple[User, User]) -> None:
+    """Dovecot with ours, ours with Dovecot: a backup there and back, changes on both sides, a synchronization."""
+    theirs, ours = users
+    results = []
+    for user, leading, serving in ((theirs, THEIRS, OURS), (ours, OURS, THEIRS)):
+        destination = str(program(user, serving))
+        user.do("mailbox", "unsubscribe", "Work/Sub")
+        assert user.said("backup", destination, product=leading) == (0, "", "")
+        shutil.rmtree(user.mail.maildir)
+        assert user.said("backup", "-R", destination, product=leading) == (0, "", "")
+        found = user.seen()
+        assert found[:3] == found[3:]
+        assert len(found[0]) == 8
+        until_later_second()
+        user.do("expunge", "mailbox", "INBOX", "uid", "1", at_copy=True)
+        user.do("expunge", "mailbox", "INBOX", "uid", "3")
+        user.save("there", at_copy=True)
+        user.save("here")
+        user.do("flags", "add", "\\Flagged Green", "mailbox", "INBOX", "uid", "4", at_copy=True)
+        user.do("flags", "add", "\\Seen", "mailbox", "INBOX", "uid", "4")
+        user.do("mailbox", "rename", "Work/Sub", "Work/Moved", at_copy=True)
+        user.do("mailbox", "create", "-s", "Here")
+        user.do("mailbox", "delete", "-s", "Trash")
+        status, output, errors = user.said("sync", "-s", "", destination, product=leading)
+        assert (status, errors) == (0, "")
+        assert decode_states(output.strip())
+        found = user.seen()
+        assert found[:3] == found[3:]
+        results.append(comparable(found))
+    assert results[0] == results[1]

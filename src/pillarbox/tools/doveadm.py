@@ -151,6 +151,10 @@ def _command(name: str) -> Command | None:
             from pillarbox.tools.doveadm_commands import syncing
 
             return functools.partial(syncing.run, name)
+        case "dsync-server":
+            from pillarbox.tools.doveadm_commands import dsync_server
+
+            return dsync_server.run
         case "dict":
             from pillarbox.tools.doveadm_commands import dictionary
 
@@ -178,7 +182,14 @@ def _command(name: str) -> Command | None:
 
 def _synopses() -> dict[str, str]:
     """Command → its arguments."""
-    from pillarbox.tools.doveadm_commands import absent, dictionary, file_access, services, syncing
+    from pillarbox.tools.doveadm_commands import (
+        absent,
+        dictionary,
+        dsync_server,
+        file_access,
+        services,
+        syncing,
+    )
     from pillarbox.tools.doveadm_commands import acl as doveadm_acl
     from pillarbox.tools.doveadm_commands import batch as doveadm_batch
     from pillarbox.tools.doveadm_commands import mailboxes as doveadm_mailboxes
@@ -194,6 +205,7 @@ def _synopses() -> dict[str, str]:
         "backup": syncing.USAGE["backup"],
         "batch": doveadm_batch.USAGE,
         "dict": "|".join(dictionary.USAGE),
+        "dsync-server": dsync_server.USAGE,
         "fs": "|".join(file_access.USAGE),
         "instance": "list",
         "kick": doveadm_sessions.KICK_USAGE.partition(" ")[2],

@@ -31,7 +31,7 @@ import msgspec
 from pillarbox.mailstore.mailbox import MailboxExists, MailboxNameRefused, NoSuchMailbox
 from pillarbox.mailstore.mailbox_names import INBOX, SEPARATOR
 from pillarbox.mailstore.maildir.folder_files import FolderFiles
-from pillarbox.mailstore.synchronizing.exchange import carry_out, side_of, sizes_of
+from pillarbox.mailstore.synchronizing.exchange import bring_from, carry_out, side_of, sizes_of
 from pillarbox.mailstore.synchronizing.memory_of_runs import Common, CommonMailbox, read_common, write_common
 from pillarbox.mailstore.synchronizing.merging import Message, Plan, Side, backup, merge, pairs_of
 from pillarbox.mailstore.synchronizing.place import Place
@@ -61,25 +61,44 @@ class Choice(msgspec.Struct, frozen=True):
     def wanted(self, folder: FolderFiles) -> Callable[[Message], bool]:
         """Which of the folder's messages are brought to a place that lacks them."""
         fitting: set[int] | None = None
-        if not (self.max_size is None and self.since is None and self.before is None):
-            fitting = {
-                uid
-                for uid, size, date in sizes_of(folder)
-                if (self.max_size is None or size <= self.max_size)
-                and (self.since is None or date >= self.since)
-                and (self.before is None or date <= self.before)
-            }
+        if self.has_measures:
+            fitting = {uid for uid, size, date in sizes_of(folder) if self.fits(size, date)}
+        has_flags = self.wanted_by_flags()
 
         def is_wanted(message: Message) -> bool:
-            if fitting is not None and message.uid not in fitting:
-                return False
-            if self.flag is None:
-                return True
-            bit, keyword = self.flag
+            return (fitting is None or message.uid in fitting) and has_flags(message)
+
+        return is_wanted
+
+    @property
+    def has_measures(self) -> bool:
+        """Whether a message's size or date matters."""
+        return not (self.max_size is None and self.since is None and self.before is None)
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether some messages are left out."""
+        return self.has_measures or self.flag is not None
+
+    def fits(self, size: int, date: float) -> bool:
+        """Whether a message of so many octets, that came then, is brought over."""
+        return (
+            (self.max_size is None or size <= self.max_size)
+            and (self.since is None or date >= self.since)
+            and (self.before is None or date <= self.before)
+        )
+
+    def wanted_by_flags(self) -> Callable[[Message], bool]:
+        """Which messages are brought over, as far as their flags go."""
+        if self.flag is None:
+            return lambda _message: True
+        bit, keyword = self.flag
+
+        def has_wanted(message: Message) -> bool:
             has = bool(message.flags & bit) or keyword in {name.lower() for name in message.keywords}
             return has != self.is_without_flag
 
-        return is_wanted
+        return has_wanted
 
 
 class Exchange:
@@ -283,12 +302,12 @@ class Exchange:
             ours_folder = self._source.folder(name)
             self.changed_source = True
         if theirs_plan.changes(theirs):
-            self.missed += carry_out(theirs_plan, self._target, there, ours_folder)
+            self.missed += carry_out(theirs_plan, self._target, there, bring_from(ours_folder))
         if self._direction is Direction.MERGE and ours_plan.changes(ours):
             self.changed_source = True
             moved = dict(theirs_plan.renumbered)
             ours_plan.saved = [(moved.get(uid, uid), new) for uid, new in ours_plan.saved]
-            self.missed += carry_out(ours_plan, self._source, name, self._target.folder(there))
+            self.missed += carry_out(ours_plan, self._source, name, bring_from(self._target.folder(there)))
         self._exchange_attributes(ours_plan.guid, theirs_plan.guid)
         gone = ours_plan.expunged if self._direction is Direction.ONE_WAY else []
         self._remember(name, there, left, gone)

@@ -23,7 +23,7 @@ FAULTS
 import errno
 import os
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -64,7 +64,7 @@ def _guid_in(folder: FolderFiles, uid: int, name: bytes) -> bytes:
     return name
 
 
-class _Arriving(msgspec.Struct):
+class Arriving(msgspec.Struct):
     """A message whose file lies in tmp/."""
 
     temporary: bytes
@@ -75,28 +75,39 @@ class _Arriving(msgspec.Struct):
     surplus: int
 
 
-def carry_out(plan: Plan, place: Place, name: str, other: FolderFiles | None) -> int:
-    """Do it to one mailbox; messages come from `other`.  How many were not to be had any more."""
+Bring = Callable[[FolderFiles, Sequence[tuple[int, int]]], list[Arriving]]
+"""Puts messages, (UID there, UID here), into the tmp/ of a mailbox; those that have gone there are left out."""
+
+
+def bring_from(other: FolderFiles | None) -> Bring | None:
+    """Messages come from a mailbox that can be seen here."""
+    if other is None:
+        return None
+    return lambda folder, saved: _brought(folder, other, saved)
+
+
+def carry_out(plan: Plan, place: Place, name: str, bring: Bring | None) -> int:
+    """Do it to one mailbox.  How many messages were not to be had any more."""
     folder = place.folder(name)
     if plan.is_rebuilt:
-        missed = _rebuild(plan, place, name, folder, other)
+        missed = _rebuild(plan, place, name, folder, bring)
     else:
-        missed = _extend(plan, place, folder, other)
+        missed = _extend(plan, folder, bring)
     raise_uid_validity(place.tree.control, plan.uid_validity, files=place.files)
     return missed
 
 
-def _extend(plan: Plan, place: Place, folder: FolderFiles, other: FolderFiles | None) -> int:
+def _extend(plan: Plan, folder: FolderFiles, bring: Bring | None) -> int:
     """New UIDs are higher than all before."""
-    coming = [(new, uid, False) for uid, new in plan.saved if other is not None]
+    coming = [(new, uid, False) for uid, new in plan.saved if bring is not None]
     coming += [(new, uid, True) for uid, new in plan.renumbered]
     coming.sort()  # UIDs only grow
     missed, came = 0, set[int]()
     for start in range(0, len(coming), AT_ONCE):
         some = coming[start : start + AT_ONCE]
         arriving = []
-        if other is not None:
-            arriving += _brought(folder, other, [(uid, new) for new, uid, is_own in some if not is_own])
+        if bring is not None:
+            arriving += bring(folder, [(uid, new) for new, uid, is_own in some if not is_own])
         arriving += _brought(folder, folder, [(uid, new) for new, uid, is_own in some if is_own])
         missed += len(some) - len(arriving)
         _take_in(folder, sorted(arriving, key=lambda one: one.uid))
@@ -110,9 +121,9 @@ def _extend(plan: Plan, place: Place, folder: FolderFiles, other: FolderFiles | 
     return missed
 
 
-def _rebuild(plan: Plan, place: Place, name: str, folder: FolderFiles, other: FolderFiles | None) -> int:
+def _rebuild(plan: Plan, place: Place, name: str, folder: FolderFiles, bring: Bring | None) -> int:
     """UIDs are given anew, all at once."""
-    arriving = _brought(folder, other, plan.saved) if other is not None else []
+    arriving = bring(folder, plan.saved) if bring is not None else []
     moved = dict(plan.renumbered)
     gone = set(plan.expunged)
     with folder.mutex, folder.lock():
@@ -152,7 +163,7 @@ def _set_header(plan: Plan, folder: FolderFiles) -> None:
         folder.uid_validity, folder.guid = plan.uid_validity, plan.guid
 
 
-def _take_in(folder: FolderFiles, arriving: Sequence[_Arriving]) -> None:
+def _take_in(folder: FolderFiles, arriving: Sequence[Arriving]) -> None:
     """What has come gets its names and UIDs."""
     if not arriving:
         return
@@ -170,14 +181,14 @@ def _take_in(folder: FolderFiles, arriving: Sequence[_Arriving]) -> None:
     folder.rescan()
 
 
-def _publish(folder: FolderFiles, arriving: Sequence[_Arriving]) -> None:
+def _publish(folder: FolderFiles, arriving: Sequence[Arriving]) -> None:
     for one in arriving:
         folder.files.rename(one.temporary, folder.directory + b"/" + one.path)
     for directory in {one.path[: len(CUR)] for one in arriving}:
         folder.files.sync_directory(folder.directory + b"/" + directory.rstrip(b"/"))
 
 
-def _brought(folder: FolderFiles, other: FolderFiles, saved: Sequence[tuple[int, int]]) -> list[_Arriving]:
+def _brought(folder: FolderFiles, other: FolderFiles, saved: Sequence[tuple[int, int]]) -> list[Arriving]:
     """Files of messages in tmp/; those that have gone meanwhile are left out."""
     arriving = []
     taken = {
@@ -204,7 +215,7 @@ def _brought(folder: FolderFiles, other: FolderFiles, saved: Sequence[tuple[int,
         is_new = path.startswith(NEW) and not letters
         where = NEW + base if is_new else b"%b%b:2,%b" % (CUR, base, letters)
         fields = _fields(other, there, path, base)
-        arriving.append(_Arriving(temporary, where, uid, fields, folder.keywords.surplus_of(mine)))
+        arriving.append(Arriving(temporary, where, uid, fields, folder.keywords.surplus_of(mine)))
     return arriving
 
 

@@ -94,6 +94,8 @@ class MailCommand:
         """In the child of a command that is for many."""
         self.owner: Owner | None = None
         """In the child: whose mailboxes it works on."""
+        self.before_rights_are_dropped: Callable[[Owner], None] | None = None
+        """Called in the child that is to work for the owner."""
 
     @property
     def shown_columns(self) -> Columns | None:
@@ -354,6 +356,8 @@ def _as_owner(command: MailCommand, user: str, work: Work, output: CommonOutput 
     try:
         if pipe is not None:
             command.sender = RowSender(open(pipe[1], "wb"))
+        if command.before_rights_are_dropped is not None:
+            command.before_rights_are_dropped(owner)
         owner.become()
         command.owner = owner
         status = _work(command, owner, work)

@@ -1,10 +1,11 @@
-"""doveadm backup and sync: a user's mail and a copy of it elsewhere on this host are made the same.
+"""doveadm backup and sync: a user's mail and a copy of it, here or on another host, are made the same.
 
 DESCRIPTION
-    The destination is a mail_location: maildir:/backup/%u, with options.  What is done with the mail is told in
-    mailstore/synchronizing/account_exchange.py.  Both read each mailbox as a whole, so that -f is what is done
-    anyway; in a Maildir there is nothing for -P to purge; -a, -r and -T are of other kinds of mail and of remote
-    destinations, which are refused.
+    The destination is a mail_location, maildir:/backup/%u, with options; or what leads to another host, as
+    remote_syncing.py has it.  What is done with the mail is told in mailstore/synchronizing/account_exchange.py
+    and mailstore/synchronizing/remote.  Each mailbox is compared as a whole, so that -f, and a state that -s is
+    given, are what is done anyway; in a Maildir there is nothing for -P to purge; -a is of other kinds of mail,
+    and nothing is logged for -r.
 
     A mailbox whose name the other place cannot have is told, and stays as it is; the others are done all the same.
     It ends with 2 where something went while it was to be copied: run it again.
@@ -17,40 +18,39 @@ STANDARDS
 """
 
 import asyncio
-import fcntl
 import os
-import re
 import sys
-import time
 from collections.abc import Sequence
-from fnmatch import fnmatchcase
 from typing import Final
 
 import msgspec
 
-from pillarbox.config.dovecot import value_types
 from pillarbox.config.dovecot.mail_location import place_of, storage
 from pillarbox.config.dovecot.reading import Configuration
-from pillarbox.config.mailbox_settings import Namespace, Storage
-from pillarbox.mailstore.mailbox import Account, StoreUnavailable
-from pillarbox.mailstore.mailbox_names import normalise
-from pillarbox.mailstore.namespaces.namespaced_account import PublicNames
+from pillarbox.config.mailbox_settings import Storage
+from pillarbox.mailstore.mailbox import Account, OverQuota, StoreUnavailable
 from pillarbox.mailstore.synchronizing.account_exchange import Choice, Direction, Exchange
-from pillarbox.mailstore.synchronizing.place import Place
-from pillarbox.net.system_clock import SystemClock
-from pillarbox.tools.doveadm_commands.accounts import MailCommand, Owner, Work, for_users
+from pillarbox.mailstore.synchronizing.place import GuidTaken, Place
+from pillarbox.mailstore.synchronizing.remote.brain import Outcome
+from pillarbox.net.duplex_stream import StreamEnded
+from pillarbox.tools.doveadm_commands.accounts import MailCommand, Owner, for_users
 from pillarbox.tools.doveadm_commands.faults import (
     EX_DATAERR,
     EX_NOTFOUND,
     EX_TEMPFAIL,
-    EX_USAGE,
     Fatal,
     Usage,
 )
-from pillarbox.tools.doveadm_commands.query import day_of
-from pillarbox.vocabulary.digits import is_decimal_text
+from pillarbox.tools.doveadm_commands.remote_syncing import (
+    RemoteProgram,
+    check_state,
+    destination_of,
+    lead,
+    print_states,
+)
+from pillarbox.tools.doveadm_commands.sync_choice import choice_for, locked, number, run_settings
 from pillarbox.vocabulary.faults import ConfigurationFault
-from pillarbox.wire.imap.flag_grammar import SYSTEM_FLAGS
+from pillarbox.wire.dsync.fields import DsyncFault
 
 _OPTIONS: Final = (
     "[-l <secs>] [-r <rawlog path>] [-m <mailbox>] [-g <mailbox guid>] [-n <namespace> | -N] [-x <exclude>] "
@@ -59,10 +59,6 @@ _OPTIONS: Final = (
 )
 USAGE: Final = {"backup": f"[-fPRU] {_OPTIONS}", "sync": f"[-1fPRU] {_OPTIONS}"}
 _LETTERS: Final = "fPRUl:r:m:g:n:Nx:a:s:T:dt:e:O:I:"
-_REMOTE: Final = re.compile(r"(?:remote|remoteprefix|tcps?):")
-_GUID: Final = re.compile(r"[0-9a-f]{32}")
-_LOCK: Final = ".dovecot-sync.lock"
-_DAY: Final = 86400
 IMPERFECT: Final = 2
 """Exit status: another run is needed."""
 
@@ -71,58 +67,9 @@ def run(name: str, configuration: Configuration, form: str, arguments: Sequence[
     """The command."""
     letters = _LETTERS + ("1" if name == "sync" else "")
     command = MailCommand(configuration, form, f"{name} {USAGE[name]}", letters, arguments)
-    return for_users(command, _synchronizing(command))
-
-
-def _synchronizing(command: MailCommand) -> Work:
-    options = command.options
-    _refuse_unserved(command)
-    is_default = "-d" in options
-    if bool(command.words) == is_default:
+    if bool(command.words) == ("-d" in command.options):
         raise Usage(command.usage)
-    choice = _choice(command)
-    lock_seconds = _number(options["-l"], "-l") if "-l" in options else None
-    if not is_default:
-        _check_destination(command.words)
-
-    async def work(user: str, account: Account) -> int:
-        owner = command.owner
-        assert owner is not None
-        if "-N" in options:
-            raise Fatal("-N parameter requires syncing with remote host")
-        location = owner.fields.get("mail_replica", "") if is_default else command.words[0]
-        if not location:
-            sys.stderr.write(f"doveadm({user}): Error: User has no mail_replica in userdb\n")
-            return EX_NOTFOUND
-        _check_destination([location])
-        lock = _locked(owner, lock_seconds)
-        try:
-            exchange = _exchange(command, owner, location, choice)
-            await asyncio.to_thread(exchange.run)
-            is_reverse = "-R" in options
-            if exchange.changed_source or is_reverse:
-                await account.recalculate_quotas()
-        except _Refused as refused:
-            return _told(user, str(refused), refused.status)
-        except (OSError, StoreUnavailable) as fault:
-            return _told(user, str(fault), EX_TEMPFAIL)
-        except OverflowError as fault:
-            return _told(user, f"{fault}: a mailbox has room for no more", EX_TEMPFAIL)
-        finally:
-            if lock is not None:
-                os.close(lock)
-        for name, why in exchange.refused.items():
-            _told(user, f"Mailbox {name}: the name cannot be had at the other place: {why}", EX_DATAERR)
-        if exchange.refused:
-            return EX_DATAERR
-        if exchange.missed:
-            sys.stderr.write(
-                f"dsync({user}): Warning: Mailbox changes caused a desync. You may want to run dsync again\n"
-            )
-            return IMPERFECT
-        return 0
-
-    return work
+    return for_users(command, _Synchronizing(command).work)
 
 
 class _Refused(Exception):
@@ -133,8 +80,111 @@ class _Refused(Exception):
         self.status = status
 
 
-def _told(user: str, text: str, status: int) -> int:
-    sys.stderr.write(f"dsync({user}): Error: {text}\n")
+class _Synchronizing:
+    """One command, for each of its users in a child."""
+
+    def __init__(self, command: MailCommand) -> None:
+        """Fatal."""
+        self._command = command
+        self._settings = run_settings(command)
+        self._choice = choice_for(command, self._settings)
+        self._lock_seconds = number(command.options["-l"], "-l") if "-l" in command.options else None
+        if "-T" in command.options:
+            number(command.options["-T"], "-T")
+        if self._settings.state:
+            check_state(self._settings.state)
+        self._location = ""
+        self._fault: Fatal | None = None
+        self._program: RemoteProgram | None = None
+        command.before_rights_are_dropped = self._start
+        if command.words:
+            destination_of(command, command.words, "")  # what is none is told at once
+
+    def _start(self, owner: Owner) -> None:
+        """The program that leads to another host."""
+        words = self._command.words or [owner.fields.get("mail_replica", "")]
+        if not words[0]:
+            return
+        try:
+            destination = destination_of(self._command, words, owner.user)
+            if destination is None:
+                self._location = words[0]
+            else:
+                self._program = RemoteProgram(destination, owner.user)
+        except Fatal as fault:
+            self._fault = fault
+
+    async def work(self, user: str, account: Account) -> int:
+        """What is done for one user."""
+        owner = self._command.owner
+        assert owner is not None
+        if self._fault is not None:
+            raise self._fault
+        if self._program is None and not self._location:
+            sys.stderr.write(f"doveadm({user}): Error: User has no mail_replica in userdb\n")
+            return EX_NOTFOUND
+        if self._program is None and "-N" in self._command.options:
+            raise Fatal("-N parameter requires syncing with remote host")
+        lock = locked(owner, self._lock_seconds)
+        try:
+            if self._program is None:
+                return await self._with_place(user, account, owner)
+            return await self._with_host(user, account, owner, self._program)
+        finally:
+            if lock is not None:
+                os.close(lock)
+
+    async def _with_place(self, user: str, account: Account, owner: Owner) -> int:
+        try:
+            exchange = _exchange(self._command, owner, self._location, self._choice)
+            await asyncio.to_thread(exchange.run)
+            if exchange.changed_source or "-R" in self._command.options:
+                await account.recalculate_quotas()
+        except _Refused as refused:
+            return _told(user, str(refused), refused.status)
+        except (OSError, StoreUnavailable) as fault:
+            return _told(user, str(fault), EX_TEMPFAIL)
+        except OverflowError as fault:
+            return _told(user, f"{fault}: a mailbox has room for no more", EX_TEMPFAIL)
+        return _ended(user, exchange.refused, exchange.missed)
+
+    async def _with_host(self, user: str, account: Account, owner: Owner, program: RemoteProgram) -> int:
+        outcome, status = Outcome(), 0
+        label = f"dsync-local({user})"
+        try:
+            outcome = await asyncio.to_thread(
+                lead, self._command, owner, program, self._settings, self._choice
+            )
+        except (DsyncFault, StreamEnded, OSError, StoreUnavailable, OverQuota, GuidTaken) as fault:
+            status = _told(user, str(fault) or type(fault).__name__, EX_TEMPFAIL, label=label)
+        except OverflowError as fault:
+            status = _told(user, f"{fault}: a mailbox has room for no more", EX_TEMPFAIL, label=label)
+        wrong = program.end()
+        if wrong and not status:
+            status = _told(user, wrong, EX_TEMPFAIL, label=label)
+        await account.recalculate_quotas()
+        if self._settings.state is not None:
+            print_states(outcome)
+        if status:
+            return status
+        return _ended(user, outcome.refused, outcome.missed)
+
+
+def _ended(user: str, refused: dict[str, str], missed: int) -> int:
+    for name, why in refused.items():
+        _told(user, f"Mailbox {name}: the name cannot be had at the other place: {why}", EX_DATAERR)
+    if refused:
+        return EX_DATAERR
+    if missed:
+        sys.stderr.write(
+            f"dsync({user}): Warning: Mailbox changes caused a desync. You may want to run dsync again\n"
+        )
+        return IMPERFECT
+    return 0
+
+
+def _told(user: str, text: str, status: int, *, label: str = "") -> int:
+    sys.stderr.write(f"{label or f'dsync({user})'}: Error: {text}\n")
     return status
 
 
@@ -169,131 +219,3 @@ def _place(command: MailCommand, owner: Owner, location: str) -> Storage:
     except ConfigurationFault as fault:
         raise _Refused(f"Failed to initialize user: {where}: {fault.what}", EX_TEMPFAIL) from fault
     return msgspec.structs.replace(place, escaping=escaping)
-
-
-def _check_destination(words: Sequence[str]) -> None:
-    """Fatal if it is none on this host."""
-    what = words[0]
-    if _REMOTE.match(what):
-        raise Fatal(
-            f"{what}: remote destinations are not served: mount the mail here, or copy it with rsync -a"
-        )
-    if len(words) > 1 or ":" not in what:
-        raise Fatal(
-            f"{' '.join(words)}: a command as destination is not served: name a place, maildir:{what}"
-            if len(words) == 1
-            else f"{' '.join(words)}: a command as destination is not served: name a place, maildir:/path"
-        )
-
-
-def _refuse_unserved(command: MailCommand) -> None:
-    if "-s" in command.options:
-        raise Fatal(f"{command.name}: -s is not served: what was the same last is remembered beside the copy")
-    if "-U" in command.options:
-        raise Fatal(f"{command.name}: -U is not served: there is no replicator to be told")
-
-
-# --- what is synchronized -------------------------------------------------------------------------------
-
-
-def _choice(command: MailCommand) -> Choice:
-    """Which mailboxes and messages.  Fatal."""
-    options = command.options
-    public = PublicNames(command.settings.namespaces[0])
-    _check_namespaces(command)
-    guid = options.get("-g", "")
-    if "-g" in options and not _GUID.fullmatch(guid):
-        raise Fatal(f"Invalid -g parameter: {guid}")
-    only = normalise(options["-m"]) if "-m" in options else ""
-    excluded = [value for flag, value in command.pairs if flag == "-x"]
-    uses = {
-        normalise(one.name): {use.lower() for use in one.special_use}
-        for one in command.settings.namespaces[0].mailboxes
-    }
-
-    def includes(name: str, own_guid: bytes) -> bool:
-        named = public.to_client(name)
-        if (only and named != only) or (guid and own_guid.decode("ascii") != guid):
-            return False
-        return not any(
-            mask.lower() in uses.get(name, ())
-            if mask.startswith("\\")
-            else fnmatchcase(named, mask.replace("[", "[[]"))
-            for mask in excluded
-        )
-
-    flag = options.get("-O", "")
-    return Choice(
-        includes=includes,
-        subscriptions=lambda name: not guid and (not only or public.to_client(name) == only),
-        flag=_flag(flag.removeprefix("-")) if flag else None,
-        is_without_flag=flag.startswith("-"),
-        max_size=_size(options["-I"]) if "-I" in options else None,
-        since=_moment(options["-t"], "-t") if "-t" in options else None,
-        before=_moment(options["-e"], "-e") if "-e" in options else None,
-    )
-
-
-def _check_namespaces(command: MailCommand) -> None:
-    spaces: Sequence[Namespace] = command.settings.namespaces
-    for flag, value in command.pairs:
-        if flag != "-n" or value in ("inbox", spaces[0].prefix):
-            continue
-        if any(value == space.prefix for space in spaces[1:]):
-            raise Fatal(
-                f"{command.name}: -n {value}: a namespace with a location of its own is not synchronized"
-            )
-        raise Fatal(f"{command.name}: -n {value}: there is no such namespace", status=EX_USAGE)
-
-
-def _flag(text: str) -> tuple[int, bytes]:
-    octets = text.encode("utf-8", "surrogateescape")
-    if not text.startswith("\\"):
-        return 0, octets.lower()
-    if octets.upper() not in SYSTEM_FLAGS:
-        raise Fatal(f"Invalid -O parameter: Invalid system flag: {text}")
-    return int(SYSTEM_FLAGS[octets.upper()]), b""
-
-
-def _size(text: str) -> int:
-    try:
-        return value_types.octets(value_types.canonical("size", text))
-    except ValueError:
-        raise Fatal(f"Invalid -I parameter '{text}': Invalid size: {text}") from None
-
-
-def _moment(text: str, option: str) -> float:
-    """Seconds since 1970; a date is its midnight here."""
-    try:
-        day, is_utc = day_of(text, now=int(SystemClock().now()))
-        return day * _DAY if is_utc else time.mktime((1970, 1, 1 + int(day), 0, 0, 0, 0, 0, -1))
-    except (ValueError, OverflowError):
-        raise Fatal(f"Invalid {option} parameter: {text}") from None
-
-
-def _number(text: str, option: str) -> int:
-    if not (is_decimal_text(text, max_digits=10)):
-        raise Fatal(f"Invalid {option} parameter: {text}")
-    return int(text)
-
-
-def _locked(owner: Owner, seconds: int | None) -> int | None:
-    """-l: nobody else synchronizes the user's mail meanwhile.  Fatal if somebody does for so long."""
-    if seconds is None:
-        return None
-    path = f"{owner.fields.get('home', '') or owner.place.path}/{_LOCK}"
-    end = time.monotonic() + seconds
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise Fatal(f"Couldn't lock {path}: {error.strerror}") from error
-    while True:
-        try:
-            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except (BlockingIOError, PermissionError) as error:
-            if time.monotonic() >= end:
-                os.close(descriptor)
-                raise Fatal(f"Couldn't lock {path}: Timed out after {seconds} seconds") from error
-            time.sleep(0.05)
-        else:
-            return descriptor

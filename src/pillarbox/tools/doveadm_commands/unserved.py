@@ -23,7 +23,6 @@ class _Refusal(msgspec.Struct, frozen=True):
 
 COMMANDS: Final[Mapping[str, _Refusal]] = {
     "director": _Refusal("no connection is proxied", "director-admin"),
-    "dsync-server": _Refusal("doveadm sync works on places that this host can see"),
     "dump": _Refusal("there are no index files of Dovecot's; uidlists and keywords are text"),
     "exec": _Refusal("Dovecot's programs are not here; dovecot-lda is a command"),
     "oldstats": _Refusal("no statistics are kept"),

@@ -102,7 +102,7 @@ mail_plugins : str =
     mailbox gets an index of its texts, ours, when a client searches bodies in it; with `fts_autoindex = yes` in
     `plugin { }` when a client opens it, with `fts = no` never.
 mail_temp_dir : str = /tmp
-    Where LMTP keeps a message of more than a MiB while it comes.
+    Where LMTP keeps a message of more than a MiB while it comes, and dsync what comes while it sends itself.
 mail_uid : str =
     Owner of mailboxes whose user has none of his own.
 lda_original_recipient_header : str =

@@ -20,6 +20,11 @@ listen : str = *, ::
     Addresses of all inet listeners that name none themselves; `*` for all IPv4, `::` for all IPv6.
 debug_log_path : str =
     Where lines go that help to find a fault; empty for info_log_path.
+dsync_alt_char : str = _
+    What stands in names of mailboxes that come from another host for characters that a directory cannot have.
+dsync_remote_cmd : str = ssh -l%{login} %{host} doveadm dsync-server -u%u -U
+    What doveadm sync and backup run to talk to another host: `%{host}`, `%{login}` and `%u`, the user; a word whose
+    variables are all empty is left out.
 import_environment : str = TZ CORE_OUTOFMEM CORE_ERROR LISTEN_PID LISTEN_FDS NOTIFY_SOCKET
     What `%{env:NAME}` may name in mail_home, mail_location and the locations of namespaces: NAME, or NAME=VALUE.
 info_log_path : str =
@@ -116,7 +121,7 @@ director_servers : str =
     ),
     Part(
         Kind.NO_EFFECT,
-        "directors, replication and dsync do not exist here",
+        "directors and replicators do not exist here",
         """
 director_flush_socket : str =
 director_max_parallel_kicks : number = 100
@@ -127,11 +132,9 @@ director_ping_max_timeout : time = 1 mins
 director_user_expire : time = 15 mins
 director_user_kick_delay : time = 2 secs
 director_username_hash : str = %Lu
-dsync_alt_char : str = _
 dsync_commit_msgs_interval : number = 100
 dsync_features : str =
 dsync_hashed_headers : str = Date Message-ID
-dsync_remote_cmd : str = ssh -l%{login} %{host} doveadm dsync-server -u%u -U
 replication_dsync_parameters : str = -d -N -l 30 -U
 replication_full_sync_interval : time = 1 days
 replication_max_conns : number = 10
