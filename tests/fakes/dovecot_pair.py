@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
@@ -236,12 +236,17 @@ def _free_port() -> int:
 
 
 @contextmanager
-def dovecot_pair(settings: str, *, fields: str = "allow_all_users=yes") -> Iterator[tuple[Server, Server]]:
+def dovecot_pair(
+    settings: str,
+    *,
+    fields: str = "allow_all_users=yes",
+    prepare: Callable[[Server], None] | None = None,
+) -> Iterator[tuple[Server, Server]]:
     """(ours, theirs), both started, with these settings besides the common ones.
 
     {base} is the directory, {port} and {pop3} are ports of each one's own.
 
-    `fields` are the arguments of the static userdb.
+    `fields` are the arguments of the static userdb; `prepare` is called with each server before it is started.
     """
     with ExitStack() as stack:
         servers = []
@@ -251,6 +256,8 @@ def dovecot_pair(settings: str, *, fields: str = "allow_all_users=yes") -> Itera
         ):
             server = Server(program, doveadm, settings, fields, name=name)
             stack.callback(server.end)
+            if prepare is not None:
+                prepare(server)
             server.start()
             servers.append(server)
         for server in servers:

@@ -26,6 +26,7 @@ SYSTEMS: Final = frozenset(
 """Values of parameters that a fixture for a whole module is made for."""
 
 SECONDS: Final = {
+    "test_oauth2_peer.py": 15,
     "test_snapshots_peer.py": 4,
     "test_cyrus_peer.py": 8,
     "test_cleanup_parameters_peer.py": 40,

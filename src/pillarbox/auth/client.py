@@ -131,7 +131,8 @@ class AuthClient:
             return Accepted(user, number, os.getpid(), self._cookie, _facts(user, found))
         temporary = b"temp" in found or found.get(b"code") == b"temp_fail"
         expired = found.get(b"code") == b"pass_expired"
-        return Refused(user, found.get(b"reason", b"").decode("utf-8", "replace"), temporary, expired)
+        reason = found.get(b"reason", b"").decode("utf-8", "replace")
+        return Refused(user, reason, temporary, expired, found.get(b"code") == b"user_disabled")
 
     async def _listen(self, connection: Connection) -> None:
         reader = LineReader()

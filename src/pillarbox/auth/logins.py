@@ -20,12 +20,13 @@ class Accepted(msgspec.Struct, frozen=True):
 
 
 class Refused(msgspec.Struct, frozen=True):
-    """It is not; `temporary` if nobody knows, `expired` if it was right once."""
+    """It is not; `temporary` if nobody knows, `expired` if it was right once, `disabled` if it is not for this."""
 
     user: str = ""
     reason: str = ""
     temporary: bool = False
     expired: bool = False
+    disabled: bool = False
 
 
 Exchange = Callable[[bytes], Awaitable[bytes]]

@@ -11,6 +11,7 @@ STANDARDS
 
 from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
+from typing import Final
 
 import msgspec
 
@@ -35,6 +36,10 @@ Report = Callable[[str, LoginRequest, str], None]
 """Told of every refusal: driver, who asked, why."""
 
 
+_SILENT: Final = ("pam", "oauth2")
+"""Drivers that check passwords and tell nothing."""
+
+
 class Link(msgspec.Struct, frozen=True):
     """A database and how it stands in the configuration."""
 
@@ -56,6 +61,8 @@ class Outcome(msgspec.Struct, frozen=True):
     no_delay: bool = False
     """Whether a refusal is told at once."""
     expired: bool = False  # the password, or the account
+    disabled: bool = False  # what was shown is right, but not for this
+    more_at: str = ""  # where a client hears more of its token
 
 
 class NoLookups(Exception):
@@ -99,7 +106,9 @@ class PasswordChain:
         return Outcome(True, name.user, {**outcome.fields, "master_user": name.master})
 
     async def knows(self, request: LoginRequest) -> bool:
-        """Whether any database knows the user.  DatabaseFault."""
+        """Whether any database knows the user.  DatabaseFault, also if they are such as tell of nobody."""
+        if self._links and all(link.settings.driver == "oauth2" for link in self._links):
+            raise DatabaseFault("passdb oauth2 doesn't support lookups, can't verify user's existence")
         for link in self._links:
             if not link.settings.deny and await link.database.stored(request) is not None:
                 return True
@@ -110,7 +119,9 @@ class PasswordChain:
 
         DatabaseFault; NoLookups if there are none but such as check passwords and tell nothing.
         """
-        asked = [link for link in self._links if not link.settings.deny and link.settings.driver != "pam"]
+        asked = [
+            link for link in self._links if not link.settings.deny and link.settings.driver not in _SILENT
+        ]
         if not asked:
             raise NoLookups("Configured passdbs don't support credentials lookups")
         for link in asked:
@@ -143,11 +154,12 @@ class PasswordChain:
 
     async def _run(self, links: Sequence[Link], request: LoginRequest, password: Secret) -> Outcome:
         state = Outcome(False, request.user)
-        faulty = False
+        faulty, asked = False, False
         for link in links:
             request = msgspec.structs.replace(request, passdb=state.fields)
             if self._is_left_out(link, request, authenticated=state.right):
                 continue
+            asked = True
             try:
                 self._trace.begins("passdb", link.database, request)
                 verdict = await self._ask(link, request, password)
@@ -174,7 +186,10 @@ class PasswordChain:
                 state = msgspec.structs.replace(state, right=False)
             if then.startswith("return"):
                 break
-        return msgspec.structs.replace(state, temporary=faulty and not state.right)
+        if not asked:
+            mechanism = request.mechanism.lower()
+            self._report_fault(mechanism, request, "All password databases were skipped")
+        return msgspec.structs.replace(state, temporary=(faulty or not asked) and not state.right)
 
     async def _ask(self, link: Link, request: LoginRequest, password: Secret) -> Verdict:
         if link.settings.deny:
@@ -225,6 +240,8 @@ class PasswordChain:
                 message=verdict.message or state.message,
                 no_delay=state.no_delay or wrong.no_delay or "nodelay" in defaults,
                 expired=state.expired or wrong.expired,
+                disabled=state.disabled or wrong.disabled,
+                more_at=verdict.more_at or state.more_at,
             )
         found = {**defaults, **state.fields, **verdict.fields, **overrides}
         found.pop("password", None)

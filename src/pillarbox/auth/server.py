@@ -18,7 +18,8 @@ import msgspec
 
 from pillarbox.auth.account_chain import AccountChain, Owner, UserLink
 from pillarbox.auth.login_names import BadName, LoginNames
-from pillarbox.auth.login_trace import LoginTrace
+from pillarbox.auth.login_trace import LoginTrace, described
+from pillarbox.auth.oauth2.loading import OAuth2Databases
 from pillarbox.auth.passwd_file import PasswdFile
 from pillarbox.auth.password_chain import Link, PasswordChain
 from pillarbox.auth.penalties import Penalties
@@ -66,8 +67,17 @@ class Logins:
 class AuthServer:
     """Answers for all clients."""
 
-    def __init__(self, settings: MailboxSettings, *, clock: Clock, tell: EventSink) -> None:
+    def __init__(
+        self,
+        settings: MailboxSettings,
+        *,
+        clock: Clock,
+        tell: EventSink,
+        oauth2: OAuth2Databases | None = None,
+    ) -> None:
+        """`oauth2`: what has been loaded for the passdbs of that driver."""
         self.settings = settings
+        self._oauth2 = oauth2
         self.clock = clock
         self.tell = tell
         self.trace = LoginTrace(tell, debug=settings.auth_debug, passwords=settings.auth_debug_passwords)
@@ -101,8 +111,10 @@ class AuthServer:
         )
 
     def close(self) -> None:
-        """Let the worker go."""
+        """Let the worker go, and whoever waits for an answer about a token."""
         self._workers.close()
+        if self._oauth2 is not None:
+            self._oauth2.close()
 
     def next_client(self) -> int:
         """CUID: a number for each connection."""
@@ -146,7 +158,7 @@ class AuthServer:
         return settings.auth_verbose == "yes"
 
     def _faulty(self, driver: str, request: LoginRequest, reason: str) -> None:
-        self.tell(MailboxNotice("auth", "Error", f"{driver}({request.user}): {reason}"))
+        self.tell(MailboxNotice("auth", "Error", f"{described(driver, request)}: {reason}"))
 
     async def wait_for_penalty(self, remote: str) -> None:
         """Hold an attempt back, if its address has tried wrong passwords."""
@@ -163,6 +175,9 @@ class AuthServer:
                 return Passwd(self._threads)
             case "static":
                 return StaticPasswords(settings.args)
+        if settings.oauth2 is not None:
+            assert self._oauth2 is not None, "it is loaded where a passdb is of it"
+            return self._oauth2.of(settings.oauth2, self._threads)
         return PasswdFile(settings.args, executor=self._threads)
 
     def _user_database(self, settings: Database) -> UserDatabase | None:

@@ -74,6 +74,10 @@ class PasswordWrong(msgspec.Struct, frozen=True):
     fields: Mapping[str, str] = {}
     """What the database says of the user all the same."""
     expired: bool = False
+    disabled: bool = False
+    """Whether it is right, but not for this."""
+    more_at: str = ""
+    """Where a client hears more of its token (RFC 7628 §3.2.2)."""
 
 
 class UnknownUser(msgspec.Struct, frozen=True):
@@ -81,6 +85,8 @@ class UnknownUser(msgspec.Struct, frozen=True):
 
     reason: str = "unknown user"
     message: str = ""
+    more_at: str = ""
+    """As in PasswordWrong."""
 
 
 Verdict = PasswordRight | PasswordWrong | UnknownUser

@@ -12,6 +12,7 @@ from pillarbox.config.connection_rules import ConnectionBlock, ConnectionRules
 from pillarbox.config.dovecot.log_formats import DELIVERY_FORMAT, TIMESTAMP, MailboxLines
 from pillarbox.config.dovecot.logout_format import IMAP_FORMAT, POP3_FORMAT
 from pillarbox.config.mail_log_settings import NOTHING, MailLogSettings
+from pillarbox.config.oauth2_settings import OAuth2Settings
 
 
 class Database(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,6 +32,8 @@ class Database(msgspec.Struct, frozen=True, kw_only=True):
     auth_verbose: str = "default"
     mechanisms: tuple[str, ...] = ()
     username_filter: tuple[str, ...] = ()
+    oauth2: OAuth2Settings | None = None
+    """What the file says that args of driver oauth2 name."""
     where: str = ""
     """The place of its driver in the configuration, for faults."""
 

@@ -20,6 +20,7 @@ import asyncio
 import functools
 import socket
 
+from pillarbox.auth.oauth2.loading import load
 from pillarbox.auth.server import AuthServer
 from pillarbox.config.mailbox_settings import MailboxSettings
 from pillarbox.daemons.auth_client import AuthClientConnection
@@ -71,10 +72,12 @@ class AuthRole:
 def open_role(startup: Startup) -> Serve:
     """The sockets; databases are opened when they are asked, with the role's own rights."""
     settings = MailboxSettings.decode(startup.settings)
+    clock = SystemClock()
+    oauth2 = load(settings, clock)
     sockets = {name: socket.socket(fileno=descriptor) for name, descriptor in startup.listeners.items()}
 
     async def serve(control: Control, tell: EventSink) -> None:
-        server = AuthServer(settings, clock=SystemClock(), tell=tell)
+        server = AuthServer(settings, clock=clock, tell=tell, oauth2=oauth2)
         async with asyncio.TaskGroup() as tasks:
             role = AuthRole(server, tasks)
             listeners: dict[str, list[Listener]] = {}

@@ -17,6 +17,8 @@ import base64
 import binascii
 import os
 import secrets
+from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -31,6 +33,7 @@ from pillarbox.observability.events import MailboxNotice
 from pillarbox.vocabulary.secret import Secret
 from pillarbox.wire.auth_protocol import encode_line, parameters
 from pillarbox.wire.sasl import steps
+from pillarbox.wire.sasl.bearer_tokens import BearerToken
 from pillarbox.wire.sasl.mechanisms import SECURITY, start
 
 _NO_CERTIFICATE: Final = "Client didn't present valid SSL certificate"
@@ -46,6 +49,8 @@ class _Exchange(msgspec.Struct):
     said: str = ""  # the name as the client said it
     fields: dict[str, str] = {}
     busy: bool = False
+    refuse: Callable[[], Coroutine[None, None, None]] | None = None
+    """What is left of a refusal that the client has been told, and has to answer."""
 
 
 class AuthClientConnection:
@@ -135,21 +140,26 @@ class AuthClientConnection:
         return True
 
     def _step(self, number: int, encoded: bytes | None, which: str) -> None:
+        exchange = self._exchanges[number]
+        if exchange.refuse is not None:
+            exchange.busy = True
+            self._tasks.create_task(exchange.refuse())
+            return
         try:
             response = None if encoded is None else base64.b64decode(encoded, validate=True)
             step = self._exchanges[number].mechanism.step(response)
         except binascii.Error:
             self._refuse_malformed(number, f"Invalid base64 data in {which} response", b"code=invalid_base64")
         except steps.MalformedResponse as fault:
-            self._refuse_malformed(number, str(fault))
+            self._refuse_malformed(number, str(fault), user=fault.user)
         else:
             self._go_on(number, step)
 
-    def _refuse_malformed(self, number: int, reason: str, code: bytes = b"") -> None:
+    def _refuse_malformed(self, number: int, reason: str, code: bytes = b"", *, user: bytes = b"") -> None:
         """What is wrong with a response is for the log; the client is told of what has a code."""
         exchange = self._exchanges[number]
         exchange.busy = True
-        request = request_of("", exchange.given, exchange.name)
+        request = self._request(exchange, user.decode("utf-8", "replace"))
         self._server.refused(exchange.name.decode().lower(), request, reason)
         told = (code, b"reason=" + reason.encode()) if code else ()
         self._tasks.create_task(self._refuse(number, exchange, request, b"", *told))
@@ -231,9 +241,16 @@ class AuthClientConnection:
             more = [b"reason=" + outcome.message.encode()] if outcome.message else []
             if outcome.expired:
                 more.append(b"code=pass_expired")
-            await self._refuse(
-                number, exchange, request, given.password.reveal(), *more, no_delay=outcome.no_delay
-            )
+            elif outcome.disabled:
+                more.append(b"code=user_disabled")
+            password, no_delay = given.password.reveal(), outcome.no_delay
+            refuse = partial(self._refuse, number, exchange, request, password, *more, no_delay=no_delay)
+            if isinstance(exchange.mechanism, BearerToken):
+                exchange.refuse, exchange.busy = refuse, False
+                told = exchange.mechanism.refusal(outcome.more_at)
+                self._send(encode_line(b"CONT", b"%d" % number, base64.b64encode(told)))
+            else:
+                await refuse()
 
     async def _refuse_name(self, number: int, exchange: _Exchange, user: bytes) -> None:
         request = self._request(exchange, user.decode("utf-8", "replace"))

@@ -224,7 +224,12 @@ class LoginRole:
         certificate = ClientCertificate(self._settings, connection)
         session = kind(
             connection,
-            LoginAuthenticator(self._auth, client, certificate, self._tell, trusted=is_trusted, facts=facts),
+            LoginAuthenticator(
+                *(self._auth, client, certificate, self._tell),
+                trusted=is_trusted,
+                facts=facts,
+                clock=self._clock,
+            ),
             clock=self._clock,
             policy=LoginPolicy(
                 greeting=self._setting("login_greeting", peer).encode(),

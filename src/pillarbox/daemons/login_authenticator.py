@@ -1,5 +1,7 @@
 """Clients of the login role, and the auth server: what it is told of them, and what it says."""
 
+import os
+from datetime import UTC, datetime
 from typing import Final
 
 from pillarbox.auth.logins import Accepted, Exchange, LoginChecker
@@ -7,7 +9,8 @@ from pillarbox.daemons.login_facts import LoginFacts
 from pillarbox.daemons.login_peer import LoginPeer
 from pillarbox.daemons.login_tls import ClientCertificate
 from pillarbox.observability.events import EventSink, LoginTrouble
-from pillarbox.sessions.login import Failure, Ticket
+from pillarbox.sessions.login import TEMPORARY_FAILURE, Failure, Ticket
+from pillarbox.vocabulary.clock import Clock
 from pillarbox.wire.sasl.mechanisms import USUAL_MECHANISMS, MechanismProperties
 
 _NAMELESS: Final = "Unable to validate certificate"
@@ -25,7 +28,9 @@ class LoginAuthenticator:
         *,
         trusted: bool,
         facts: LoginFacts,
+        clock: Clock,
     ) -> None:
+        self._clock = clock
         self._checker = checker
         self._client = client
         self._certificate = certificate
@@ -67,4 +72,9 @@ class LoginAuthenticator:
         result = await self._checker.authenticate(mechanism, initial_response, exchange, fields=tuple(fields))
         if isinstance(result, Accepted):
             return Ticket(result.user, result.request_id, result.client_pid, result.cookie, result.facts)
-        return Failure(result.reason, result.user, result.temporary, expired=result.expired)
+        reason = result.reason
+        if result.temporary and not reason:  # by which an admin finds it in the log
+            when = datetime.fromtimestamp(self._clock.now(), UTC).astimezone()
+            reason = f"{TEMPORARY_FAILURE} [{os.uname().nodename}:{when:%Y-%m-%d %H:%M:%S}]"
+        why = {"temporary": result.temporary, "expired": result.expired, "disabled": result.disabled}
+        return Failure(reason, result.user, **why)

@@ -11,12 +11,15 @@ STANDARDS
     RFC 4422 (SASL)
 """
 
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 
 from pillarbox.auth.logins import Exchange
 from pillarbox.wire.sasl.mechanisms import MechanismProperties
+
+TEMPORARY_FAILURE: Final = "Temporary authentication failure."
+"""What a client is told while nobody knows whether its password is right."""
 
 
 class Ticket(msgspec.Struct, frozen=True):
@@ -38,6 +41,7 @@ class Failure(msgspec.Struct, frozen=True):
     temporary: bool = False
     forbidden: bool = False  # who it is was known, or would have been
     expired: bool = False  # the password was right once, or the account is closed
+    disabled: bool = False  # what was shown is right, but not for this
 
 
 class ExchangeAborted(Exception):

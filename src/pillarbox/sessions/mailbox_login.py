@@ -80,7 +80,7 @@ class Attempts:
 
     __slots__ = (
         *("_clock", "_expired", "_failed", "_forbidden", "_gave_up", "_in_exchange", "_missing", "_note"),
-        *("_started", "_undecodable"),
+        *("_disabled", "_started", "_temporary", "_undecodable"),
         *("method", "user"),
     )  # fmt: skip
 
@@ -88,7 +88,7 @@ class Attempts:
         """`missing` says in the end what nobody could log in without; empty: nothing."""
         self._clock = clock
         self._missing = missing
-        self._expired = self._forbidden = False
+        self._disabled = self._expired = self._forbidden = self._temporary = False
         self._started = clock.monotonic()
         self._failed = self._undecodable = 0
         self._gave_up = False
@@ -111,6 +111,8 @@ class Attempts:
             self._gave_up = result is None
             self._forbidden = result is not None and result.forbidden
             self._expired = result is not None and result.expired
+            self._temporary = result is not None and result.temporary
+            self._disabled = result is not None and result.disabled
         if result is not None and result.user:
             self.user = result.user
 
@@ -133,6 +135,10 @@ class Attempts:
             note = f"client didn't finish SASL auth, waited {seconds} secs"
         elif self._expired:
             note = "password expired"
+        elif self._disabled:
+            note = "user disabled"
+        elif self._temporary:
+            note = "auth service reported temporary failure"
         elif self._failed:
             what = "authorization" if self._forbidden else "auth"
             note = f"{what} failed, {self._attempts} attempts in {seconds} secs"

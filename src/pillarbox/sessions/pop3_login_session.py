@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Final
 
 from pillarbox.sessions.forwarded_client import BelieveProxy, told_by_xclient
-from pillarbox.sessions.login import Authenticator, ExchangeAborted, Failure, Ticket
+from pillarbox.sessions.login import TEMPORARY_FAILURE, Authenticator, ExchangeAborted, Failure, Ticket
 from pillarbox.sessions.login_client import LoginClient, LoginEnded
 from pillarbox.sessions.mailbox_login import (
     MAX_BAD_COMMANDS,
@@ -211,6 +211,6 @@ class Pop3LoginSession:
 
 def _failure_text(failure: Failure) -> bytes:
     if failure.temporary:
-        return b"[SYS/TEMP] Temporary authentication failure."
+        return b"[SYS/TEMP] " + (failure.reason.encode("ascii", "replace") or TEMPORARY_FAILURE.encode())
     usual = b"Password expired" if failure.expired else b"Authentication failed."
     return b"[AUTH] " + (failure.reason.encode("ascii", "replace") or usual)

@@ -106,7 +106,7 @@ REFUSED = [
     ("directory name", "mail_location = maildir:~/Maildir:DIRNAME=mail", "DIRNAME=mail is not served"),
     ("control", "mail_location = maildir:~/Maildir:CONTROL=/var/control/%z", "mail_location: "),
     ("inbox", "mail_location = maildir:~/Maildir:INBOX=/var/mail/%u", "INBOX=.* is not served"),
-    ("GSSAPI", "auth_mechanisms = plain gssapi", "auth_mechanisms: gssapi is not served"),
+    ("GSSAPI", "auth_mechanisms = plain gssapi", "Unknown authentication mechanism 'GSSAPI'"),
     ("protocol", "protocols = imap foo", "protocols: Unknown protocol: foo"),
     ("passdb driver", "passdb {\n driver = sql\n}", "line 4: passdb driver sql is not served"),
     ("no driver", "passdb {\n args = x\n}", "passdb is missing driver"),

@@ -21,6 +21,7 @@ from pillarbox.config.dovecot.environment import with_environment
 from pillarbox.config.dovecot.log_formats import mailbox_lines
 from pillarbox.config.dovecot.mail_location import storage
 from pillarbox.config.dovecot.namespaces import namespaces
+from pillarbox.config.dovecot.oauth2_file import oauth2_settings
 from pillarbox.config.dovecot.plugins import (
     access_lists,
     check_dependencies,
@@ -61,10 +62,12 @@ MECHANISMS: Final = (
     "scram-sha-256",
     "external",
     "anonymous",
+    "oauthbearer",
+    "xoauth2",
 )
 _NEED_STORED_PASSWORDS: Final = ("cram-md5", "digest-md5", "scram-sha-1", "scram-sha-256")
 """Whoever proves that he knows a password can only be believed by somebody who knows it."""
-PASSDB_DRIVERS: Final = ("pam", "passwd", "shadow", "passwd-file", "static")
+PASSDB_DRIVERS: Final = ("pam", "passwd", "shadow", "passwd-file", "static", "oauth2")
 USERDB_DRIVERS: Final = ("passwd", "passwd-file", "static", "prefetch")
 SERVED_WITHIN_PROTOCOL: Final = {
     "lda": frozenset(
@@ -327,24 +330,29 @@ def _protocols(configuration: Configuration) -> tuple[str, ...]:
 def _mechanisms(configuration: Configuration) -> tuple[str, ...]:
     words = tuple(word.lower() for word in configuration.words("auth_mechanisms"))
     for word in words:
+        if word == "otp":  # each login needs another password stored
+            raise ConfigurationFault(
+                configuration.where("auth_mechanisms"), "OTP mechanism can't be supported with given passdbs"
+            )
         if word not in MECHANISMS:
             raise ConfigurationFault(
                 configuration.where("auth_mechanisms"),
-                f"auth_mechanisms: {word} is not served",
+                f"Unknown authentication mechanism '{word.upper()}'",
                 mend=f"served are: {' '.join(MECHANISMS)}",
             )
         if word in _NEED_STORED_PASSWORDS and not _has_stored_passwords(configuration):
             raise ConfigurationFault(
                 configuration.where("auth_mechanisms"),
                 f"{word.upper()} mechanism can't be supported with given passdbs",
-                mend="PAM shows no password: leave the mechanism out, or add a passdb passwd-file",
+                mend="PAM and OAuth 2.0 show no password: leave the mechanism out, or add a passdb passwd-file",
             )
     return words
 
 
 def _has_stored_passwords(configuration: Configuration) -> bool:
     return any(
-        configuration.value(*path, "driver") != "pam" and not configuration.yes(*path, "master")
+        configuration.value(*path, "driver") not in ("pam", "oauth2")
+        and not configuration.yes(*path, "master")
         for path in configuration.blocks("passdb")
     )
 
@@ -421,6 +429,7 @@ def _database(configuration: Configuration, path: Path, drivers: tuple[str, ...]
         auth_verbose=configuration.value(*path, "auth_verbose"),
         mechanisms=configuration.words(*path, "mechanisms") if passdb else (),
         username_filter=configuration.words(*path, "username_filter") if passdb else (),
+        oauth2=oauth2_settings(args, configuration.where(*path, "args")) if driver == "oauth2" else None,
         where=where.removeprefix("Error in configuration file "),
     )
 

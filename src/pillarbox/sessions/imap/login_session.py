@@ -20,7 +20,7 @@ from typing import Final
 
 from pillarbox.sessions.forwarded_client import BelieveProxy, told_by_id
 from pillarbox.sessions.imap.identification import told_identity
-from pillarbox.sessions.login import Authenticator, ExchangeAborted, Failure, Ticket
+from pillarbox.sessions.login import TEMPORARY_FAILURE, Authenticator, ExchangeAborted, Failure, Ticket
 from pillarbox.sessions.login_client import LoginClient, LoginEnded
 from pillarbox.sessions.mailbox_login import (
     MAX_BAD_COMMANDS,
@@ -228,7 +228,7 @@ class ImapLoginSession:
 
 def _failure_text(failure: Failure) -> bytes:
     if failure.temporary:
-        return b"[UNAVAILABLE] Temporary authentication failure."
+        return b"[UNAVAILABLE] " + (failure.reason.encode("ascii", "replace") or TEMPORARY_FAILURE.encode())
     if failure.expired:
         return b"[EXPIRED] " + (failure.reason.encode("ascii", "replace") or b"Password expired")
     if failure.reason:

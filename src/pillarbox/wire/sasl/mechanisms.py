@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Final, TypeAlias
 
+from pillarbox.wire.sasl.bearer_tokens import OAuthBearer, XOAuth2
 from pillarbox.wire.sasl.cram_md5 import CramMd5
 from pillarbox.wire.sasl.digest_md5 import DigestMd5
 from pillarbox.wire.sasl.said_at_once import Anonymous, External, Login, Plain
@@ -21,6 +22,8 @@ SECURITY: Final[MechanismProperties] = {
     b"SCRAM-SHA-256": (b"mutual-auth",),
     b"ANONYMOUS": (b"anonymous",),
     b"EXTERNAL": (),
+    b"OAUTHBEARER": (b"plaintext",),
+    b"XOAUTH2": (b"plaintext",),
 }
 """What our server says of its own."""
 
@@ -59,4 +62,8 @@ def start(
             return External()
         case b"ANONYMOUS":
             return Anonymous()
+        case b"OAUTHBEARER":
+            return OAuthBearer()
+        case b"XOAUTH2":
+            return XOAuth2()
     raise KeyError(name)

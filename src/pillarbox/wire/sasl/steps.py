@@ -26,7 +26,11 @@ from pillarbox.vocabulary.secret import Secret
 
 
 class MalformedResponse(Exception):
-    """The response is not one of the mechanism; `str()` is for the log."""
+    """The response is not one of the mechanism; `str()` is for the log, `user` who has been named so far."""
+
+    def __init__(self, reason: str, *, user: bytes = b"") -> None:
+        super().__init__(reason)
+        self.user = user
 
 
 class EmptyUser(MalformedResponse):

@@ -75,8 +75,9 @@ order : number = 0
 _DATABASE: Final = """
 args : str =
     The driver's arguments; a word that it does not know ends the start.  Of passdb pam session=yes, setcred=yes,
-    failure_show_msg=yes and the service; of passwd-file scheme=, username_format= and the path; of static what is
-    said of each user; of userdb passwd fields that replace those of passwd(5).
+    failure_show_msg=yes and the service; of passwd-file scheme=, username_format= and the path; of oauth2 the
+    path of dovecot-oauth2.conf.ext; of static what is said of each user; of userdb passwd fields that replace those
+    of passwd(5).
 auth_verbose : default|yes|no = default
     Log why this database refused a login; `default` is what the global auth_verbose says.
 default_fields : str =
