@@ -51,7 +51,7 @@ check: develop
 quick system: export PYTHONDONTWRITEBYTECODE =
 quick: export TMPDIR = $(shell scripts/directory-for-tests)
 quick: develop
-	$(BIN)/python -m pytest -q -n $(QUICK_PROCESSES) -o tmp_path_retention_policy=failed \
+	$(BIN)/python -m pytest -q --copies $(QUICK_PROCESSES) -o tmp_path_retention_policy=failed \
 	  -m "not system and not fuzz" --ignore=tests/system tests
 
 peers: develop

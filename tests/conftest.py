@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, settings
 from fakes.closing_report import ClosingReport
 from fakes.directories import DISK, PREFIXES, directory_of_this_process, forget_earlier_runs
 from fakes.examples import examples
+from fakes.forked_runs import ForkedRuns
 from fakes.process_groups import scheduling
 
 settings.register_profile(
@@ -28,6 +29,11 @@ os.environ["TZ"] = "UTC"
 time.tzset()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """In how many processes quick tests run."""
+    parser.addoption("--copies", type=int, default=0, help="run tests in so many copies of this process")
+
+
 _DIRECTORY = pytest.StashKey[str]()
 
 
@@ -38,6 +44,8 @@ def pytest_configure(config: pytest.Config) -> None:
     pytest's own are below a directory that every other run of pytest closes to the users that daemons become.
     """
     config.pluginmanager.register(ClosingReport())
+    if copies := config.getoption("copies"):
+        config.pluginmanager.register(ForkedRuns(copies))
     worker = os.environ.get("PYTEST_XDIST_WORKER", "")
     only_hands_out = not worker and config.getoption("numprocesses", None)
     if worker or (config.option.basetemp is None and not only_hands_out):

@@ -14,7 +14,7 @@ from pillarbox.mailstore.dovecot_files.dotlock import FEW, DotLock, LockFile, Lo
 from pillarbox.mailstore.maildir.file_names import NameMaker
 from pillarbox.vocabulary.clock import ManualClock
 
-OWNER = b"%d:%s" % (os.getpid(), os.fsencode(socket.gethostname()))
+HOST = os.fsencode(socket.gethostname())
 CLOCK = ManualClock()
 
 
@@ -29,7 +29,7 @@ def take(files: CrashFileSystem, file: LockFile, times: int = 1) -> None:
     """Hold the lock so often."""
     for _ in range(times):
         with DotLock(b"/m/x", files=files, clock=CLOCK, file=file):
-            assert OWNER == files.files()["/m/x.lock"]
+            assert b"%d:%s" % (os.getpid(), HOST) == files.files()["/m/x.lock"]
 
 
 def kept(files: CrashFileSystem) -> list[str]:
