@@ -11,6 +11,7 @@ from pillarbox.mailstore.maildir.file_names import (
     change_letters,
     delivery_order,
     parse_letters,
+    short_guid,
     sizes,
     split,
     with_sizes,
@@ -95,3 +96,18 @@ def test_delivery_order_is_numeric() -> None:
     assert [b"odd", b"9.M9P0.h", b"9.M9P1.h", b"9.M10P1.h", b"10.M1P1.h"] == sorted(names, key=delivery_order)
     names = [b"9.M9P1.h", b"0009.M08P1.h", b"9.P1.h", b"9.M", b"9.M9" + 18 * b"0", b"8.M" + 18 * b"9"]
     assert [names[5], names[3], names[2], names[1], names[0], names[4]] == sorted(names, key=delivery_order)
+
+
+GUIDS = [
+    ("hex digits", b"0123456789abcdef" * 2, b"0123456789abcdef" * 2),
+    ("a file's name", b"1.M2P3.h", b"508e255df290417cf54ebf5114eec167"),
+    ("capitals", b"0123456789abcdef0123456789ABCDEF", b"b9934c8e2d67259b38b98d9bf7fb5f0e"),
+    ("a digit less", b"0" * 31, b"8ec1d7bf4f34bb9567fa428d687b24b2"),
+    ("a digit more", b"0" * 33, b"542f9abb17c71d8866b1b0543ce1726a"),
+]
+
+
+@pytest.mark.parametrize(("name", "guid", "expected"), GUIDS, ids=[row[0] for row in GUIDS])
+def test_short_guids(name: str, guid: bytes, expected: bytes) -> None:
+    """Of another form than 128 bits in small hex digits: the end of the SHA-1, by sha1sum(1)."""
+    assert short_guid(guid) == expected

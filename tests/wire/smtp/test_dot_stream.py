@@ -160,12 +160,36 @@ def test_nothing_is_fed_after_the_end() -> None:
         reader.feed(b"x")
 
 
-@given(PIECES, st.integers(1, 5))
-def test_chunks_have_crlf_line_ends(pieces: list[bytes], step: int) -> None:
-    """BDAT: dots mean nothing, a bare LF becomes CRLF, in any chunking."""
+def test_a_long_line_is_passed_on_at_once() -> None:
+    """Behind other lines, too; the next line begins anew, whatever ends this one."""
+    reader = DataReader(BareNewline.NOTE)
+    assert reader.feed(b"a\r\n" + b"x" * 65_536) == b"a\r\n"
+    assert reader.feed(b"x") == b"x" * 65_537
+    assert reader.feed(b"\n..b\r\n.\r\n") == b"\r\n.b\r\n"
+    assert reader.ended
+    assert DataReader().feed(b"a\r\n" + b"x" * 65_537) == b"a\r\n" + b"x" * 65_537
+
+
+@given(PIECES, st.integers(1, 5), st.sampled_from(BareNewline))
+def test_chunks_have_crlf_line_ends(pieces: list[bytes], step: int, mode: BareNewline) -> None:
+    """BDAT: dots mean nothing, a bare LF becomes CRLF, in any chunking; nothing behind it is given under reject."""
     stream = b"".join(pieces)
-    reader = LineEndReader()
+    reader = LineEndReader(mode)
     out = b"".join(reader.feed(stream[at : at + step]) for at in range(0, len(stream), step))
     out += reader.feed(b"", final=True)
-    assert out == stream.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
-    assert reader.bare_newline_seen is (stream.count(b"\n") != stream.count(b"\r\n"))
+    if mode is BareNewline.NO:
+        stream = re.sub(rb"\r+\n", b"\r\n", stream)
+    bare = re.search(rb"(?<!\r)\n", stream)
+    if mode is BareNewline.REJECT and bare is not None:
+        assert stream[: bare.start()].startswith(out)
+        assert len(out) >= stream.rfind(b"\n", 0, bare.start()) + 1
+    else:
+        assert out == stream.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+    assert reader.bare_newline_seen is (bare is not None)
+
+
+def test_crs_without_end_take_no_room() -> None:
+    """What may be the end of a line is held back, but only so much of it."""
+    reader = LineEndReader(BareNewline.NO)
+    assert b"".join(reader.feed(b"\r" * 10_000) for _ in range(20)) == b""
+    assert reader.feed(b"x", final=True) == b"\r" * 65_536 + b"x"
