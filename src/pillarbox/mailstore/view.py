@@ -135,10 +135,12 @@ class MailboxView:
     @property
     def recent(self) -> int:
         """How many of them have \\Recent in this session."""
-        if not self._recent:
-            return 0
-        known = self.known_uids()
-        return sum(bisect_left(known, high) - bisect_left(known, low) for low, high in self._recent)
+        return _in_ranges(self.known_uids(), self._recent) if self._recent else 0
+
+    @property
+    def recent_left(self) -> int:
+        """The same without those that are gone and that the client counts yet."""
+        return _in_ranges(self.mailbox.messages.uids, self._recent)
 
     @property
     def recent_ranges(self) -> list[tuple[int, int]]:
@@ -464,3 +466,8 @@ def _rows(known: "array[int]", spans: list[tuple[int, int]]) -> Chosen:
         numbers.extend(range(low + 1, high + 1))
         uids.extend(known[low:high])
     return Chosen(numbers, uids)
+
+
+def _in_ranges(uids: Sequence[int], ranges: Sequence[tuple[int, int]]) -> int:
+    """How many of `uids` (rising) are in (low, high) ranges, `high` not included."""
+    return sum(bisect_left(uids, high) - bisect_left(uids, low) for low, high in ranges)

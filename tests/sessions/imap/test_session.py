@@ -158,6 +158,24 @@ def test_expunges_wait_for_a_command_that_may_tell_them() -> None:
     asyncio.run(talk())
 
 
+def test_status_of_the_selected_mailbox_is_of_one_moment() -> None:
+    """A message that another session has expunged is not \\Recent any more than it is there."""
+
+    async def talk() -> None:
+        account = new_account()
+        inbox = await account.open("INBOX")
+        await inbox.append([NewMessage(b"a"), NewMessage(b"b"), NewMessage(b"c")])
+        async with asyncio.TaskGroup() as tasks:
+            reader = Talk(account)
+            await reader.begin(tasks, b"a SELECT INBOX")
+            await inbox.expunge([Uid(1)])
+            status = await reader.say(b"b STATUS INBOX (MESSAGES RECENT)")
+            assert status[0] == b"* STATUS INBOX (MESSAGES 2 RECENT 2)"
+            reader.client.end()
+
+    asyncio.run(talk())
+
+
 def test_a_mailbox_deleted_by_another_session_ends_ours() -> None:
     """Dovecot: `* BYE Selected mailbox was deleted, have to disconnect.`, in IDLE at once."""
 

@@ -270,7 +270,8 @@ def with_own_recent(view: MailboxView, found: MailboxStatus) -> MailboxStatus:
 
     Unless it was opened for reading, which takes none of them.
     """
-    recent = max(found.recent, view.recent) if view.read_only else found.recent + view.recent
+    own = view.recent_left
+    recent = max(found.recent, own) if view.read_only else found.recent + own
     return found if recent == found.recent else msgspec.structs.replace(found, recent=recent)
 
 
