@@ -92,7 +92,7 @@ def test_a_session() -> None:
             assert first.startswith(b"b OK Begin compression")
             lines = inflated(rest).split(b"\r\n")
             assert lines[0].startswith(b"c OK NOOP completed")
-            assert lines[1].startswith(b"d NO [COMPRESSIONACTIVE]")
+            assert lines[1].startswith(b"d NO [COMPRESSIONACTIVE] COMPRESSION=DEFLATE already enabled (")
             transport.end()
 
     asyncio.run(scene())

@@ -84,7 +84,7 @@ def takes_long(conversation: Conversation, command: Fetch) -> bool:
 async def fetch(conversation: Conversation, command: Fetch) -> None:
     """FETCH and UID FETCH."""
     if command.vanished and not conversation.qresync:
-        conversation.bad(command.tag, b"Error in IMAP command UID FETCH: Unknown FETCH modifier")
+        conversation.bad(command.tag, b"Error in IMAP command UID FETCH: QRESYNC not enabled")
         return
     asks_modseqs = Item.MODSEQ in command.items.items
     if asks_modseqs and command.by_uid:  # otherwise a number may be wrong, and nothing comes of the command

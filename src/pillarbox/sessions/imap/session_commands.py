@@ -63,7 +63,7 @@ async def compress(conversation: Conversation, command: commands.Compress) -> No
         conversation.bad(command.tag, b"Error in IMAP command COMPRESS: Unknown compression mechanism")
         return
     if isinstance(conversation.transport, CompressedTransport):
-        conversation.no(command.tag, b"[COMPRESSIONACTIVE] COMPRESSION=DEFLATE already enabled.")
+        conversation.no(command.tag, b"[COMPRESSIONACTIVE] COMPRESSION=DEFLATE already enabled")
         return
     conversation.ok(command.tag, b"Begin compression")
     await conversation.flush()

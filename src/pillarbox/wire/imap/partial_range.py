@@ -11,9 +11,10 @@ import re
 from typing import Final
 
 from pillarbox.vocabulary.digits import decimal
+from pillarbox.vocabulary.number_set import MAX_NUMBER
 from pillarbox.wire.imap.scanner import BadSyntax, Scanner
 
-_PARTIAL: Final = re.compile(rb"(-?)([0-9]{1,10}):(-?)([0-9]{1,10})")
+_PARTIAL: Final = re.compile(rb"(-?)([0-9]{1,20}):(-?)([0-9]{1,20})")
 
 
 def partial_range(scanner: Scanner) -> tuple[int, int]:
@@ -26,6 +27,8 @@ def partial_range(scanner: Scanner) -> tuple[int, int]:
     if not low or not high or found[1] != found[3]:
         raise BadSyntax("PARTIAL range broken")
     low, high = min(low, high), max(low, high)
+    if high > MAX_NUMBER:
+        raise BadSyntax("PARTIAL range broken")
     return (-low, -high) if found[1] else (low, high)
 
 
