@@ -176,6 +176,8 @@ def test_names_may_be_as_long_as_a_directory_may() -> None:
     ("directory", "escaping", "name"),
     [
         (b".Inbox", Escaping(), None),
+        (b".inbox.sub", Escaping(), "INBOX/sub"),
+        (b".inbox.sub", Escaping(prefixed=True), "inbox/sub"),
         (b".Inbox", Escaping(prefixed=True), f"{BELOW_PREFIX}Inbox"),
         (b".INBOX", Escaping(prefixed=True), None),
         (b".INBOX", Escaping(prefixed=True, second_inbox=True), f"{BELOW_PREFIX}INBOX"),
@@ -184,5 +186,5 @@ def test_names_may_be_as_long_as_a_directory_may() -> None:
 def test_what_is_called_inbox_on_disk(directory: bytes, escaping: Escaping, name: str | None) -> None:
     """It is the user's without a prefix, and a mailbox like others below one."""
     assert name_of_directory(directory, escaping) == name
-    if name is not None:
+    if name is not None and not name.startswith("INBOX/"):
         assert directory_name(name, escaping) == directory

@@ -188,7 +188,10 @@ def _encoded(name: str, levels: list[str], escaping: Escaping) -> list[bytes]:
 
 
 def name_of_directory(directory: bytes, escaping: Escaping = UNESCAPED) -> str | None:
-    """The mailbox that a directory in the root is, or None if it is none: `..x`, `.a..b`, not UTF-7."""
+    """The mailbox that a directory in the root is, or None if it is none: `..x`, `.a..b`, not UTF-7.
+
+    `.inbox.x` is told as INBOX/x, not below a name that clients would take for INBOX.
+    """
     levels = directory[1:].split(b".")
     if directory[:1] != b"." or b"" in levels:
         return None
@@ -198,7 +201,9 @@ def name_of_directory(directory: bytes, escaping: Escaping = UNESCAPED) -> str |
         return None
     if "\0" in name or name.count(SEPARATOR) != len(levels) - 1:
         return None
-    return second_inbox(name, escaping) if normalise(name) == INBOX else name
+    if normalise(name) == INBOX:
+        return second_inbox(name, escaping)
+    return name if escaping.prefixed else normalise(name, SEPARATOR)
 
 
 def second_inbox(spelling: str, escaping: Escaping) -> str | None:

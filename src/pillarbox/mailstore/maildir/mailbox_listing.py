@@ -14,6 +14,7 @@ STANDARDS
 """
 
 from collections.abc import Mapping, Set
+from typing import Final
 
 import msgspec
 
@@ -22,9 +23,11 @@ from pillarbox.mailstore.dovecot_files.attribute_dict import AttributeDict
 from pillarbox.mailstore.dovecot_files.subscriptions import Subscriptions
 from pillarbox.mailstore.dovecot_files.uidlist import read_guid
 from pillarbox.mailstore.mailbox_list import MailboxEntry, MailboxList
-from pillarbox.mailstore.mailbox_names import INBOX, SEPARATOR, parents
+from pillarbox.mailstore.mailbox_names import BELOW_PREFIX, INBOX, SEPARATOR, parents
 from pillarbox.mailstore.maildir.mailbox_tree import MailboxTree
 from pillarbox.mailstore.special_uses import SpecialUses
+
+_BELOW_INBOX: Final = INBOX + SEPARATOR
 
 
 class MailboxListing:
@@ -87,8 +90,12 @@ class MailboxListing:
     def _entries(self, found: Mapping[str, bool], subscribed: Set[str]) -> list[MailboxEntry]:
         existing = {INBOX, *(name for name, holds in found.items() if holds)}
         implied = {parent for name in existing for parent in parents(name)} | {*found} - existing
+        if self._tree.escaping.prefixed and any(name.startswith(_BELOW_INBOX) for name in existing):
+            implied.add(BELOW_PREFIX + INBOX)  # PREFIX.INBOX, above PREFIX.INBOX.x
         implied -= existing
         with_children = {name.rpartition(SEPARATOR)[0] for name in existing | implied}
+        if INBOX in with_children:
+            with_children.add(BELOW_PREFIX + INBOX)
         return [
             MailboxEntry(
                 name=name,

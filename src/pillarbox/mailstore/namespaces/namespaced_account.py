@@ -150,11 +150,11 @@ class NamespacedAccount:
 
     async def subscribe(self, name: str) -> None:
         """SUBSCRIBE."""
-        await self._account.subscribe(self._to_store(name))
+        await self._account.subscribe(self._existing(name))
 
     async def unsubscribe(self, name: str) -> None:
         """UNSUBSCRIBE."""
-        await self._account.unsubscribe(self._to_store(name))
+        await self._account.unsubscribe(self._to_store(self._not_the_prefix(name)))
 
     async def subscribe_elsewhere(self, name: str) -> None:
         """SUBSCRIBE to a mailbox of another namespace, by its full name."""
@@ -234,11 +234,17 @@ class NamespacedAccount:
     def _existing(self, name: str) -> str:
         """The store's name; one that cannot be is no mailbox."""
         try:
-            return self._to_store(name)
+            return self._to_store(self._not_the_prefix(name))
         except OutsideNamespace:
             raise
         except MailboxNameRefused as error:
             raise NoSuchMailbox(name, reason=str(error)) from None
+
+    def _not_the_prefix(self, name: str) -> str:
+        """A name that is not `INBOX.`, which CREATE alone takes for INBOX.  MailboxNameRefused."""
+        if self._root == INBOX and not self._is_shared and name == self.prefix:
+            raise MailboxNameRefused(f"Invalid mailbox name '{name}': Ends with hierarchy separator")
+        return name
 
     def _to_store(self, name: str) -> str:
         name = normalise(name, self.separator)
