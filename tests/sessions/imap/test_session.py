@@ -176,6 +176,24 @@ def test_status_of_the_selected_mailbox_is_of_one_moment() -> None:
     asyncio.run(talk())
 
 
+def test_what_is_gone_is_not_modified() -> None:
+    """RFC 7162 §3.1.3: MODIFIED names messages that can be looked at again."""
+
+    async def talk() -> None:
+        account = new_account()
+        inbox = await account.open("INBOX")
+        await inbox.append([NewMessage(b"a"), NewMessage(b"b"), NewMessage(b"c")])
+        async with asyncio.TaskGroup() as tasks:
+            reader = Talk(account)
+            await reader.begin(tasks, b"a SELECT INBOX (CONDSTORE)")
+            await inbox.expunge([Uid(1)])
+            answer = await reader.say(b"b UID STORE 1:3 (UNCHANGEDSINCE 0) +FLAGS (\\Seen)")
+            assert answer[-1] == b"b OK [MODIFIED 2:3] Conditional store failed"
+            reader.client.end()
+
+    asyncio.run(talk())
+
+
 def test_a_mailbox_deleted_by_another_session_ends_ours() -> None:
     """Dovecot: `* BYE Selected mailbox was deleted, have to disconnect.`, in IDLE at once."""
 

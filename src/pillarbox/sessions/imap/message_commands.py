@@ -72,7 +72,7 @@ async def store(conversation: Conversation, command: Store) -> None:
     if command.unchanged_since is not None:
         await conversation.enable_condstore()
         expected = _unchanged(view, chosen, command.unchanged_since)
-        modified.update(uid for uid in chosen if uid not in expected)
+        modified = _changed_since(view, set(chosen), command.unchanged_since)
         chosen = [uid for uid in chosen if uid in expected]
     change = FlagChange(_ACTIONS[command.action], command.flags, command.keywords, expected)
     # A silent change is one that the view knows to be its own; others it tells like anybody's.

@@ -356,11 +356,10 @@ def _asks_modseq(key: SearchKey) -> bool:
 
 
 def _highest_modseq(view: MailboxView, uids: list[int], result: ResultOptions | None) -> int:
-    """Of the messages that are told of: with MIN or MAX alone only those (RFC 4731 §3.2)."""
-    if result is not None and not result.what & (
-        SearchResult.ALL | SearchResult.COUNT | SearchResult.PARTIAL
-    ):
-        ends = uids[:1] if result.what & SearchResult.MIN else []
-        uids = ends + (uids[-1:] if result.what & SearchResult.MAX else [])
+    """Of the messages that are told of: with MIN, MAX or PARTIAL alone only those (RFC 4731 §3.2)."""
+    if result is not None and not result.what & (SearchResult.ALL | SearchResult.COUNT):
+        told = uids[in_range(result.partial, len(uids))] if result.what & SearchResult.PARTIAL else []
+        told = told + (uids[:1] if result.what & SearchResult.MIN else [])
+        uids = told + (uids[-1:] if result.what & SearchResult.MAX else [])
     table = view.mailbox.messages
     return max((table.modseqs[row] for uid in uids if (row := table.row(Uid(uid))) is not None), default=0)
