@@ -56,6 +56,7 @@ SECONDS: Final = {
     "test_lab_notices_peer.py": 75,
     "test_lmtp_replies_peer.py": 10,
     "test_malformed_imap_peer.py": 10,
+    "test_imap_clients_peer.py": 10,
     "test_lmtp_dovecot_peer.py": 55,
     "test_policy_services_peer.py": 55,
     "test_postmulti_peer.py": 55,

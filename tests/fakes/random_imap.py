@@ -107,20 +107,20 @@ def _command(chance: random.Random) -> bytes:
     mailbox = pick(_MAILBOXES)
     match chance.choices(range(8), (22, 18, 17, 8, 9, 12, 10, 4))[0]:
         case 0:
-            items = b" ".join(_item(chance) for _ in range(chance.randint(1, 4)))
-            return b"x %bFETCH %b (%b)" % (uid, _set(chance), items)
+            items = b" ".join(fetch_item(chance) for _ in range(chance.randint(1, 4)))
+            return b"x %bFETCH %b (%b)" % (uid, message_set(chance), items)
         case 1:
             how = pick((b"+FLAGS", b"-FLAGS", b"FLAGS", b"+FLAGS.SILENT", b"FLAGS.SILENT"))
             flags = b" ".join(chance.sample(_FLAGS, chance.randint(0, 3)))
-            return b"x %bSTORE %b %b (%b)" % (uid, _set(chance), how, flags)
+            return b"x %bSTORE %b %b (%b)" % (uid, message_set(chance), how, flags)
         case 2:
-            keys = b" ".join(_key(chance) for _ in range(chance.randint(1, 3)))
+            keys = b" ".join(search_key(chance) for _ in range(chance.randint(1, 3)))
             if chance.random() < 0.7:
                 return b"x %bSEARCH %bCHARSET UTF-8 %b" % (uid, pick(_RETURNS), keys)
             order = pick((b"", b"REVERSE ")) + pick((*_DISPLAYED, b" ".join(chance.sample(_SORT_KEYS, 2))))
             return b"x %bSORT %b(%b) UTF-8 %b" % (uid, pick(_RETURNS), order, keys)
         case 3:
-            return b"x %b%b %b %b" % (uid, pick((b"COPY", b"MOVE")), _set(chance), mailbox)
+            return b"x %b%b %b %b" % (uid, pick((b"COPY", b"MOVE")), message_set(chance), mailbox)
         case 4:
             flags = b" ".join(chance.sample(_FLAGS, chance.randint(0, 2)))
             message = pick((*_MESSAGES, _BASE64_MESSAGE))
@@ -128,7 +128,7 @@ def _command(chance: random.Random) -> bytes:
                 mailbox, message, flags=flags, date=b"%02d-Jan-2024 10:00:00 +0000" % chance.randint(1, 9)
             )
         case 5:
-            return pick((b"x EXPUNGE", b"x UID EXPUNGE " + _set(chance), b"x NOOP", b"x CHECK"))
+            return pick((b"x EXPUNGE", b"x UID EXPUNGE " + message_set(chance), b"x NOOP", b"x CHECK"))
         case 6:
             items = b" ".join(chance.sample(_STATUS, 2))
             return pick((b"x SELECT " + mailbox, b"x STATUS %b (%b)" % (mailbox, items)))
@@ -145,7 +145,7 @@ def _command(chance: random.Random) -> bytes:
             )
 
 
-def _set(chance: random.Random) -> bytes:
+def message_set(chance: random.Random) -> bytes:
     """Numbers of messages, some of which there may not be."""
     if chance.random() < 0.15:
         return b"1:*"
@@ -157,7 +157,7 @@ def _set(chance: random.Random) -> bytes:
     return b",".join(ranges)
 
 
-def _item(chance: random.Random) -> bytes:
+def fetch_item(chance: random.Random) -> bytes:
     if chance.random() < 0.45:
         return chance.choice(_ITEMS)
     peek = b".PEEK" if chance.random() < 0.7 else b""
@@ -165,15 +165,15 @@ def _item(chance: random.Random) -> bytes:
     return b"BODY%b[%b]%b" % (peek, chance.choice(_SECTIONS), chance.choice((b"", b"", partial)))
 
 
-def _key(chance: random.Random, depth: int = 0) -> bytes:
+def search_key(chance: random.Random, depth: int = 0) -> bytes:
     draw = chance.random()
     if draw < 0.25 and depth < 3:
-        one, other = _key(chance, depth + 1), _key(chance, depth + 1)
+        one, other = search_key(chance, depth + 1), search_key(chance, depth + 1)
         return chance.choice((b"NOT %b" % one, b"OR %b %b" % (one, other), b"(%b %b)" % (one, other)))
     if draw < 0.55:
         return chance.choice(_KEYS)
     if draw < 0.65:
-        return chance.choice((b"", b"UID ")) + _set(chance)
+        return chance.choice((b"", b"UID ")) + message_set(chance)
     text = chance.choice(_TEXTS)
     fields = (b"FROM", b"TO", b"CC", b"SUBJECT", b"BODY", b"TEXT", b"HEADER Message-ID", b"HEADER x-odd")
     return b"%b {%d+}\r\n%b" % (chance.choice(fields), len(text), text)
@@ -231,3 +231,10 @@ def _end_of_value(answer: bytes, position: int) -> int:
     atom = _ATOM.match(answer, position)
     assert atom is not None, answer[position : position + 80]
     return atom.end()
+
+
+def fetched_items(response: bytes) -> set[bytes]:
+    """What one FETCH tells, each once, MODSEQ apart, flags in order."""
+    start = _FETCH.match(response)
+    assert start is not None, response
+    return _items(response, start.end())[0]
