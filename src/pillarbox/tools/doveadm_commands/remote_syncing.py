@@ -1,9 +1,10 @@
-"""doveadm sync and backup with another host: a program is run that leads to its dsync-server, and talked to.
+"""doveadm sync and backup with another host: what leads to its dsync-server is run or reached, and talked to.
 
 DESCRIPTION
     A destination is a command with its words, to which `dsync-server` is added unless it ends so; `remote:HOST`,
     `remoteprefix:HOST` and `[USER@]HOST`, which dsync_remote_cmd makes a command of; all else that begins with a
-    word and a colon is a place on this host.
+    word and a colon is a place on this host.  `tcp:HOST[:PORT]` is another host's doveadm service
+    (doveadm_service.py).
 
     The program is started with the rights of who calls, before those of the mail's owner are taken, so that it is
     root's keys that ssh uses.  What it says on standard error goes where ours does.
@@ -19,7 +20,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
@@ -31,6 +32,7 @@ from pillarbox.mailstore.synchronizing.remote.names import LevelNames
 from pillarbox.mailstore.synchronizing.remote.run_settings import RunSettings
 from pillarbox.net.duplex_stream import DuplexStream, StreamEnded
 from pillarbox.tools.doveadm_commands.accounts import MailCommand, Owner
+from pillarbox.tools.doveadm_commands.doveadm_service import DoveadmService
 from pillarbox.tools.doveadm_commands.faults import Fatal
 from pillarbox.wire.dsync.states import CommonState, decode_states, encode_states
 
@@ -41,13 +43,15 @@ END_SECONDS: Final = 20
 """How long the program may take to end."""
 _PLACE: Final = re.compile(r"[0-9A-Za-z]+:")
 _VARIABLE: Final = re.compile(r"%(?:\{([a-z]+)\}|(u))")
-_TCP: Final = re.compile(r"tcps?:")
 
 
 class Destination(msgspec.Struct, frozen=True):
-    """A program that leads to another host."""
+    """What leads to another host."""
 
-    words: tuple[str, ...]
+    words: tuple[str, ...] = ()
+    """A program."""
+    address: str = ""
+    """Of a doveadm service."""
     is_told_user: bool = False
     """remoteprefix: whose mail it is is its first line."""
 
@@ -60,14 +64,16 @@ def destination_of(command: MailCommand, words: Sequence[str], user: str) -> Des
     where = words[0]
     if _PLACE.match(where):
         kind, _, host = where.partition(":")
-        if _TCP.match(where):
+        if kind == "tcps":
             raise Fatal(
-                f"{where}: the doveadm protocol is not served: name a command, ssh {host.split(':')[0]}"
+                f"{where}: TLS to a doveadm service is not served: use tcp:, or ssh {host.split(':')[0]}"
             )
+        if kind == "tcp":
+            return Destination(address=host)
         if kind not in ("remote", "remoteprefix"):
             return None
         login, _, host = host.rpartition("@")
-        return Destination(_remote_command(command, host, login, user), kind == "remoteprefix")
+        return Destination(_remote_command(command, host, login, user), is_told_user=kind == "remoteprefix")
     if " " in where or "/" in where:
         return Destination(_with_server(where.split(" ")))
     other, _, host = where.rpartition("@")
@@ -87,6 +93,31 @@ def _remote_command(command: MailCommand, host: str, login: str, user: str) -> t
         if "%" not in word or expanded != _VARIABLE.sub("", word):
             words.append(expanded)
     return tuple(words)
+
+
+class Peer(Protocol):
+    """It runs, and can be talked to."""
+
+    reading: int
+    writing: int
+
+    def end(self) -> str:
+        """No more is said.  What is wrong with how it ended, if anything."""
+        ...
+
+
+def reach(command: MailCommand, destination: Destination, user: str) -> Peer:
+    """Fatal."""
+    if destination.address:
+        value = command.configuration.value
+        return DoveadmService(
+            destination.address,
+            user,
+            port=int(value("doveadm_port")),
+            name=value("doveadm_username"),
+            password=value("doveadm_password"),
+        )
+    return RemoteProgram(destination, user)
 
 
 class RemoteProgram:
@@ -137,13 +168,11 @@ def level_names(command: MailCommand, owner: Owner) -> LevelNames:
     )
 
 
-def lead(
-    command: MailCommand, owner: Owner, program: RemoteProgram, settings: RunSettings, choice: Choice
-) -> Outcome:
+def lead(command: MailCommand, owner: Owner, peer: Peer, settings: RunSettings, choice: Choice) -> Outcome:
     """The whole run.  DsyncFault, StreamEnded and those of the store."""
     stream = DuplexStream(
-        program.reading,
-        program.writing,
+        peer.reading,
+        peer.writing,
         seconds=float(command.options.get("-T", 0) or IO_SECONDS),
         directory=command.configuration.value("mail_temp_dir"),
     )

@@ -42,11 +42,12 @@ from pillarbox.tools.doveadm_commands.faults import (
     Usage,
 )
 from pillarbox.tools.doveadm_commands.remote_syncing import (
-    RemoteProgram,
+    Peer,
     check_state,
     destination_of,
     lead,
     print_states,
+    reach,
 )
 from pillarbox.tools.doveadm_commands.sync_choice import choice_for, locked, number, run_settings
 from pillarbox.vocabulary.faults import ConfigurationFault
@@ -95,13 +96,13 @@ class _Synchronizing:
             check_state(self._settings.state)
         self._location = ""
         self._fault: Fatal | None = None
-        self._program: RemoteProgram | None = None
+        self._peer: Peer | None = None
         command.before_rights_are_dropped = self._start
         if command.words:
             destination_of(command, command.words, "")  # what is none is told at once
 
     def _start(self, owner: Owner) -> None:
-        """The program that leads to another host."""
+        """What leads to another host."""
         words = self._command.words or [owner.fields.get("mail_replica", "")]
         if not words[0]:
             return
@@ -110,7 +111,7 @@ class _Synchronizing:
             if destination is None:
                 self._location = words[0]
             else:
-                self._program = RemoteProgram(destination, owner.user)
+                self._peer = reach(self._command, destination, owner.user)
         except Fatal as fault:
             self._fault = fault
 
@@ -120,16 +121,16 @@ class _Synchronizing:
         assert owner is not None
         if self._fault is not None:
             raise self._fault
-        if self._program is None and not self._location:
+        if self._peer is None and not self._location:
             sys.stderr.write(f"doveadm({user}): Error: User has no mail_replica in userdb\n")
             return EX_NOTFOUND
-        if self._program is None and "-N" in self._command.options:
+        if self._peer is None and "-N" in self._command.options:
             raise Fatal("-N parameter requires syncing with remote host")
         lock = locked(owner, self._lock_seconds)
         try:
-            if self._program is None:
+            if self._peer is None:
                 return await self._with_place(user, account, owner)
-            return await self._with_host(user, account, owner, self._program)
+            return await self._with_host(user, account, owner, self._peer)
         finally:
             if lock is not None:
                 os.close(lock)
@@ -148,18 +149,16 @@ class _Synchronizing:
             return _told(user, f"{fault}: a mailbox has room for no more", EX_TEMPFAIL)
         return _ended(user, exchange.refused, exchange.missed)
 
-    async def _with_host(self, user: str, account: Account, owner: Owner, program: RemoteProgram) -> int:
+    async def _with_host(self, user: str, account: Account, owner: Owner, peer: Peer) -> int:
         outcome, status = Outcome(), 0
         label = f"dsync-local({user})"
         try:
-            outcome = await asyncio.to_thread(
-                lead, self._command, owner, program, self._settings, self._choice
-            )
+            outcome = await asyncio.to_thread(lead, self._command, owner, peer, self._settings, self._choice)
         except (DsyncFault, StreamEnded, OSError, StoreUnavailable, OverQuota, GuidTaken) as fault:
             status = _told(user, str(fault) or type(fault).__name__, EX_TEMPFAIL, label=label)
         except OverflowError as fault:
             status = _told(user, f"{fault}: a mailbox has room for no more", EX_TEMPFAIL, label=label)
-        wrong = program.end()
+        wrong = peer.end()
         if wrong and not status:
             status = _told(user, wrong, EX_TEMPFAIL, label=label)
         await account.recalculate_quotas()

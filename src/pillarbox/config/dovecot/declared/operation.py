@@ -20,6 +20,12 @@ listen : str = *, ::
     Addresses of all inet listeners that name none themselves; `*` for all IPv4, `::` for all IPv6.
 debug_log_path : str =
     Where lines go that help to find a fault; empty for info_log_path.
+doveadm_password : str =
+    What doveadm sync and backup say to the doveadm service of another host (`tcp:HOST`).
+doveadm_port : port = 0
+    Port of another host's doveadm service, where `tcp:HOST` names none; here there is no such service.
+doveadm_username : str = doveadm
+    Who doveadm says that it is at another host's doveadm service.
 dsync_alt_char : str = _
     What stands in names of mailboxes that come from another host for characters that a directory cannot have.
 dsync_remote_cmd : str = ssh -l%{login} %{host} doveadm dsync-server -u%u -U
@@ -103,11 +109,8 @@ verbose_ssl : bool = no
 doveadm_allowed_commands : str =
 doveadm_api_key : str =
 doveadm_http_rawlog_dir : str =
-doveadm_password : str =
-doveadm_port : port = 0
 doveadm_socket_path : str = doveadm-server
 doveadm_ssl : no|ssl|starttls = no
-doveadm_username : str = doveadm
 doveadm_worker_count : number = 0
 """,
     ),

@@ -1,0 +1,47 @@
+"""What leads to another host: the words of doveadm sync, and dsync_remote_cmd."""
+
+from pathlib import Path
+
+import pytest
+
+from pillarbox.config.dovecot.reading import read_configuration
+from pillarbox.tools.doveadm_commands.accounts import MailCommand
+from pillarbox.tools.doveadm_commands.faults import Fatal
+from pillarbox.tools.doveadm_commands.remote_syncing import Destination, destination_of
+
+SSH = ("ssh", "host", "doveadm", "dsync-server")
+
+
+@pytest.mark.parametrize(
+    ("options", "words", "expected"),
+    [
+        ("", ["ssh", "host", "doveadm"], Destination((*SSH,))),
+        ("", ["ssh", "host", "doveadm", "dsync-server"], Destination(SSH)),
+        ("", ["ssh host doveadm"], Destination(SSH)),
+        ("", ["/usr/local/bin/there"], Destination(("/usr/local/bin/there", "dsync-server"))),
+        ("-u me", ["host"], Destination((*SSH, "-ume", "-U"))),
+        ("-u me", ["you@host"], Destination((*SSH, "-uyou", "-U"))),
+        ("", ["host"], Destination((*SSH, "-U"))),
+        ("-u me", ["remote:root@host"], Destination(("ssh", "-lroot", *SSH[1:], "-ume", "-U"))),
+        ("-u me", ["remoteprefix:host"], Destination((*SSH, "-ume", "-U"), is_told_user=True)),
+        ("-u me", ["tcp:host:1234"], Destination(address="host:1234")),
+        ("-u me", ["maildir:/copy"], None),
+        ("-u me", ["mdbox:~/copy"], None),
+    ],
+)
+def test_destinations(options: str, words: list[str], expected: Destination | None, tmp_path: Path) -> None:
+    """As Dovecot reads them."""
+    command = _command(tmp_path, options)
+    assert destination_of(command, words, "me") == expected
+
+
+def test_what_is_not_served(tmp_path: Path) -> None:
+    """It is said before anything is done."""
+    with pytest.raises(Fatal, match="tcps:host:1: TLS to a doveadm service is not served"):
+        destination_of(_command(tmp_path, ""), ["tcps:host:1"], "me")
+
+
+def _command(directory: Path, options: str) -> MailCommand:
+    path = directory / "dovecot.conf"
+    path.write_text("mail_location = maildir:~/Maildir\n")
+    return MailCommand(read_configuration(str(path)), "", "sync [x]", "", options.split())
