@@ -285,7 +285,7 @@ def test_install_take_over_and_uninstall(host: Host) -> None:
     assert host.output("dpkg --verify postfix | grep sbin || true") == ""
     assert host.file("/etc/postfix/main.cf").read_text() == MAIN_CF
     assert run_pillarbox(host, "install --dry-run").endswith(
-        "next: `postfix check` says what will not be as before; `/usr/sbin/postfix stop; /usr/bin/doveadm stop`; "
+        "next: `pillarbox check` says what will not be as before; `/usr/sbin/postfix stop; /usr/bin/doveadm stop`; "
         "`postfix start; dovecot`\n"
     )
     assert run_pillarbox(host, "uninstall", status=1).startswith(

@@ -3,7 +3,8 @@
 DESCRIPTION
     `findings(snapshot)` looks at everything that main.cf and a service's `-o` options set; `start_warnings()`
     does so for all services of a configuration, and refuses the start if it has to.  A value equal to the
-    default is no finding, however it is spelled; so a stock main.cf gives few.
+    default is no finding, however it is spelled; so a stock main.cf gives few.  `refusals()` names all that end a
+    start, for whoever wants to know them at once.
 
     Names that nobody knows are not findings here: an admin may invent names for use in other values.
     Of those that no value uses unknown_names.py tells.
@@ -11,6 +12,8 @@ DESCRIPTION
 FAULTS
     ConfigurationFault  a value cannot be expanded; in `start_warnings()` also a parameter that is refused.
 """
+
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -46,31 +49,56 @@ def start_warnings(configuration: Configuration) -> tuple[str, ...]:
     """What a start should log: of syntax, then of parameters that are not served.
 
     ConfigurationFault for the first parameter that must not be ignored, or that names a table of a type that is
-    not served.
+    not served; it says how many more there are.
     """
-    snapshots = [configuration.snapshot]
-    snapshots += [configuration.for_service(service) for service in configuration.master_cf.services]
-    for snapshot in snapshots:
-        _check_table_types(snapshot)
-    found = list(dict.fromkeys(finding for snapshot in snapshots for finding in findings(snapshot)))
-    refused = [finding for finding in found if finding.kind is Kind.REFUSED]
+    refused = refusals(configuration)
     if refused:
+        first = refused[0]
         more = f"; {len(refused) - 1} more like it" if len(refused) > 1 else ""
-        raise ConfigurationFault(
-            refused[0].where,
-            f"parameter {refused[0].name}: {refused[0].reason}{more}",
-            mend="remove it to start without it",
+        raise ConfigurationFault(first.where, f"{first.what}{more}", mend=first.mend)
+    return unserved_settings(configuration)
+
+
+def refusals(configuration: Configuration) -> list[ConfigurationFault]:
+    """All that a start is refused for because it is not served: types of tables, then parameters."""
+    snapshots = _snapshots(configuration)
+    found = [fault for snapshot in snapshots for fault in _unserved_tables(snapshot)]
+    found += [
+        ConfigurationFault(
+            finding.where, f"parameter {finding.name}: {finding.reason}", mend="remove it to start without it"
         )
-    return (*configuration.warnings, *(finding.text for finding in found))
+        for finding in _all_findings(snapshots)
+        if finding.kind is Kind.REFUSED
+    ]
+    return list({str(fault): fault for fault in found}.values())
 
 
-def _check_table_types(snapshot: Snapshot) -> None:
+def unserved_settings(configuration: Configuration) -> tuple[str, ...]:
+    """A line for each setting that is ignored or has no effect, after what is odd in the files' syntax."""
+    told = (
+        finding.text
+        for finding in _all_findings(_snapshots(configuration))
+        if finding.kind is not Kind.REFUSED
+    )
+    return (*configuration.warnings, *told)
+
+
+def _snapshots(configuration: Configuration) -> list[Snapshot]:
+    services = configuration.master_cf.services
+    return [configuration.snapshot, *(configuration.for_service(service) for service in services)]
+
+
+def _all_findings(snapshots: Sequence[Snapshot]) -> list[Finding]:
+    return list(dict.fromkeys(finding for snapshot in snapshots for finding in findings(snapshot)))
+
+
+def _unserved_tables(snapshot: Snapshot) -> Iterator[ConfigurationFault]:
     for name, value in (snapshot.values | snapshot.overrides).items():
         if name not in SERVED:
             continue
         kind = unserved_table(snapshot.value(name))
         if kind is not None:
-            raise ConfigurationFault(
+            yield ConfigurationFault(
                 value.where,
                 f"parameter {name}: unsupported dictionary type: {kind}",
                 mend=UNSERVED_TABLES[kind],

@@ -2,7 +2,8 @@
 
 from typing import Final
 
-MAIN_CF: Final = "/etc/postfix/main.cf"
+POSTFIX_DIRECTORY: Final = "/etc/postfix"
+MAIN_CF: Final = f"{POSTFIX_DIRECTORY}/main.cf"
 DOVECOT_CONF: Final = "/etc/dovecot/dovecot.conf"
 DOVEADM: Final = "/usr/bin/doveadm"
 """Dovecot's, not ours."""

@@ -5,6 +5,7 @@
     pillarbox user add|passwd|remove NAME [--data DIR] [--password-stdin]
     pillarbox user list [--data DIR]
     pillarbox lab [--seed N] [--scenario NAME]... [--list] [--data DIR]
+    pillarbox check [--postfix DIR] [--dovecot FILE]
     pillarbox install [--prefix DIR] [--dry-run] [--force] [--take-over]
     pillarbox hand-back [--config FILE] [--doveadm PROGRAM] [--dry-run] [USER]...
     pillarbox import mbox FILE [--user USER] [--mailbox NAME] [--config FILE]
@@ -16,7 +17,7 @@ DESCRIPTION
 
 EXIT STATUS
     0   done
-    1   could not be done; one line on standard error says why and how to mend it
+    1   could not be done; one line on standard error says why and how to mend it; check: a half would not start
     64  wrong use
     69  status: the system does not run
 """
@@ -33,7 +34,7 @@ from pillarbox.supervisor.home import Home, default_root
 from pillarbox.supervisor.listeners import StartFault
 from pillarbox.supervisor.version import VERSION
 from pillarbox.tools import run_command
-from pillarbox.tools.default_paths import DOVEADM, DOVECOT_CONF
+from pillarbox.tools.default_paths import DOVEADM, DOVECOT_CONF, POSTFIX_DIRECTORY
 from pillarbox.vocabulary.faults import ConfigurationFault
 from pillarbox.vocabulary.secret import Secret
 
@@ -45,6 +46,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     if options.command in ("install", "uninstall"):
         return _install(options)
+    if options.command == "check":
+        from pillarbox.tools.configuration_check import check
+
+        return check(options.postfix, options.dovecot, print)
     if options.command == "lab":
         from pillarbox.tools.lab import run_lab
 
@@ -107,6 +112,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     given.add_argument("--doveadm", default=DOVEADM, metavar="PROGRAM", help=f"Dovecot's ({DOVEADM})")
     given.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
+    checked = _command(commands, "check", "what a start would make of this host's configuration")
+    checked.add_argument(
+        "--postfix", default=POSTFIX_DIRECTORY, metavar="DIR", help=f"where main.cf is ({POSTFIX_DIRECTORY})"
+    )
+    checked.add_argument(
+        "--dovecot", default=DOVECOT_CONF, metavar="FILE", help=f"dovecot.conf ({DOVECOT_CONF})"
+    )
     install = _command(
         commands, "install", "put the commands on PATH; make accounts, directories and services"
     )

@@ -205,8 +205,8 @@ def _auth_settings(configuration: Configuration) -> dict[str, Any]:
     value = configuration.value
     debug = configuration.yes("auth_debug") or configuration.yes("auth_debug_passwords")
     return {
-        "passdbs": _databases(configuration, "passdb", PASSDB_DRIVERS),
-        "userdbs": _databases(configuration, "userdb", USERDB_DRIVERS),
+        "passdbs": databases(configuration, "passdb"),
+        "userdbs": databases(configuration, "userdb"),
         "auth_mechanisms": _mechanisms(configuration),
         "auth_failure_delay": float(configuration.seconds("auth_failure_delay")),
         "auth_penalty": configuration.number(*_PENALTY_SOCKET, "mode") != 0,
@@ -384,7 +384,9 @@ def _login_client_limit(configuration: Configuration) -> int:
 # -- users ---------------------------------------------------------------------------------------------
 
 
-def _databases(configuration: Configuration, kind: str, drivers: tuple[str, ...]) -> tuple[Database, ...]:
+def databases(configuration: Configuration, kind: str) -> tuple[Database, ...]:
+    """What `passdb` or `userdb` blocks say, in their order."""
+    drivers = PASSDB_DRIVERS if kind == "passdb" else USERDB_DRIVERS
     return tuple(_database(configuration, path, drivers) for path in configuration.blocks(kind))
 
 

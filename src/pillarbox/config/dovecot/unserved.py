@@ -11,6 +11,7 @@ FAULTS
     ConfigurationFault  a setting that must not be ignored: who gets in or where mail goes depends on it
 """
 
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -73,6 +74,7 @@ _OWN_INDEX: Final = "the index of texts is Pillarbox's own"
 _LATER_PREFIXES: Final = {
     "quota": "it does not exist here",
     "sieve": _SIEVE,
+    "imapsieve": _SIEVE,
     "fts": _OWN_INDEX,
     "mail_log_cached_only": "what is told of messages is in the cache",
 }
@@ -87,6 +89,23 @@ FREE_BLOCKS: Final = {
 
 def warnings(configuration: Configuration) -> list[str]:
     """One line for each setting that does less than it says."""
+    told, refused = findings(configuration)
+    if refused:
+        raise refused[0]
+    return told
+
+
+def findings(configuration: Configuration) -> tuple[list[str], list[ConfigurationFault]]:
+    """The same lines, and all settings that end a start because they are not served."""
+    refused: list[ConfigurationFault] = []
+
+    def told(finding: Callable[..., str], *arguments: object) -> str:
+        try:
+            return finding(*arguments)
+        except ConfigurationFault as fault:
+            refused.append(fault)
+            return ""
+
     found: list[str] = list(configuration.warnings)
     has_quota = any(
         "quota" in entry.value.split()
@@ -99,7 +118,7 @@ def warnings(configuration: Configuration) -> list[str]:
     for path, entry in configuration.root.entries.items():
         if path[:2] in scripts and path[2:] in (("executable",), ("user",)):
             continue
-        found.append(_finding(path, entry))
+        found.append(told(_finding, path, entry))
         if path[0] == "namespace" and path[-1] == "location" and is_virtual(configuration, path[:-1]):
             found.append(f"{entry.where}: namespace {path[1]} is left out: virtual mailboxes are not served")
         if path == ("mail_location",) or (path[0] == "namespace" and path[-1] == "location"):
@@ -108,9 +127,9 @@ def warnings(configuration: Configuration) -> list[str]:
             found.append(f"{entry.where}: plugin/{path[-1]} is ignored: quota is not among mail_plugins")
     for settings in configuration.filters:
         for path, entry in settings.entries.items():
-            found.append(
-                _finding(path, entry) or _finding_in_block(configuration, settings.scope, path, entry)
-            )
+            found.append(told(_finding, path, entry))
+            if not found[-1]:
+                found.append(told(_finding_in_block, configuration, settings.scope, path, entry))
     serves_logins = {"imap", "pop3"} & set(configuration.words("protocols"))
     if serves_logins and configuration.value("ssl") != "no" and not configuration.value("ssl_cert"):
         found.append(f"{configuration.path}: ssl enabled, but ssl_cert not set: TLS is not offered")
@@ -124,7 +143,7 @@ def warnings(configuration: Configuration) -> list[str]:
     found += trash_warnings(configuration)
     found += complaints(configuration)
     found += service_findings(configuration)
-    return [line for line in dict.fromkeys(found) if line]
+    return [line for line in dict.fromkeys(found) if line], refused
 
 
 def _place(where: str) -> str:

@@ -144,7 +144,7 @@ class Installer:
         else:
             stop, start = "/usr/sbin/postfix stop; /usr/bin/doveadm stop", "postfix start; dovecot"
         if beside:
-            return f"`postfix check` says what will not be as before; `{stop}`; `{start}`"
+            return f"`pillarbox check` says what will not be as before; `{stop}`; `{start}`"
         return "edit /etc/postfix/main.cf, then `postfix start`; `dovecot` starts POP3 and IMAP"
 
     def _links(self) -> dict[Path, str]:
