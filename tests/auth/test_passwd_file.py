@@ -24,7 +24,7 @@ T = TypeVar("T")
 LINES = """# people
 a@d.example:{PLAIN}pw::::d.example/a::
 b@d.example:{PLAIN}pw:1001:1002::/home/b::userdb_quota_rule=*:bytes=5M
-c@d.example:{PLAIN}pw::::/c::allow_nets=127.0.0.0/8
+c@d.example:{PLAIN}pw::::/c::allow_nets=127.0.0.0/8 own=x
 d@d.example:{PLAIN}pw::::/d::proxy=y host=10.0.0.1
 e@d.example:{ROT13}cj::::/e::
 f@d.example:d2d8cdc6a84ab7b1e8c2c0dc2fb3f8e8::::/f::
@@ -54,7 +54,7 @@ CHECKS: list[tuple[str, str, bytes, Verdict]] = [
     ("wrong", "a@d.example", b"no", PasswordWrong("Password mismatch")),
     ("empty", "a@d.example", b"", PasswordWrong("Password mismatch")),
     ("nobody", "x@d.example", b"pw", UnknownUser()),
-    ("fields come along", "c@d.example", b"pw", PasswordRight({"allow_nets": "127.0.0.0/8"})),
+    ("fields come along", "c@d.example", b"pw", PasswordRight({"allow_nets": "127.0.0.0/8", "own": "x"})),
     ("no password is needed", "g@d.example", b"any", PasswordRight({"nopassword": "y"})),
 ]
 

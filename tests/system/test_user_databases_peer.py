@@ -99,6 +99,7 @@ def static_passdb(args: str, rest: str = "") -> str:
 
 FIELDS: Final = (
     "protocols = imap\nauth_verbose = yes\nauth_failure_delay = 0\n"
+    "passdb {\n  driver = passwd-file\n  args = {base}/users\n  username_filter = file*\n}\n"
     + static_passdb("password=far allow_nets=here,127.0.0.0/33,10.0.0.0/8")
     + static_passdb("password=near allow_nets=here,127.0.0.1,there")
     + static_passdb("password={SHA256}x nopassword=y", "username_filter = any")
@@ -110,27 +111,42 @@ FIELDS: Final = (
     "-%{uid}.%{gid}.%i\n"
 )
 """allow_nets with what is no network, nopassword beside a password, and fields of databases in variables."""
+USERS: Final = "file1:{PLAIN}own::::::foo=of-file unheard-of=1 userdb_b=b\nfile2:{ZORK}own::::::\n"
+"""Fields that only variables know, and a scheme that nobody knows."""
 
 
 def test_fields_of_passdbs_count_as_in_dovecot() -> None:
     """Who gets in, what the log says of it, and where the mail is."""
     said = []
+    attempts = (
+        ("me", "far"),
+        ("me", "near"),
+        ("any", "thing"),
+        ("me", "fields"),
+        ("file1", "own"),
+        ("file2", "own"),
+    )
+
+    def prepare(server: Server) -> None:
+        (server.base / "users").write_text(USERS)
+
     with dovecot_pair(
-        FIELDS, fields="allow_all_users=yes d=%{userdb:b:none} q=Q%{passdb:foo:none}"
+        FIELDS, fields="allow_all_users=yes d=%{userdb:b:none} q=Q%{passdb:foo:none}", prepare=prepare
     ) as servers:
         for server in servers:
             heard = []
-            for user, password in (("me", "far"), ("me", "near"), ("any", "thing"), ("me", "fields")):
+            for user, password in attempts:
                 with socket.create_connection(("127.0.0.1", server.port), PATIENCE) as sock:
                     sock.sendall(f"a LOGIN {user} {password}\r\nb CREATE x\r\nc LOGOUT\r\n".encode())
                     text = b"".join(sock.makefile("rb"))
                 heard.append([text.find(b"a OK") > 0, text.find(b"b OK") > 0])
-            told = re.findall(r"auth: Info: (.*?),<[^>]*>(.*)", server.log())
+            told = re.findall(r"auth: (?:Info|Error): (.*?),<[^>]*>(.*)", server.log())
             places = sorted(path.name for path in server.home().parent.glob("M-*"))
             shown = server.doveadm("user", "me").stdout.replace(str(server.base), "BASE")
             said.append((heard, told, places, shown))
     assert said[0] == said[1]
-    assert [has_logged_in for has_logged_in, _ in said[0][0]] == [False, True, True, True]
+    assert [has_logged_in for has_logged_in, _ in said[0][0]] == [False, True, True, True, True, False]
+
     assert "M-B-C-F-none-QF-none-65534.65534.65534" in said[0][2]
 
 

@@ -9,8 +9,9 @@ DESCRIPTION
     that the next login of a busy client costs microseconds and not the 20 ms of ARGON2ID.
 
 FAULTS
-    DatabaseFault  the file is missing, unreadable or has a user twice; a user with an extra field that would
-                   send him elsewhere (proxy, host)
+    DatabaseFault       the file is missing, unreadable or has a user twice; a user with an extra field that would
+                        send him elsewhere (proxy, host)
+    UnusablePassword    it is stored in a scheme that nobody knows
 """
 
 import asyncio
@@ -31,8 +32,10 @@ from pillarbox.auth.user_database import (
     PasswordWrong,
     StoredPassword,
     UnknownUser,
+    UnusablePassword,
     Verdict,
 )
+from pillarbox.config.dovecot.database_arguments import ELSEWHERE
 from pillarbox.config.dovecot.variables import expand
 from pillarbox.files.file_system import DISK, FileSystem
 from pillarbox.tables.passwd_file import PasswdFileEntry, read_passwd_file
@@ -41,8 +44,6 @@ from pillarbox.vocabulary.secret import Secret
 
 _REMEMBERED: Final = 10000
 _MOST_FILES: Final = 1000
-SERVED_FIELDS: Final = frozenset({"allow_nets", "nologin", "nopassword", "nodelay", "user", "reason"})
-"""Extra fields that are honoured, besides those that begin with userdb_.  To skip another could let him in."""
 
 
 class PasswdFile:
@@ -89,7 +90,7 @@ class PasswdFile:
             check = partial(verify, password.reveal(), stored, user=user)
             is_right = await loop.run_in_executor(self._executor, check)
         except UnknownScheme as fault:
-            raise DatabaseFault(f"{name[0]}: user {entry.user}: unknown password scheme {fault}") from fault
+            raise UnusablePassword(f"Unknown scheme {fault}") from fault
         if not is_right:
             return PasswordWrong("Password mismatch", no_delay="nodelay" in extra, fields=extra)
         if len(self._right) >= _REMEMBERED:
@@ -121,7 +122,7 @@ class PasswdFile:
 
     def _extra(self, entry: PasswdFileEntry) -> dict[str, str]:
         for field, _ in entry.extra:
-            if not field.startswith("userdb_") and field not in SERVED_FIELDS:
+            if field in ELSEWHERE:
                 raise DatabaseFault(f"{self._path}: user {entry.user}: extra field {field} is not served")
         return {key: value or "yes" for key, value in entry.extra}
 

@@ -26,6 +26,7 @@ from pillarbox.auth.user_database import (
     PasswordWrong,
     StoredPassword,
     UnknownUser,
+    UnusablePassword,
     Verdict,
 )
 from pillarbox.auth.wrong_passwords import with_password
@@ -165,8 +166,11 @@ class PasswordChain:
                 verdict = await self._ask(link, request, password)
             except DatabaseFault as fault:
                 self._report_fault(link.database.driver, request, str(fault))
-                faulty = True
-                then, right = link.settings.result_internalfail, False
+                is_of_user = isinstance(fault, UnusablePassword)
+                faulty = faulty or not is_of_user
+                settings = link.settings
+                then = settings.result_failure if is_of_user else settings.result_internalfail
+                right = False
                 verdict = UnknownUser(str(fault))
             else:
                 right = isinstance(verdict, PasswordRight)

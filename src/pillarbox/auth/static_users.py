@@ -15,11 +15,11 @@ from typing import Final
 from pillarbox.auth import fields
 from pillarbox.auth.password_schemes import UnknownScheme, verify
 from pillarbox.auth.user_database import (
-    DatabaseFault,
     LoginRequest,
     PasswordRight,
     PasswordWrong,
     StoredPassword,
+    UnusablePassword,
     Verdict,
 )
 from pillarbox.vocabulary.secret import Secret
@@ -50,7 +50,7 @@ class StaticPasswords:
         try:
             is_right = verify(password.reveal(), _with_scheme(stored), user=request.user.encode())
         except UnknownScheme as fault:
-            raise DatabaseFault(f"unknown password scheme {fault}") from fault
+            raise UnusablePassword(f"Unknown scheme {fault}") from fault
         if is_right:
             return PasswordRight(given)
         return PasswordWrong("Password mismatch", no_delay="nodelay" in given, fields=given)

@@ -24,6 +24,10 @@ class DatabaseFault(Exception):
     """No answer now; `str()` is for the log."""
 
 
+class UnusablePassword(DatabaseFault):
+    """What is stored for the user is no password that could be compared: he is refused, and the admin told."""
+
+
 class LoginRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Who asks, and from where."""
 

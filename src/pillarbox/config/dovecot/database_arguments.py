@@ -23,7 +23,8 @@ _PAM_VALUES: Final = ("cache_key", "max_requests")
 _FILE_OPTIONS: Final = ("scheme", "username_format")
 
 
-_ELSEWHERE: Final = frozenset(("proxy", "proxy_maybe", "host", "hostip", "login_user"))
+ELSEWHERE: Final = frozenset(("proxy", "proxy_maybe", "host", "hostip", "login_user"))
+"""Fields of a passdb that say that the user's mail is on another host."""
 _UNPROVED: Final = frozenset(("nopassword", "noauthenticate"))
 
 
@@ -36,7 +37,7 @@ def check_fields(configuration: Configuration, path: Path) -> None:
         for word in configuration.value(*path, setting).split():
             name = word.partition("=")[0]
             why = ""
-            if name in _ELSEWHERE:
+            if name in ELSEWHERE:
                 why = "users would be sent to mailboxes of this host"
             elif name in _UNPROVED and (setting, name) != ("args", "nopassword"):
                 why = "whether a password is asked for is the database's to say"
