@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from cryptography.hazmat.primitives import serialization
 
 from fakes.certificates import issue
 from pillarbox.config.mailbox_settings import MailboxSettings
@@ -282,6 +283,25 @@ def _parts(path: Path, name: str, *, rsa_bits: int = 0) -> tuple[str, str]:
     text = issue(path, name, rsa_bits=rsa_bits).read_text()
     at = text.index("-----BEGIN CERT")
     return text[:at], text[at:]
+
+
+@pytest.mark.parametrize(
+    ("password", "complaint"), [("geheim", ""), ("x", "is not right"), ("", "is not right")]
+)
+def test_dovecots_key_password(tmp_path: Path, password: str, complaint: str) -> None:
+    """A key that is encrypted; nobody is asked for its password on the terminal of whoever starts."""
+    pem = issue(tmp_path, "server")
+    key = serialization.load_pem_private_key(pem.read_bytes(), None)
+    encrypted = tmp_path / "key.pem"
+    encryption = serialization.BestAvailableEncryption(b"geheim")
+    form = serialization.PrivateFormat.PKCS8
+    encrypted.write_bytes(key.private_bytes(serialization.Encoding.PEM, form, encryption))
+    settings = MailboxSettings(ssl_key_password=password)
+    if not complaint:
+        context_of((str(pem), str(encrypted)), settings, [])
+        return
+    with pytest.raises(ConfigurationFault, match=complaint):
+        context_of((str(pem), str(encrypted)), settings, [])
 
 
 def test_chains_in_memory(tmp_path: Path) -> None:

@@ -31,7 +31,8 @@ passdb {{
 }}
 ssl = yes
 ssl_cert = <{{directory}}/server.pem
-ssl_key = <{{directory}}/server.pem
+ssl_key = <{{directory}}/server.key
+ssl_key_password = geheim
 ssl_verify_client_cert = yes
 auth_ssl_username_from_cert = yes
 service pop3-login {{
@@ -75,6 +76,14 @@ def _authority(directory: Path) -> None:
     for name in ("server", "known", "revoked"):
         issue(directory, name, signer="authority")
     issue(directory, "stranger")
+    server = serialization.load_pem_private_key((directory / "server.pem").read_bytes(), None)
+    (directory / "server.key").write_bytes(
+        server.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.BestAvailableEncryption(b"geheim"),
+        )
+    )
     key = serialization.load_pem_private_key(text, None)
     certificate = x509.load_pem_x509_certificate(text)
     (directory / "bare.crt").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))

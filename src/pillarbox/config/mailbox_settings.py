@@ -183,6 +183,7 @@ class MailboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     ssl: str = "yes"
     ssl_cert: str = ""
     ssl_key: str = ""
+    ssl_key_password: str = ""  # if it is encrypted
     ssl_min_protocol: str = "TLSv1.2"
     ssl_cipher_list: str = ""  # OpenSSL's own choice
     ssl_prefer_server_ciphers: bool = False

@@ -109,12 +109,19 @@ def context_of(pair: tuple[str, str], settings: MailboxSettings, warnings: list[
     context = server_context(
         *pair,
         where="ssl_cert",
+        password=settings.ssl_key_password,
         ciphers=settings.ssl_cipher_list,
         prefers_own_order=settings.ssl_prefer_server_ciphers,
     )
     limit_versions(context, f">={settings.ssl_min_protocol}")
     if settings.ssl_alt_cert and pair == (settings.ssl_cert, settings.ssl_key):
-        load_second(context, settings.ssl_alt_cert, settings.ssl_alt_key, where="ssl_alt_cert")
+        load_second(
+            context,
+            settings.ssl_alt_cert,
+            settings.ssl_alt_key,
+            where="ssl_alt_cert",
+            password=settings.ssl_key_password,
+        )
     _choose_algorithms(context, settings, warnings)
     if settings.ssl_verify_client_cert:
         ask_for_certificates(

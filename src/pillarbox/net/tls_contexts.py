@@ -23,9 +23,15 @@ from pillarbox.vocabulary.faults import ConfigurationFault
 
 
 def server_context(
-    certificate: str, key: str, *, where: str, ciphers: str = "", prefers_own_order: bool = False
+    certificate: str,
+    key: str,
+    *,
+    where: str,
+    password: str = "",
+    ciphers: str = "",
+    prefers_own_order: bool = False,
 ) -> ssl.SSLContext:
-    """A context for accepting TLS 1.2 and later.
+    """A context for accepting TLS 1.2 and later; `password` is for a key that is encrypted.
 
     `ciphers` in OpenSSL's language; empty for its own choice.  Of those that both have the client's first is taken,
     or ours with `prefers_own_order`.
@@ -33,7 +39,7 @@ def server_context(
     context = bare_context(prefers_own_order=prefers_own_order)
     if ciphers:
         _choose_ciphers(context, ciphers, where=where)
-    _load(context, certificate, key, where=where)
+    _load(context, certificate, key, where=where, password=password)
     return context
 
 
@@ -77,9 +83,11 @@ def smtp_server_context(
     return context
 
 
-def load_second(context: ssl.SSLContext, certificate: str, key: str, *, where: str) -> None:
+def load_second(
+    context: ssl.SSLContext, certificate: str, key: str, *, where: str, password: str = ""
+) -> None:
     """A certificate of another kind besides, RSA or ECDSA: clients get that which they can check."""
-    _load(context, certificate, key, where=where)
+    _load(context, certificate, key, where=where, password=password)
 
 
 def _choose_ciphers(context: ssl.SSLContext, ciphers: str, *, where: str) -> None:
@@ -90,11 +98,23 @@ def _choose_ciphers(context: ssl.SSLContext, ciphers: str, *, where: str) -> Non
         raise ConfigurationFault(where, f'no cipher is left by "{ciphers}"') from error
 
 
-def _load(context: ssl.SSLContext, certificate: str, key: str, *, where: str) -> None:
+def _load(context: ssl.SSLContext, certificate: str, key: str, *, where: str, password: str = "") -> None:
+    """`password`: of a key that is encrypted; nobody is asked for another on a terminal."""
+    is_encrypted = False
+
+    def tell() -> str:
+        nonlocal is_encrypted
+        is_encrypted = True
+        return password
+
     try:
-        context.load_cert_chain(certificate, key or None)
+        context.load_cert_chain(certificate, key or None, password=tell)
     except (OSError, ssl.SSLError) as error:
         reason = error.strerror or str(error)
+        if is_encrypted:
+            reason = (
+                f"the private key in {key or certificate} is encrypted, and the password for it is not right"
+            )
         if isinstance(error, ssl.SSLError) and error.reason == "KEY_VALUES_MISMATCH":
             reason = f"the private key in {key or certificate} is that of another certificate"
         raise ConfigurationFault(where, f"cannot load certificate {certificate}: {reason}") from error

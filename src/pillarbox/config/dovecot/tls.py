@@ -29,6 +29,7 @@ def tls_settings(configuration: Configuration) -> dict[str, Any]:
         "ssl": value("ssl"),
         "ssl_cert": _file(configuration, "ssl_cert"),
         "ssl_key": _file(configuration, "ssl_key"),
+        "ssl_key_password": value("ssl_key_password"),
         "ssl_min_protocol": _version(configuration),
         "ssl_cipher_list": value("ssl_cipher_list"),
         "ssl_prefer_server_ciphers": configuration.yes("ssl_prefer_server_ciphers"),

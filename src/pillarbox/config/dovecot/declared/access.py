@@ -87,6 +87,8 @@ ssl_dh : str =
     A group for ciphers with DHE: `</path/to/file`; empty for none of these ciphers.
 ssl_key : str =
     The certificate's key: `</path/to/file`.
+ssl_key_password : str =
+    Password of the key, and of ssl_alt_key, if they are encrypted.
 ssl_min_protocol : str = TLSv1.2
     Oldest version of TLS: TLSv1, TLSv1.1, TLSv1.2, TLSv1.3, ANY or LATEST.  What is older than TLSv1.2 needs
     @SECLEVEL=0 in ssl_cipher_list, too: OpenSSL thinks its signatures too weak otherwise.
@@ -109,7 +111,6 @@ auth_use_winbind : bool = no
 login_plugins : str =
 login_access_sockets : str =
 mail_chroot : str =
-ssl_key_password : str =
 """,
     ),
     Part(

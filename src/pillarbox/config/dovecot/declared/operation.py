@@ -96,9 +96,15 @@ old_stats_user_min_time : time = 1 hours
     ),
     Part(
         Kind.LATER,
-        "the log has one level of detail",
+        "auth_debug and mail_debug say what is told in detail",
         """
 log_debug : str =
+""",
+    ),
+    Part(
+        Kind.LATER,
+        "steps of a handshake are not told; that one failed is, and why",
+        """
 verbose_ssl : bool = no
 """,
     ),
