@@ -356,9 +356,20 @@ def check_access(table: LookupTable, about: Subject, keys: AccessKeys, results: 
         outcome = results.act(
             value, question, name=question.name_of(about), about=about, source=table.name, entry=entry
         )
-        return _unverified(question, outcome) if about is Subject.REVERSE_CLIENT else outcome
+        if about is Subject.REVERSE_CLIENT:
+            return _unverified(question, outcome)
+        if about is Subject.RECIPIENT and question.has_untrusted_route:
+            return _undecided(outcome)
+        return outcome
 
     return check
+
+
+async def _undecided(outcome: Outcome | Awaitable[Outcome]) -> Outcome:
+    """A permission is none: where the mail would go on to is not what the table was asked about."""
+    if isinstance(outcome, Awaitable):
+        outcome = await outcome
+    return None if outcome is PERMIT else outcome
 
 
 async def _unverified(question: Question, outcome: Outcome | Awaitable[Outcome]) -> Outcome:

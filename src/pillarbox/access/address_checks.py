@@ -61,11 +61,7 @@ def is_auth_destination(question: Question) -> bool:
         return True
     if resolution.address_class is AddressClass.DEFAULT:
         return False
-    if question.resolver.routes.relays_routes:
-        return True
-    # Sender-specified routing through us, `user%elsewhere@here` or `user@elsewhere@here`, is no way in.
-    local_part = resolution.recipient.local_part
-    return b"@" not in local_part and b"%" not in local_part and b"!" not in local_part
+    return not question.has_untrusted_route
 
 
 # -- unknown users ---------------------------------------------------------------------------------------

@@ -125,6 +125,15 @@ class Question(msgspec.Struct, kw_only=True):
             raise self.unresolved
         return self.resolution
 
+    @property
+    def has_untrusted_route(self) -> bool:
+        """Whether the sender has routed the mail on (`user%elsewhere@here`): that is no way in.  LookupFault."""
+        resolution = self.resolved
+        if resolution is None or self.resolver.routes.relays_routes:
+            return False
+        local_part = resolution.recipient.local_part
+        return b"@" in local_part or b"%" in local_part or b"!" in local_part
+
     def defer_if_permitted(self, reply: Reply) -> None:
         """Nothing may be permitted any more: at the end the client is told to come again."""
         if not self.only_warns and self.if_permitted is None:

@@ -315,9 +315,14 @@ class Resolver:
         return destination.domain.isascii() or not ascii_only
 
     def expect(self, address: Address, sender: Address | None) -> None:
-        """Ask what tables say of an address as soon as it is heard of: LookupFault, of which the log is to know."""
+        """Ask what tables say of an address as soon as it is heard of: LookupFault, of which the log is to know.
+
+        The log also hears of a domain that is listed twice.
+        """
         if not self._remembers:
             self.resolve(address, sender)
+        elif self.warn is not ignore_warning:
+            self.classify(text_of(self.destination(address).domain))
 
     def resolve(self, address: Address, sender: Address | None = None) -> Resolution:
         """Class, transport and nexthop of an address for mail of a sender, or of the null sender.  LookupFault."""

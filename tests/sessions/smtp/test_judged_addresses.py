@@ -56,6 +56,39 @@ def test_a_stranger_reaches_those_we_know(recipient: str, reply: str, tmp_path: 
     assert done.incoming == []
 
 
+ROUTED_ON = [
+    # recipient, allow_untrusted_routing, whether it is taken
+    ("x@elsewhere.test", "no", True),
+    ("x%third.test@elsewhere.test", "no", False),
+    ("third.test!x@elsewhere.test", "no", False),
+    ('"x@third.test"@elsewhere.test', "no", False),
+    ("x%third.test@elsewhere.test", "yes", True),
+]
+
+
+@pytest.mark.parametrize(("recipient", "trusted", "taken"), ROUTED_ON)
+def test_a_table_permits_no_route_to_another_site(
+    recipient: str, trusted: str, taken: bool, tmp_path: Path
+) -> None:
+    """What check_recipient_access says OK to may be a relay's domain: the relay would pass the mail on."""
+    settings = {
+        "allow_untrusted_routing": trusted,
+        "smtpd_relay_restrictions": "check_recipient_access inline:{ elsewhere.test=OK }, reject",
+    }
+    rcpt = b"RCPT TO:<%s>\r\n" % recipient.encode()
+    done = converse(tmp_path / "q", [HELLO, MAIL, rcpt, QUIT], settings=settings)
+    assert after_hello(done.replies)[1].startswith("250" if taken else "554 5.7.1")
+
+
+def test_a_senders_domain_of_two_classes_is_told_of(tmp_path: Path) -> None:
+    """Though nobody has to know which of them it is."""
+    settings = {"virtual_alias_domains": "box.test", "mynetworks": "192.0.2.7"}
+    sent = [HELLO, b"MAIL FROM:<x@box.test>\r\n", b"RCPT TO:<x@elsewhere.test>\r\n", QUIT]
+    done = converse(tmp_path / "q", sent, settings=settings)
+    line = "warning: do not list domain box.test in BOTH virtual_alias_domains and virtual_mailbox_domains"
+    assert [one for one in done.lines if "BOTH" in one] == [line]
+
+
 ROUTED_TO_ERRORS = [  # recipient, reply to a stranger
     ("me@box.test", "550 5.7.1 <me@box.test>: Recipient address rejected: closed"),
     ("no@box.test", "550 5.7.1 <no@box.test>: Recipient address rejected: closed"),
