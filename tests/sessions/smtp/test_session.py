@@ -341,3 +341,82 @@ def test_xforward_is_for_one_message(tmp_path: Path) -> None:
         f"client={CLIENT}, orig_queue_id=abc, orig_client=unknown[198.51.100.9]",
         f"client={CLIENT}",
     ]
+
+
+@pytest.mark.parametrize(
+    ("said", "client", "sender"),
+    [
+        (b"XFORWARD SOURCE=REMOTE\r\n", "127.0.0.1", b"From: a"),
+        (b"XFORWARD SOURCE=local\r\n", "192.0.2.7", b"From: a@mx.test"),
+        (b"XFORWARD SOURCE=[UNAVAILABLE]\r\n", "192.0.2.7", b"From: a@mx.test"),
+        (b"NOOP\r\n", "127.0.0.1", b"From: a@mx.test"),
+        (b"XFORWARD SOURCE=LOCAL\r\nRSET\r\n", "192.0.2.7", b"From: a"),
+    ],
+)
+def test_a_filter_says_whose_header_is_completed(
+    tmp_path: Path, said: bytes, client: str, sender: bytes
+) -> None:
+    """XFORWARD SOURCE goes before local_header_rewrite_clients, of which a filter on this host would be one."""
+    settings = {
+        "smtpd_authorized_xforward_hosts": "192.0.2.7, 127.0.0.1",
+        "local_header_rewrite_clients": "permit_mynetworks",
+        "append_dot_mydomain": "no",
+        "myorigin": "mx.test",
+    }
+    text = b"From: a\r\n\r\nbody\r\n.\r\n"
+    done = converse(
+        tmp_path / "q",
+        [HELLO, said, MAIL + RCPT + b"DATA\r\n", text, QUIT],
+        settings=settings,
+        address=client,
+    )
+    assert sender in done.message()[1]
+
+
+@pytest.mark.parametrize("delay_reject", ["yes", "no"])
+def test_what_is_decreed_at_mail_is_done(tmp_path: Path, delay_reject: str) -> None:
+    """smtpd_delay_reject = no, as behind a filter: the sender's table has been asked before there is a recipient."""
+    settings = {
+        "smtpd_delay_reject": delay_reject,
+        "smtpd_sender_restrictions": "check_sender_access inline:{ { a@b.test=PREPEND X-Put: a } }",
+    }
+    done = converse(tmp_path / "q", [*DATA, QUIT], settings=settings)
+    assert done.message()[1][0] == b"X-Put: a"
+
+
+_AT_END = "check_sender_access inline:{ { a@b.test=REJECT at the end } }"
+
+
+@pytest.mark.parametrize(
+    ("settings", "reply"),
+    [
+        ({}, "451 4.3.0 Error: queue file write error"),
+        (
+            {"smtpd_end_of_data_restrictions": _AT_END},
+            "554 5.7.1 <a@b.test>: Sender address rejected: at the end",
+        ),
+        ({"message_size_limit": "5"}, "552 5.3.4 Error: message file too big"),
+        (
+            {"message_size_limit": "5", "smtpd_end_of_data_restrictions": _AT_END},
+            "552 5.3.4 Error: message file too big",
+        ),
+    ],
+)
+def test_what_smtpd_finds_comes_before_what_cleanup_finds(
+    tmp_path: Path, settings: dict[str, str], reply: str
+) -> None:
+    """Addresses that cannot be mapped are told of if nothing else is wrong with the message."""
+    settings = {"sender_canonical_maps": "fail:unwell", **settings}
+    done = converse(tmp_path / "q", [*DATA, QUIT], settings=settings)
+    assert after_hello(done.replies)[3] == reply
+    assert done.incoming == []
+
+
+def test_a_table_that_cannot_answer_at_the_end(tmp_path: Path) -> None:
+    """The client hears which address could not be looked at, as at RCPT."""
+    settings = {
+        "smtpd_end_of_data_restrictions": "check_sender_access inline:{ { x@y.test=REJECT } }",
+        "sender_dependent_relayhost_maps": "inline:{ { a@b.test = x.test } }, fail:unwell",
+    }
+    done = converse(tmp_path / "q", [*DATA, QUIT], settings=settings)
+    assert after_hello(done.replies)[3] == "451 4.3.0 <a@b.test>: Temporary lookup failure"

@@ -24,6 +24,7 @@ from pillarbox.wire.smtp.command_order import State
 from pillarbox.wire.smtp.commands import Data
 from pillarbox.wire.smtp.server import EndOfContent
 
+_TOO_BIG: Final = Reply(552, (b"5.3.4 Error: message file too big",))
 _GO_AHEAD: Final = Reply(354, (b"End data with <CR><LF>.<CR><LF>",))
 
 
@@ -38,8 +39,12 @@ async def take_content(session: SessionState, content: bytes) -> None:
         session.last = "BDAT"
     session.octets += len(content)
     transaction = session.transaction
-    if transaction is not None and (transaction.begun or await _begin_chunks(session, transaction)):
+    if transaction is None:
+        return
+    if transaction.begun or await _begin_chunks(session, transaction):
         await transaction.feed(content)
+    else:
+        transaction.unread += len(content)
 
 
 async def end_of_content(session: SessionState, command: EndOfContent) -> Reply:
@@ -53,8 +58,7 @@ async def end_of_content(session: SessionState, command: EndOfContent) -> Reply:
     if not begun and transaction.refusal is not None:
         if transaction.refuses_at_end and not command.last:
             return Reply(250, (b"2.0.0 Ok: %d bytes" % command.size,))
-        session.abort_transaction()
-        return transaction.refusal
+        return await _refuse_unread(session, transaction, transaction.refusal)
     if transaction.fault is None and not command.last:
         return Reply(250, (b"2.0.0 Ok: %d bytes" % command.size,))
     session.is_judged = True
@@ -65,6 +69,22 @@ async def end_of_content(session: SessionState, command: EndOfContent) -> Reply:
     is_told |= isinstance(transaction.fault, (LookupFault, ExpansionFault))
     if not reply.is_positive and not is_told:
         session.tell_refusal("END-OF-MESSAGE", reply, transaction.only_recipient)
+    session.abort_transaction()
+    return reply
+
+
+async def _refuse_unread(session: SessionState, transaction: Transaction, refusal: Reply) -> Reply:
+    """A message that was refused before its content came: what smtpd(8) finds at the end goes first."""
+    reply = refusal
+    if transaction.refuses_at_end:
+        limit = session.policy.server.message_size_limit
+        if limit and transaction.unread > limit:
+            reply = _TOO_BIG
+        else:
+            reply = await _refuse_message(session, transaction) or refusal
+        if reply is not refusal:
+            session.last = "END-OF-MESSAGE"
+            session.tell_refusal("END-OF-MESSAGE", reply, transaction.only_recipient)
     session.abort_transaction()
     return reply
 
@@ -99,6 +119,7 @@ async def _begin_content(session: SessionState) -> Reply | None:
     try:
         transaction.begin(
             session.client,
+            is_local=session.is_local,
             now=session.clock.now(),
             client_records=session.records.of(
                 session.client, (session.client.server_address, session.client.server_port), session.forwarded
@@ -161,7 +182,7 @@ async def _commit(session: SessionState, transaction: Transaction, command: EndO
         submission.redirect = transaction.actions.redirect
         queue_id = await submission.commit()
     except MessageTooBig:
-        return Reply(552, (b"5.3.4 Error: message file too big",))
+        return _TOO_BIG
     except TooManyHops:
         session.tell(events.Warned(f"{submission.queue_id}: message rejected: hopcount exceeded", "cleanup"))
         return Reply(554, (b"5.4.0 Error: too many hops",))
@@ -265,7 +286,10 @@ async def _refuse_message(session: SessionState, transaction: Transaction) -> Re
         return None
     question = session.question("END-OF-MESSAGE", only)
     question.size = transaction.size
-    refused = await lists.refuse_message(question)
+    try:
+        refused = await lists.refuse_message(question)
+    except LookupFault as fault:
+        refused = session.lookup_failed(fault, only.internal if only is not None else b"")
     session.is_judged = refused is None
     return refused
 

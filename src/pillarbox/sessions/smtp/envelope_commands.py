@@ -45,16 +45,16 @@ async def mail(session: SessionState, command: MailFrom) -> Reply:
         client.sender = None
         return refused
     client.message_begun, client.message_number = session.clock.now(), next(_MESSAGES)
-    if not policy.lists.delay_reject:
-        refused = await ask_early(session, "MAIL", policy.lists.refuse_sender)
-        if refused is not None:
-            client.sender = None
-            return refused
-    if session.take_time is not None:
-        await session.take_time(policy.in_flow_delay)
     session.transaction = Transaction(
         command, policy=policy, submission=session.submission, resolver=session.resolver
     )
+    if not policy.lists.delay_reject:  # what is decreed is noted for the message
+        refused = await ask_early(session, "MAIL", policy.lists.refuse_sender)
+        if refused is not None:
+            session.abort_transaction()
+            return refused
+    if session.take_time is not None:
+        await session.take_time(policy.in_flow_delay)
     session.transaction.mail_line = session.engine.line
     if not policy.server.smtpd_delay_open_until_valid_rcpt:
         if session.filter is not None:

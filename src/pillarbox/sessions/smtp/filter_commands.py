@@ -106,14 +106,13 @@ def _class(session: SessionState, kind: str) -> None:
 def _told(session: SessionState) -> Forwarded:
     """Whose mail it is, by XFORWARD's names; of a client that somebody else has told us of, what was told."""
     client, told = session.client, session.forwarded
-    is_local = session.policy.local_clients.holds(client, session.resolver.routes.own_addresses)
     own = {
         b"NAME": client.name.encode("ascii", "replace"),
         b"ADDR": client.literal.encode(),
         b"PORT": b"%d" % client.port if client.port else b"unknown",
         b"HELO": client.helo,
         b"PROTO": client.protocol.encode(),
-        b"SOURCE": b"LOCAL" if is_local else b"REMOTE",
+        b"SOURCE": b"LOCAL" if session.is_local else b"REMOTE",
     }
     values = own | {name: told[name] for name in XFORWARD if told.get(name)}
     if told:

@@ -101,7 +101,7 @@ def _know_networks(session: SessionState) -> None:
 
 
 async def xforward(session: SessionState, command: XForward) -> Reply:
-    """What the log and the queue file say of the client of the next message."""
+    """What the log and the queue file say of the client of the next message, and whether it is a local one."""
     if session.engine.in_transaction:
         return _IN_TRANSACTION
     if not command.attributes:
@@ -112,6 +112,8 @@ async def xforward(session: SessionState, command: XForward) -> Reply:
         values = parse_attributes(list(command.attributes), XFORWARD, verb=b"XFORWARD")
     except BadAttribute as fault:
         return Reply(501, (b"5.5.4 " + fault.text,))
+    if b"SOURCE" in values:
+        session.forwarded_source = (values[b"SOURCE"] or b"LOCAL").upper()
     told = {name: _UNKNOWN[name] if value is None else value for name, value in values.items()}
     if told.keys() - {b"SOURCE"}:
         session.forwarded = (session.forwarded or _UNKNOWN) | told  # the first command makes all else unknown

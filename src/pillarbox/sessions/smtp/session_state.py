@@ -119,6 +119,7 @@ class SessionState:
         "dns",
         "engine",
         "forwarded",
+        "forwarded_source",
         "hosts",
         "is_excused",
         "is_judged",
@@ -191,6 +192,7 @@ class SessionState:
         self.may_use_xclient = server.smtpd_authorized_xclient_hosts.contains(client.address, client.name)
         self.may_use_xforward = server.smtpd_authorized_xforward_hosts.contains(client.address, client.name)
         self.forwarded: dict[bytes, bytes] = {}  # XFORWARD
+        self.forwarded_source = b""  # its SOURCE: LOCAL or REMOTE
         self.rate = rate  # None: nobody is counted
         excluded = server.smtpd_forbid_bare_newline_exclusions.contains(client.address, client.name)
         self.bare_newline = BareNewline.NO if excluded else policy.bare_newline
@@ -227,6 +229,13 @@ class SessionState:
     def filter(self) -> FilterSettings | None:
         """The filter that gets all mail before it is queued (smtpd_proxy_filter)."""
         return None if self.stands_alone else self.policy.proxy_filter
+
+    @property
+    def is_local(self) -> bool:
+        """Whether headers are completed as for local_header_rewrite_clients, unless XFORWARD says.  LookupFault."""
+        if self.forwarded_source:
+            return self.forwarded_source == b"LOCAL"
+        return self.policy.local_clients.holds(self.client, self.resolver.routes.own_addresses)
 
     def tell_begun(self, transaction: Transaction) -> None:
         """`ID: client=…` in the log."""
@@ -379,6 +388,7 @@ class SessionState:
             self.transaction = None
             self.octets = 0
         self.client.sender = None
+        self.forwarded_source = b""
         if self.forwarded:  # XFORWARD_README: for one mail transaction
             self.forwarded = {}
             self.records = ClientRecords()

@@ -57,6 +57,7 @@ class Transaction:
         "refusal",
         "refuses_at_end",
         "submission",
+        "unread",
     )
 
     def __init__(
@@ -66,6 +67,7 @@ class Transaction:
         self.submission: Submission | None = None
         self.refusal: Reply | None = None  # of the envelope, found when the first chunk came
         self.refuses_at_end = False  # not before the last chunk
+        self.unread = 0  # octets of content that came after a refusal
         self.inspector: Inspector | None = None  # header_checks and body_checks, if there are any
         self.overshoot = 0  # recipients beyond smtpd_recipient_limit
         self._copies: tuple[bytes, ...] = ()  # that header and body checks decree
@@ -143,14 +145,23 @@ class Transaction:
         return True
 
     def begin(
-        self, client: ClientFacts, *, now: float, client_records: bytes, tls: Sequence[str], warn: Warn
+        self,
+        client: ClientFacts,
+        *,
+        is_local: bool,
+        now: float,
+        client_records: bytes,
+        tls: Sequence[str],
+        warn: Warn,
     ) -> None:
-        """The envelope is complete.  ExpansionFault, LookupFault if its aliases cannot be expanded."""
+        """The envelope is complete; `is_local`: the header is completed as a local client's.
+
+        ExpansionFault, LookupFault if its aliases cannot be expanded.
+        """
         submission = self.submission
         if submission is None or self.begun:
             return
         policy = self._policy
-        is_local = policy.local_clients.holds(client, self._resolver.routes.own_addresses)
         rewriting = policy.rewriting if is_local else policy.remote_rewriting
         trace = self._trace(client, now=now, tls=tls)
         mappings, self._warn = policy.mappings, warn
