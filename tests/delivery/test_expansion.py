@@ -209,6 +209,14 @@ CASES: list[tuple[str, dict[str, str | None], dict[str, list[str]], str, list[st
         ["al@h.test: 2.0.0 forwarded as NEW"],
     ),
     (
+        "another piece waits",
+        {"a": '"|wait", al'},
+        {"al": ["|x", "|y"]},
+        "a",
+        ["command wait as 65534", "command x as 65534", "command y as 65534"],
+        [],
+    ),
+    (
         "a piece waits",
         {"a": '"|wait", s@o.test'},
         {},

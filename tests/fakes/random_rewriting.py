@@ -428,7 +428,7 @@ class _Generator:
         if kind == "static":
             return f"static:{{{value()}}}"
         if kind == "randmap":
-            return f"randmap:{{ {value().partition(',')[0] or 'x'} }}"
+            return f"randmap:{{ {[*value().replace(',', ' ').split(), 'x'][0]} }}"  # one: no chance
         if kind == "cidr":
             rows = "".join(f"{self._pick(_NETWORKS)} {value}\n" for value in entries.values())
         elif kind in ("regexp", "pcre"):

@@ -49,7 +49,9 @@ maximal_queue_lifetime = 0
 bounce_queue_lifetime = 0
 smtp_connect_timeout = 2s
 smtputf8_autodetect_classes = sendmail, verify
+keep_destination_recipient_limit = 1
 """
+"""pipe(8) with the flag D defers several recipients at once; ours runs the command for each."""
 ZONES: Final = {
     "here.test": "@ IN A 10.53.0.2\nmail IN A 10.53.0.2\nmx IN A 10.53.0.20\nmx2 IN A 10.53.0.21\n",
     "out.test": "@ IN MX 10 mx.here.test.\nsub IN A 10.53.0.21\n",
@@ -82,6 +84,10 @@ which do not say what they are about."""
 _RETURNED: Final = re.compile(r"(?s)\n--[^\n]*\nContent-Description: Undelivered Message.*(?=\n--)")
 """The message in a notice.  One of sendmail(1) that is refused for its content comes back whole from us, and from
 Postfix as far as it happened to be on the disk, to the middle of a line."""
+_OWN_MAIL: Final = re.compile(r"mail for \S+ loops back to myself")
+"""A nexthop, which is in lower case here."""
+_NOT_RUN: Final = re.compile(r"\. Command output: local: fatal: cannot change directory to .*(?=\)$)")
+"""Why a command was not run: in Postfix this stands in the log alone."""
 _TEMPORARY: Final = re.compile(r"/tmp/\d+\.\w+\.[\w.]+")
 """A file of a Maildir that is being written."""
 _ASKED_IN_VAIN: Final = re.compile(r"warning: maildrop/(\w+): error writing")
@@ -322,7 +328,7 @@ class Played:
             if found and _counts(line) and not (name in refused and ": breaking line > " in line):
                 parts[name].append(normal_log(line))
             elif not found and re.search(
-                r"\]: (?:warning: (?!valid_|regexp map|pcre map|cidr map|host \S+ replied to HELO/EHLO with my own|file system clock|resetting file time stamps)|error|NOQUEUE|mapping DSN)",
+                r"\]: (?:warning: (?!valid_|regexp map|pcre map|cidr map|host \S+ replied to HELO/EHLO with my own|host \S+ greeted me with my own|file system clock|resetting file time stamps)|error|NOQUEUE|mapping DSN)",
                 line,
             ):
                 general.add(normal_log(line))
@@ -422,6 +428,8 @@ def normal_log(line: str) -> str:
     line = re.sub(rf"message-id=<{_ID}@", "message-id=<LONGID@", line)
     line = re.sub(r"^warning: ID: ", "warning: ", line)
     line = _TEMPORARY.sub("/tmp/NAME", line)
+    line = _NOT_RUN.sub("", line)
+    line = _OWN_MAIL.sub(lambda found: found[0].lower(), line)
     # The zones have our name at the first host's address: for the other one this is another host.
     line = re.sub(r"relay=[\w.]+\[10\.53\.0\.2\]:25(?=, .* loops back to myself)", "relay=none", line)
     line = line.replace("(delivery temporarily suspended: ", "(")  # to a site that another message has tried
@@ -453,7 +461,11 @@ def normal_content(content: bytes, *, whole: bool = True) -> str:
     # The type of the report is that of its second part (RFC 6522 §3): Postfix has not got there yet.
     text = text.replace("\n\treport-type=global-delivery-status", " report-type=delivery-status")
     # An address that is not ASCII is utf-8 (RFC 6533 §3): Postfix has none for what came by SMTP.
-    text = re.sub(r"Original-Recipient: rfc822;(?=.*[^\x00-\x7f])", "Original-Recipient: utf-8;", text)
+    text = re.sub(
+        r"Original-Recipient: rfc822;(?=.*(?:[^\x00-\x7f]|=[89A-F][0-9A-F]))",
+        "Original-Recipient: utf-8;",
+        text,
+    )
     text = re.sub(rf"(?m)^(X-[\w-]+-Queue-ID: ){_ID}$", r"\1ID", text)
     text = re.sub(rf"<\d{{14}}\.{_ID}@", "<ID@", text)
     text = re.sub(rf"(?<=[Ii]d: <){_ID}@", "LONGID@", text)
@@ -464,5 +476,12 @@ def normal_content(content: bytes, *, whole: bool = True) -> str:
     text = re.sub(r"(?m)^From (\S*) +\w{3} \w{3} .*", r"From \1 DATE", text)
     text = re.sub(r"userid \d+", "userid N", text)
     text = re.sub(r"(?:for\s+name=|look\s+up\s+host\s+)\S+", lambda found: found[0].lower(), text)
-    # Recipients are reported on in the order in which they were tried.
-    return "\n\n".join(sorted(text.split("\n\n"))) if "report-type=" in text else text
+    text = _NOT_RUN.sub("", _OWN_MAIL.sub(lambda found: found[0].lower(), text))
+    return _sorted_paragraphs(text) if "report-type=" in text else text
+
+
+def _sorted_paragraphs(report: str) -> str:
+    """Recipients are reported on in the order in which they were tried; further empty lines are behind them all."""
+    paragraphs = sorted(part.strip("\n") for part in report.split("\n\n"))
+    text = "\n\n".join(paragraphs)
+    return text + "\n" * (report.count("\n") - text.count("\n"))

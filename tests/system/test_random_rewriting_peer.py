@@ -12,7 +12,13 @@ DESCRIPTION
     end is enough for the log, where Postfix goes on with the others (1341, 1357); an alias of a quoted address has no
     quotes any more for resolve_dequoted_address = no (1305); a final dot of a domain counts in check_recipient_mx_access
     of Postfix (1387); who is nobody is MAILER-DAEMON from the first, so that orig_to= is logged (1421, 1433);
-    with duplicate_filter_limit = 1 its local(8) ends in a circle of .forward files (1320).
+    with duplicate_filter_limit = 1 its local(8) ends in a circle of .forward files (1320);
+    without smtputf8_enable an address outside ASCII has blanks in replies of Postfix (1407, 1464); forwarded mail whose
+    aliases have no end is deferred by local(8) without a word (1361); undisclosed_recipients_header = Bcc: is dropped
+    and added again with each forwarding (1456, 1484); a luser_relay that is a command with a blank is nobody here, and
+    an alias without end there (1520).
+    Postfix goes round without end if a list is its own owner's owner, or if postmaster is a list that cannot be
+    reached (1454); ours does not (test_local_delivery).
     Another world is not random: what reports say of their encoding, and who hears of success.
 """
 
@@ -125,6 +131,7 @@ _REPORTED: Final = (
     _reported("m12", "carol@relay.test", f"refused{30 * chr(252)}@out.test", local=True),
     _reported("m13", "carol@relay.test", "bob@b\u00fccher.test", local=True),
     _reported("m14", "carol@relay.test", "gr\u00fcn@out.test", "SMTPUTF8"),
+    _reported("m15", "", "refused@out.test", "RET=HDRS"),  # postmaster sees all of what nobody else will see
 )
 
 

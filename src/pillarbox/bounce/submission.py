@@ -162,6 +162,7 @@ class Notifier:
                     for_postmaster=True,
                     introduced=is_trace,
                     full=copy == "2bounce",
+                    heeds_ret=copy != "2bounce",
                 )
                 notices.append(Notice(notice, f"{'sender' if is_trace else 'postmaster'} {_WORDS[kind]}"))
         return notices
@@ -225,12 +226,14 @@ class Notifier:
         for_postmaster: bool = False,
         introduced: bool = False,
         full: bool = True,
+        heeds_ret: bool = True,
     ) -> QueueId:
-        """`introduced`: postmaster gets what a sender gets.  QueueFileFault."""
+        """`introduced`: postmaster gets what a sender gets; `heeds_ret`: RET=HDRS counts.  QueueFileFault."""
         rules = self._rules
-        original = self._original(
-            kind, queue_id, message, source, full=full and kind == "failure", now=self._clock.now()
-        )
+        full = full and kind == "failure"
+        if heeds_ret and message.attributes.get(b"ret_flags") == b"%d" % Ret.HEADERS:
+            full = False
+        original = self._original(kind, queue_id, message, source, full=full, now=self._clock.now())
 
         def content(own_id: QueueId, now: float) -> bytes:
             return compose(
@@ -320,7 +323,6 @@ class Notifier:
     ) -> Original:
         full = (
             full
-            and message.attributes.get(b"ret_flags") != b"%d" % Ret.HEADERS
             and message.content_size <= self._rules.size_limit
             # RFC 8689 §4.3: what needed protection is not sent back without.
             and not (self._rules.redacts and message.send_options & SEND_REQUIRES_TLS)

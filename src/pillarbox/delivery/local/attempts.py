@@ -27,7 +27,12 @@ class Attempts:
     @property
     def has_to_wait(self) -> bool:
         """Whether something could not be done now."""
-        return any(attempt.status in self._waiting for attempt in self.made)
+        return self.waiting > 0
+
+    @property
+    def waiting(self) -> int:
+        """How many things could not be done now."""
+        return sum(attempt.status in self._waiting for attempt in self.made)
 
     @property
     def are_passed(self) -> bool:

@@ -320,10 +320,11 @@ class LocalExpansion:
         state = msgspec.structs.replace(state, source=INCLUDE)
         if INCLUDE not in self._means.propagate:
             state = msgspec.structs.replace(state, unmatched=None)
+        waiting = self._attempts.waiting
         for line in lines_of(text, self._means.line_limit):
             for destination in destinations(line):
                 await self._destination(state, parts, destination)
-            if self._attempts.has_to_wait:
+            if self._attempts.waiting > waiting:  # of the file's own
                 break
 
     def _not_read(self, state: State, fault: NotRead) -> None:
@@ -450,6 +451,7 @@ class LocalExpansion:
         self._seen.update(done.seen)
         for warning in done.warnings:
             self._means.warn(warning)
+        waiting = self._attempts.waiting
         if done.forward_path:
             state = self._attempts.expanded(state, "expanded")
         for piece in done.pieces:
@@ -462,7 +464,7 @@ class LocalExpansion:
                 diagnostic=piece.diagnostic,
             )
         for found in done.addresses:
-            if self._attempts.has_to_wait:
+            if self._attempts.waiting > waiting:
                 break
             source = INCLUDE if found.from_include else state.source
             listed = msgspec.structs.replace(state, source=source, source_name=parts.local)
