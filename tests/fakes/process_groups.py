@@ -28,6 +28,10 @@ SYSTEMS: Final = frozenset(
 SECONDS: Final = {
     "test_oauth2_peer.py": 15,
     "test_snapshots_peer.py": 4,
+    "test_second_chances.py": 5,
+    "test_command_ends.py": 4,
+    "test_forked_runs.py": 3,
+    "test_made_passwords_peer.py": 3,
     "test_cyrus_peer.py": 8,
     "test_cleanup_parameters_peer.py": 40,
     "test_queue_parameters_peer.py": 30,

@@ -16,7 +16,7 @@ from pillarbox.queue_manager.scans import QueueScan
 from pillarbox.vocabulary.clock import ManualClock
 from pillarbox.vocabulary.identifiers import QueueId
 
-MESSAGES = 200_000
+MESSAGES = 50_000
 
 
 class LongQueue(QueueDirectories):
@@ -127,7 +127,7 @@ def test_who_asks_meanwhile_is_given_another(tmp_path: Path) -> None:
 
 
 def test_no_faster_than_it_is_taken_up() -> None:
-    """200,000 messages that all may be tried: while there is no room, a part of them is known."""
+    """50,000 messages that all may be tried: while there is no room, a part of them is known."""
 
     async def play() -> int:
         count = 0

@@ -8,6 +8,8 @@ from typing import Final
 
 import pytest
 
+pytestmark = pytest.mark.system
+
 TESTS: Final = '''
 import pathlib, pytest
 pytestmark = pytest.mark.system
@@ -70,7 +72,7 @@ def test_second_chances(tmp_path: Path, tests: str, status: int, again: bool, sa
         cwd=tmp_path,
         env={
             **os.environ,
-            "PYTHONPATH": str(Path(__file__).parent),
+            "PYTHONPATH": str(Path(__file__).parents[1]),
             "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",  # of which none is needed, and loading takes the longest
         },
         capture_output=True,

@@ -13,6 +13,8 @@ from typing import Final
 
 import pytest
 
+pytestmark = pytest.mark.system
+
 DOVECOT_CONF: Final = "mail_location = maildir:~/Maildir\nprotocols = imap\n"
 MAIN_CF: Final = "compatibility_level = 3.6\n"
 POSTFIX: Final = (

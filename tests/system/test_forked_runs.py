@@ -8,6 +8,10 @@ import sys
 from pathlib import Path
 from typing import Final
 
+import pytest
+
+pytestmark = pytest.mark.system
+
 CONFTEST: Final = """
 import os
 from fakes.closing_report import ClosingReport, teller
@@ -85,7 +89,11 @@ def run(directory: Path, *arguments: str, **modules: str) -> subprocess.Complete
             *arguments,
         ],
         cwd=directory,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        env={
+            **os.environ,
+            "PYTHONPATH": str(Path(__file__).parents[1]),
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        },
         capture_output=True,
         text=True,
         check=False,
