@@ -191,6 +191,11 @@ _CONTENT: Final = [
         },
     ),
     _case(
+        "checksoctets",
+        {"body_checks": "regexp:{{/^in/ INFO}}"},
+        message=MESSAGE.replace(b"Hello.", b"in \xe4 \x07 \xc3\xa4"),
+    ),
+    _case(
         "badchecks",
         {
             "header_checks": "regexp:{{/^Subject: h/ REJECT no}}",

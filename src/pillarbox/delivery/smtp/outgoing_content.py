@@ -40,8 +40,8 @@ def outgoing(
         )
 
     def tell(verb: str, kind: str, line: bytes, text: bytes) -> None:
-        said = f": {text.decode('utf-8', 'replace')}" if text else ""
-        shown = line[:60].decode("utf-8", "replace")
+        said = f": {text.decode('utf-8', 'surrogateescape')}" if text else ""
+        shown = line[:60].decode("utf-8", "surrogateescape")
         service.tell(events.Noted(f"{job.queue_id}: {verb}: {kind} {shown}{said}"))
 
     def warn(reason: str) -> None:
