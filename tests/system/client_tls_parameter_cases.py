@@ -299,6 +299,20 @@ def _logins(make: _Maker) -> None:
         PLAIN,
         sender="Alice+x@sender.test",
     )
+    make.cases.append(
+        Case(
+            name="notbylmtp",
+            program="lmtp",
+            settings={
+                "lmtp_sasl_auth_enable": "yes",
+                "lmtp_sasl_password_maps": "inline:{{alice@sender.test=al:ice}}",
+                "lmtp_sasl_security_options": "noanonymous",
+                "lmtp_sender_dependent_authentication": "yes",
+            },
+            servers=(Server({"LHLO": ehlo("AUTH PLAIN")}, lmtp=True, port=24),),
+            nexthop="mx0.notbylmtp.test",
+        )
+    )
     for name, settings in {
         "tlsonly": {"security_options": "noplaintext", "tls_security_options": "noanonymous"},
         "tlsnot": {"security_options": "noanonymous", "tls_security_options": "noplaintext"},

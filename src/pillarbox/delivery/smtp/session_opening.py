@@ -218,7 +218,7 @@ class SessionOpener:
             destination=destination,
             host=target.host,
             sender=self._job.sender,
-            by_sender=sasl.smtp_sender_dependent_authentication,
+            by_sender=sasl.smtp_sender_dependent_authentication and not self._service.lmtp,
         )
 
     def _known_login(self, target: Target, destination: Destination) -> Login | None:
