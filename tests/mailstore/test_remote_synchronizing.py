@@ -16,11 +16,13 @@ from pillarbox.mailstore.synchronizing.exchange import side_of
 from pillarbox.mailstore.synchronizing.place import Place
 from pillarbox.mailstore.synchronizing.remote.brain import Brain, Outcome
 from pillarbox.mailstore.synchronizing.remote.conversation import Conversation
+from pillarbox.mailstore.synchronizing.remote.mailbox_exchange import BoxState, box_state_of
 from pillarbox.mailstore.synchronizing.remote.names import LevelNames
-from pillarbox.mailstore.synchronizing.remote.run_settings import RunSettings
+from pillarbox.mailstore.synchronizing.remote.run_settings import RunSettings, settings_of
 from pillarbox.net.duplex_stream import DuplexStream, StreamEnded
 from pillarbox.vocabulary.flags import Flag
-from pillarbox.wire.dsync.fields import DsyncFault
+from pillarbox.wire.dsync.fields import DsyncFault, Kind
+from pillarbox.wire.dsync.kinds import MAILBOX
 
 HERE = {
     "dovecot-uidlist": b"3 V70 N9 G%s\n1 :a\n2 :b\n5 Puid O3 :e\n" % (b"0" * 32),
@@ -82,7 +84,13 @@ class _Cut(DuplexStream):
 
 
 def run(
-    leading: Place, other: Place, settings: RunSettings, choice: Choice | None = None, *, cut: int = 1 << 40
+    leading: Place,
+    other: Place,
+    settings: RunSettings,
+    choice: Choice | None = None,
+    *,
+    cut: int = 1 << 40,
+    talking: type[Conversation] = Conversation,
 ) -> tuple[Outcome | Exception, Outcome | Exception]:
     """One run; what came of it on both sides.  The `cut` is on the side that is written to by a backup."""
     ends = socket.socketpair()
@@ -91,7 +99,7 @@ def run(
     def side(at: int, place: Place, work: Callable[[Brain], Outcome]) -> None:
         stream = _Cut(ends[at].fileno(), ends[at].fileno(), seconds=20, directory="/tmp")
         stream.left = cut if at != settings.is_reverse else 1 << 40
-        talk = Conversation(stream)
+        talk = talking(stream)
         try:
             outcomes[at] = work(Brain(talk, place, LevelNames("INBOX.", ".", forbidden=".")))
         except (DsyncFault, StreamEnded) as fault:
@@ -112,9 +120,16 @@ def run(
     return outcomes[0], outcomes[1]
 
 
-def well(leading: Place, other: Place, settings: RunSettings, choice: Choice | None = None) -> None:
+def well(
+    leading: Place,
+    other: Place,
+    settings: RunSettings,
+    choice: Choice | None = None,
+    *,
+    talk: type[Conversation] = Conversation,
+) -> None:
     """A run in which nothing is missed."""
-    for outcome in run(leading, other, settings, choice):
+    for outcome in run(leading, other, settings, choice, talking=talk):
         assert isinstance(outcome, Outcome), outcome
         assert (outcome.missed, outcome.refused) == (0, {})
 
@@ -258,3 +273,40 @@ def test_names_that_cannot_be_had_get_others() -> None:
     with pytest.raises(DsyncFault, match=r"namespace for mailbox Other\.a"):
         names.of_value(b"Other\ta")
     assert names.to_value("Work/Sub") == b"INBOX\tWork\tSub"
+
+
+def test_what_is_wanted_is_told() -> None:
+    """As it was meant; whatever of states the side that leads knows, everything is compared."""
+    settings = RunSettings(
+        hostname="here",
+        backs_up=True,
+        is_reverse=True,
+        mailbox="Work",
+        excluded=("Trash", "a\tb"),
+        namespaces=("", "Public/"),
+        lock_seconds=5,
+        since=1795864978,
+        max_size=1000,
+        flag="-\\\\Seen",
+        purges=True,
+    )
+    values = settings.values("here")
+    assert settings_of(values) == settings
+    assert values["sync_type"] == b"f"
+    assert settings_of({**values, "sync_type": b"s"}).knows_states
+
+
+def test_what_is_equal_for_dovecot_is_not_passed_over() -> None:
+    """It passes over a mailbox of which both sides tell the same; ours always tells another mod-sequence."""
+    one, two = host(HERE), host(HERE)
+    heard: list[BoxState] = []
+
+    class Listening(Conversation):
+        def hear_one(self, kind: Kind) -> dict[str, bytes]:
+            values = super().hear_one(kind)
+            if kind is MAILBOX:
+                heard.append(box_state_of(values))
+            return values
+
+    well(one, two, RunSettings(), talk=Listening)
+    assert [state.highest_modseq for state in heard] == [1, 1]

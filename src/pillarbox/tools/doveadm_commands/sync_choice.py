@@ -45,8 +45,6 @@ def run_settings(command: MailCommand) -> RunSettings:
         backs_up=command.name == "backup" or "-1" in options,
         is_reverse="-R" in options,
         keeps_additions="-1" in options,
-        is_full="-f" in options,
-        state=options.get("-s"),
         mailbox=options.get("-m", ""),
         mailbox_guid=guid.encode("ascii"),
         excluded=tuple(value for flag, value in command.pairs if flag == "-x"),

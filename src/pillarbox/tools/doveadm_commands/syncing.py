@@ -92,8 +92,8 @@ class _Synchronizing:
         self._lock_seconds = number(command.options["-l"], "-l") if "-l" in command.options else None
         if "-T" in command.options:
             number(command.options["-T"], "-T")
-        if self._settings.state:
-            check_state(self._settings.state)
+        if command.options.get("-s"):
+            check_state(command.options["-s"])
         self._location = ""
         self._fault: Fatal | None = None
         self._peer: Peer | None = None
@@ -162,7 +162,7 @@ class _Synchronizing:
         if wrong and not status:
             status = _told(user, wrong, EX_TEMPFAIL, label=label)
         await account.recalculate_quotas()
-        if self._settings.state is not None:
+        if "-s" in self._command.options:
             print_states(outcome)
         if status:
             return status

@@ -101,7 +101,7 @@ class Brain:
         choice = choose(settings)
         role = _role(settings, leads=False)
         known = dict[bytes, Values]()
-        if settings.state is not None:
+        if settings.knows_states:
             known = {guid(values): values for values in talk.hear_all(STATE)}
         memory = PeerMemory(self._place, settings.hostname)
         nodes = self._exchange_trees(role, choice, memory)
@@ -195,7 +195,10 @@ class Brain:
             self._talk.say(MAILBOX, lost.values())
             self.outcome.missed += lost.is_lost
             return
-        self._talk.say(MAILBOX, own_state(self._place.folder(name)).values())
+        ours = own_state(self._place.folder(name))
+        if not theirs.highest_modseq:  # else it would take equal numbers for equal mailboxes
+            ours = msgspec.structs.replace(ours, highest_modseq=1)
+        self._talk.say(MAILBOX, ours.values())
         self._exchange(name, theirs, last_common, role, choice, memory)
 
     def _exchange(

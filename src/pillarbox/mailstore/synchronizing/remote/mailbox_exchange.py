@@ -76,7 +76,7 @@ class BoxState(msgspec.Struct, frozen=True, kw_only=True):
             "uid_next": decimal(self.next_uid),
             "messages_count": decimal(self.count),
             "first_recent_uid": b"1",
-            "highest_modseq": b"0",
+            "highest_modseq": decimal(self.highest_modseq),
             "highest_pvt_modseq": b"0",
         }
         if self.is_lost or self.is_ignored:

@@ -22,8 +22,8 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     is_reverse: bool = False
     keeps_additions: bool = False
     """-1: what else the written side has stays."""
-    is_full: bool = False
-    state: str | None = None
+    knows_states: bool = False
+    """The side that leads has states of the last run, which it tells."""
     mailbox: str = ""
     mailbox_guid: bytes = b""
     excluded: tuple[str, ...] = ()
@@ -47,7 +47,7 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
         """The handshake of the side that leads."""
         found = {
             "hostname": hostname.encode("utf-8"),
-            "sync_type": b"s" if self.state else b"f" if self.is_full else b"c",
+            "sync_type": b"f",  # what follows from it is what is done here in any case
             "alt_char": self.replacement.encode("utf-8"),
             "hashed_headers": b"Date\tMessage-ID\t",
             "import_commit_msgs_interval": b"100",
@@ -87,8 +87,7 @@ def settings_of(values: Mapping[str, bytes]) -> RunSettings:
         backs_up="backup_recv" in values or "backup_send" in values,
         is_reverse="backup_send" in values,
         keeps_additions="no_backup_overwrite" in values,
-        is_full=values.get("sync_type", b"") == b"f",
-        state="" if values.get("sync_type", b"") == b"s" else None,
+        knows_states=values.get("sync_type", b"") == b"s",
         mailbox=text(values, "sync_box"),
         mailbox_guid=guid(values, "sync_box_guid"),
         excluded=tuple(
