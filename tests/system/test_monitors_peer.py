@@ -49,11 +49,25 @@ _EXPORTER: Final = (
 )
 _PASSING: Final = re.compile("Nmap|latency|requests|Not valid|MD5|SHA|2.0.0 Commands")
 """Lines of nmap that are not the server's doing, differ by certificate, or list HELP's commands, which Postfix has not."""
+_WAITING: Final = "Waiting for authentication"
+"""What a login process of Dovecot's says before its greeting while the authentication server is not ready."""
 _NMAP: Final = "nmap -Pn -n -p 25,110,143,465,587,993,995"
 
 
 def _says(command: str) -> Callable[[Host], str]:
-    return lambda host: host.run(f"{command} 2>&1; echo $?").stdout
+    """What it prints, once no login process of Dovecot's had to wait for the authentication server."""
+
+    def run(host: Host) -> str:
+        said: list[str] = []
+
+        def is_told() -> bool:
+            said.append(host.run(f"{command} 2>&1; echo $?").stdout)
+            return _WAITING not in said[-1]
+
+        until(is_told, what=f"{command} meets a server that is ready")
+        return said[-1]
+
+    return run
 
 
 def _nagios(plugin: str) -> Callable[[Host], str]:
