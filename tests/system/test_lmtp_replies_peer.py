@@ -203,6 +203,13 @@ CONVERSATIONS: Final = (
     + b"RCPT TO:<me@c>\r\nRCPT TO:<me+x@b>\r\nRCPT TO:<ME@b>\r\n"
     + _DATA,
     _READY + b"RCPT TO:<me@b> ORCPT=rfc822;a@b\r\n" * 2 + _DATA,
+    # Ten bad commands, one after the other, and no more.
+    *(
+        _HELLO + 5 * b"FOO\r\n" + rest + 12 * b"FOO\r\n"
+        for rest in (b"", b"NOOP\r\n", b"VRFY x\r\n", b"\r\n")
+    ),
+    *(_HELLO + 5 * b"FOO\r\n" + rest + 12 * b"FOO\r\n" for rest in (_TO, _MAIL + b"DATA\r\n", b"NOOP (\r\n")),
+    _HELLO + 5 * b"FOO\r\n" + b"MAIL FROM:<> SIZE=1\r\n" + 12 * b"FOO\r\n",
 )
 """Whole ones, up to QUIT."""
 

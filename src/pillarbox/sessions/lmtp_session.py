@@ -37,6 +37,8 @@ MAX_MESSAGE: Final = 1 << 34
 SPILL_AT: Final = 1 << 20
 """Octets of a message that are held in memory."""
 MAX_RECIPIENTS: Final = 1000
+MAX_BAD_COMMANDS: Final = 10
+"""One after the other; at one more the session ends, as with Dovecot: whoever speaks no LMTP is sent away."""
 _MAIL_GIVEN: Final = b"503 5.5.0 MAIL already given"
 _MAIL_NEEDED: Final = b"503 5.5.0 MAIL needed first"
 _BASE: Final = (b"8BITMIME", b"CHUNKING", b"ENHANCEDSTATUSCODES", b"PIPELINING")
@@ -175,6 +177,12 @@ class LmtpSession:
                     await self._receive()
                 else:
                     await self._take(command)
+                    if engine.bad_commands > MAX_BAD_COMMANDS:
+                        engine.replace_reply(
+                            b"421 4.7.0 %s Too many invalid commands." % self._policy.hostname
+                        )
+                        self._flush()
+                        return LmtpEnded("Too many invalid commands.", self._state())
         except (IdleTimeout, TimeoutError):
             engine.reply(b"421 4.4.2 Disconnected for inactivity")
             self._flush()

@@ -28,6 +28,7 @@ from pillarbox.wire.pause import Pause
 from pillarbox.wire.smtp.dot_stream import DataReader, LineEndReader
 
 MAX_LINE: Final = 8192
+_BAD: Final = frozenset((b"500", b"501", b"503"))
 _COMMAND: Final = re.compile(rb"([A-Za-z]{1,32})(?: ((?! )[^\x00-\x08\x0a-\x1f\x7f]*))?")
 _STRING: Final = re.compile(rb"[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~]+|\"(?:[ !#-\[\]-~]|\\[ -~])*\"")
 _OPEN_STRING: Final = re.compile(rb"\"(?:[ !#-\[\]-~]|\\[ -~])*")
@@ -118,6 +119,8 @@ class LmtpServer:
     def __init__(self) -> None:
         self._buffer = b""
         self._output: list[bytes] = []
+        self.bad_commands = 0
+        """One after the other, up to the last: those that are no command, or come at the wrong time."""
         self._closed = False
         self._skipping = False
         self._data: DataReader | None = None
@@ -140,7 +143,12 @@ class LmtpServer:
 
     def reply(self, *lines: bytes) -> None:
         """Answer with lines that have their codes."""
+        self.bad_commands = self.bad_commands + 1 if lines[-1][:3] in _BAD else 0
         self._output.extend(line + b"\r\n" for line in lines)
+
+    def replace_reply(self, line: bytes) -> None:
+        """Another answer than the last one, which had one line."""
+        self._output[-1] = line + b"\r\n"
 
     def begin_data(self) -> None:
         """354 was answered: what follows is content."""
