@@ -13,6 +13,7 @@ from pillarbox.mailstore.memory.account import MemoryAccount
 from pillarbox.sessions.pop3_options import Pop3Options
 from pillarbox.sessions.pop3_unique_ids import UniqueIds, in_order
 from pillarbox.vocabulary.clock import ManualClock
+from pillarbox.vocabulary.identifiers import Uid
 
 
 def made(options: Pop3Options, own: Mapping[int, Pop3Fields]) -> list[bytes]:
@@ -43,6 +44,21 @@ def test_formats(text: str, expected: list[bytes]) -> None:
     """Variables, modifiers, long names."""
     uidl_format.check(text)
     assert expected == made(Pop3Options(uidl_format=text), {})
+
+
+@pytest.mark.parametrize("text", ["%f", "%g"])
+def test_a_message_that_is_gone_has_one(text: str) -> None:
+    """Another session has removed it: an id of no characters is none (RFC 1939 §7)."""
+
+    async def ask() -> list[bytes]:
+        account = MemoryAccount(clock=ManualClock())
+        inbox = await account.open("INBOX")
+        await inbox.append([NewMessage(b"a"), NewMessage(b"b")])
+        ids = UniqueIds(inbox, [1, 2], {}, Pop3Options(uidl_format=text))
+        await inbox.expunge([Uid(1)])
+        return await ids.of([0])
+
+    assert asyncio.run(ask()) == [b"000000016b02e676"]
 
 
 def test_what_is_written_down_stays() -> None:

@@ -70,18 +70,17 @@ class UniqueIds:
         validity, text = self._mailbox.uid_validity, self._options.uidl_format
         if text == USUAL_FORMAT:
             return [b"%08x%08x" % (uid, validity) for uid in uids]
-        return [
-            expand(
-                text,
-                {
-                    "uidvalidity": str(validity),
-                    "uid": str(uid),
-                    "filename": name.decode("latin-1"),
-                    "guid": guid.decode("latin-1"),
-                },
-            ).encode("latin-1")
-            for uid, (name, guid) in zip(uids, await self._mailbox.identities(uids), strict=True)
-        ]
+        made = []
+        for uid, (name, guid) in zip(uids, await self._mailbox.identities(uids), strict=True):
+            values = {
+                "uidvalidity": str(validity),
+                "uid": str(uid),
+                "filename": name.decode("latin-1"),
+                "guid": guid.decode("latin-1"),
+            }
+            # A message that is gone meanwhile has neither, and a client cannot read an id of no characters.
+            made.append(expand(text, values).encode("latin-1") or b"%08x%08x" % (uid, validity))
+        return made
 
     async def _of_headers(self, uids: Sequence[int]) -> dict[int, bytes]:
         """Those of messages that have an X-UIDL field."""
