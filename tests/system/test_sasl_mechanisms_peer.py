@@ -3,8 +3,10 @@
 Its SCRAM is not of our making: it checks the server's signature, too, and refuses to go on without.
 """
 
+import hashlib
 import os
 import re
+import socket
 import subprocess
 from collections.abc import Iterator
 from typing import Final, NamedTuple
@@ -21,8 +23,9 @@ pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.peer("dovecot", 
 
 MECHANISMS: Final = ("PLAIN", "LOGIN", "DIGEST-MD5", "CRAM-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256")
 SETTINGS: Final = (
-    "protocols = imap\nmail_location = maildir:~/Maildir\n"
-    f"auth_mechanisms = {' '.join(MECHANISMS).lower()} anonymous\nauth_verbose = yes\n{PATIENT_WITH_GUESSERS}"
+    "protocols = imap pop3\nmail_location = maildir:~/Maildir\n"
+    "service pop3-login {\n  inet_listener pop3 {\n    port = {pop3}\n  }\n}\n"
+    f"auth_mechanisms = {' '.join(MECHANISMS).lower()} anonymous apop\nauth_verbose = yes\n{PATIENT_WITH_GUESSERS}"
 )
 _NOT_TOLD: Final = re.compile(r"\* (?:OK|CAPABILITY)|Trying")
 _CHALLENGE: Final = re.compile(r"[A-Za-z0-9+/=]{24,}")
@@ -117,3 +120,50 @@ def test_digest_md5_and_anonymous(pair: tuple[Server, Server]) -> None:
     ours, theirs = (_play(server) for server in pair)
     assert ours.heard == theirs.heard
     assert ours.logged == theirs.logged
+
+
+APOP: Final = (
+    "me DIGEST",
+    "Me@Dom.Test DIGEST",
+    "me WRONG",
+    "b/d DIGEST",
+    " DIGEST",
+    "me",
+    "me 12",
+    f"me {'z' * 32}",
+)
+_STAMP: Final = re.compile(rb" (<[0-9a-f]+\.[0-9a-f]+\.[0-9a-f]{8}\.[A-Za-z0-9+/]{22}==@[^>]+>)\r\n")
+_OF_APOP: Final = re.compile(
+    r"auth: Info: (?:apop|static)\([^<]*<|pop3-login: Info: (?:Login|Disc\S+ Aborted login by logging out \(auth failed, 3)"
+)
+
+
+def _apop(server: Server) -> tuple[list[bytes], list[str]]:
+    """What is said to each login, and what the log says."""
+    said, before = [], len(server.log())
+    for words in APOP:
+        with (
+            socket.create_connection(("127.0.0.1", server.pop3), PATIENCE) as sock,
+            sock.makefile("rb") as file,
+        ):
+            stamp = _STAMP.search(greeting := file.readline())
+            assert stamp is not None, greeting
+            digest = hashlib.md5(stamp[1] + b"secret", usedforsecurity=False).hexdigest()
+            text = words.replace("DIGEST", digest).replace("WRONG", "0" * 32)
+            sock.sendall(b"CAPA\r\nAPOP %b\r\nQUIT\r\n" % text.encode())
+            said.append(file.read())
+    count = sum("+OK Logged in" in answer.decode() for answer in said)
+    until(lambda: server.log()[before:].count("Disconnected") == len(APOP), what="each end is logged")
+    found = [line.partition(">): ")[2] for line in server.log()[before:].split("\n") if _OF_APOP.search(line)]
+    return said, [*sorted(found), str(count)]
+
+
+def test_apop(pair: tuple[Server, Server]) -> None:
+    """RFC 1939 §7: the greeting has a timestamp; who has the digest of it and of the password is in.
+
+    Of a wrong digest Dovecot's auth server logs nothing.
+    """
+    (ours, ours_logged), (theirs, logged) = (_apop(server) for server in pair)
+    assert ours == theirs
+    assert [line for line in ours_logged if line != "Password mismatch"] == logged
+    assert logged[-1] == "2"

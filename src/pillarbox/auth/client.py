@@ -17,7 +17,9 @@ from collections.abc import Mapping
 from pillarbox.auth.logins import Accepted, Exchange, Refused
 from pillarbox.config.dovecot.variables import field_values, named_values
 from pillarbox.net.connection import Connection
+from pillarbox.vocabulary.digits import is_decimal
 from pillarbox.wire.auth_protocol import LineReader, LineTooLong, encode_line, parameters, split_line
+from pillarbox.wire.sasl.apop import timestamp_begin
 
 _UNAVAILABLE = Refused(reason="Connection lost to authentication server", temporary=True)
 _ANSWER_SECONDS = 60.0
@@ -47,6 +49,8 @@ class AuthClient:
         self._listener: asyncio.Task[None] | None = None
         self.mechanisms: dict[bytes, tuple[bytes, ...]] = {}
         self._cookie = b""
+        self._has_apop = False
+        self._server = self._number = 0
 
     async def connect(self) -> bool:
         """Open the connection if it is not open; whether the server answers."""
@@ -62,6 +66,7 @@ class AuthClient:
             self._connection = connection
             self._greeted.clear()
             self.mechanisms = {}
+            self._has_apop = False
             connection.send(encode_line(b"VERSION", b"1", b"1") + encode_line(b"CPID", b"%d" % os.getpid()))
             self._listener = self._tasks.create_task(self._listen(connection))
             try:
@@ -71,6 +76,13 @@ class AuthClient:
                 connection.abort()
                 return False
             return not connection.is_lost
+
+    def timestamp(self, now: float, host: str) -> bytes:
+        """For the greeting of a POP3 client (RFC 1939 §7); empty if the server takes no APOP."""
+        if not self._has_apop:
+            return b""
+        begin = timestamp_begin(self._server, self._number)
+        return b"%b%x.%b@%b>" % (begin, int(now), base64.b64encode(os.urandom(16)), host.encode())
 
     def close(self) -> None:
         """Close the connection."""
@@ -152,6 +164,13 @@ class AuthClient:
         word = fields[0]
         if word == b"MECH" and len(fields) > 1 and b"private" not in fields[2:]:
             self.mechanisms[fields[1]] = tuple(fields[2:])
+        elif word == b"MECH" and fields[1:2] == [b"APOP"]:
+            self._has_apop = True
+        elif word in (b"SPID", b"CUID") and len(fields) > 1 and is_decimal(fields[1]):
+            if word == b"SPID":
+                self._server = int(fields[1])
+            else:
+                self._number = int(fields[1])
         elif word == b"COOKIE" and len(fields) > 1:
             self._cookie = fields[1]
         elif word == b"DONE":

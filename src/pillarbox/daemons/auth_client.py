@@ -33,6 +33,7 @@ from pillarbox.observability.events import MailboxNotice
 from pillarbox.vocabulary.secret import Secret
 from pillarbox.wire.auth_protocol import encode_line, parameters
 from pillarbox.wire.sasl import steps
+from pillarbox.wire.sasl.apop import timestamp_begin
 from pillarbox.wire.sasl.bearer_tokens import BearerToken
 from pillarbox.wire.sasl.mechanisms import SECURITY, start
 
@@ -66,6 +67,7 @@ class AuthClientConnection:
         self._pid = 0
         self._exchanges: dict[int, _Exchange] = {}
         self._leaving = False
+        self._number = server.next_client()
 
     async def run(self) -> None:
         """Serve it to its end."""
@@ -86,7 +88,7 @@ class AuthClientConnection:
         lines += [encode_line(b"MECH", name, *SECURITY[name]) for name in server.mechanisms()]
         lines += [
             encode_line(b"SPID", b"%d" % os.getpid()),
-            encode_line(b"CUID", b"%d" % server.next_client()),
+            encode_line(b"CUID", b"%d" % self._number),
             encode_line(b"COOKIE", server.cookie),
             encode_line(b"DONE"),
         ]
@@ -132,6 +134,7 @@ class AuthClientConnection:
             name,
             nonce=secrets.token_urlsafe(18).encode(),
             host=server.settings.hostname.encode(),
+            timestamp=timestamp_begin(os.getpid(), self._number),
             realms=[realm.encode() for realm in server.settings.auth_realms] or [b""],
         )
         self._exchanges[number] = _Exchange(mechanism, name, given)

@@ -238,6 +238,7 @@ class LoginRole:
                 literal_minus=self._settings.imap_literal_minus,
                 id_log=self._settings.imap_id_log,
                 capability=self._settings.imap_capability,
+                timestamp=self._auth.timestamp(self._clock.now(), os.uname().nodename),
             ),
             secured=connection.tls is not None or is_secured,
             tls_context=None if connection.tls is not None else self._context(peer),

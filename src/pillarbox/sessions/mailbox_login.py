@@ -45,6 +45,7 @@ class LoginPolicy(msgspec.Struct, frozen=True):
     literal_minus: bool = False  # imap_literal_minus
     id_log: tuple[str, ...] = ()  # imap_id_log: fields of ID that the log tells
     capability: str = ""  # imap_capability: instead of ours, or with `+` behind them
+    timestamp: bytes = b""  # for APOP, behind POP3's greeting; empty: there is no APOP
 
 
 class HandOver(msgspec.Struct, frozen=True):

@@ -11,6 +11,8 @@ STANDARDS
     RFC 1939 §4; RFC 2449 (CAPA); RFC 2595 (STLS); RFC 3206 (AUTH, SYS/TEMP); RFC 5034 (AUTH)
 """
 
+import binascii
+import hashlib
 import ssl
 from base64 import b64encode
 from collections.abc import Callable
@@ -84,7 +86,8 @@ class Pop3LoginSession:
     async def run(self) -> HandOver | NotLoggedIn:
         """From greeting to login, or to the end."""
         offer = b"" if self._believe is None else b"[XCLIENT] "
-        self._engine.ok(offer + self._client.policy.greeting)
+        policy = self._client.policy
+        self._engine.ok(offer + policy.greeting + (b" " + policy.timestamp if policy.timestamp else b""))
         return await self._client.converse(self._answer_next, say_farewell=self._engine.error)
 
     async def _answer_next(self) -> HandOver | None:
@@ -109,7 +112,7 @@ class Pop3LoginSession:
             case pop3.Auth():
                 return await self._auth(command)
             case pop3.Apop():
-                engine.error(b"APOP not enabled.")
+                return await self._apop(command)
             case pop3.StartTls():
                 await self._start_tls()
             case pop3.Forwarded(arguments):
@@ -165,6 +168,21 @@ class Pop3LoginSession:
             return None
         user, self._user = self._user, None
         return await self._run(b"PLAIN", b"\0%b\0%b" % (user, command.password.reveal()))
+
+    async def _apop(self, command: pop3.Apop) -> HandOver | None:
+        timestamp = self._client.policy.timestamp
+        if not timestamp:
+            self._engine.error(b"APOP not enabled.")
+            return None
+        if len(command.digest) != 2 * hashlib.md5(usedforsecurity=False).digest_size:
+            self._engine.error(b"Invalid parameters.")
+            return None
+        try:
+            digest = binascii.unhexlify(command.digest)
+        except binascii.Error:
+            self._engine.error(b"Invalid characters in MD5 response.")
+            return None
+        return await self._run(b"APOP", b"%b\0%b\0%b" % (timestamp, command.name, digest))
 
     async def _auth(self, command: pop3.Auth) -> HandOver | None:
         engine, mechanism = self._engine, command.mechanism

@@ -88,7 +88,10 @@ class StartTls(Command, frozen=True):
 
 
 class Apop(Command, frozen=True):
-    """`APOP name digest` (RFC 1939 §7), for which the greeting would have to have a timestamp."""
+    """`APOP name digest` (RFC 1939 §7), of the greeting's timestamp."""
+
+    name: bytes
+    digest: bytes
 
 
 class Capabilities(Command, frozen=True):
@@ -231,6 +234,11 @@ def _leading_digits(text: bytes) -> bytes:
     return text[: len(text) - len(text.lstrip(b"0123456789"))]
 
 
+def _apop(arguments: bytes) -> Command:
+    name, _, digest = arguments.partition(b" ")
+    return Apop(name, digest)
+
+
 Parser = Callable[[bytes], Command]
 _QUIT: Final[dict[bytes, Parser]] = {
     b"QUIT": lambda _: Quit(),
@@ -241,7 +249,7 @@ COMMANDS: Final[dict[State, dict[bytes, Parser]]] = {
         **_QUIT,
         b"USER": _user,
         b"PASS": _password,
-        b"APOP": lambda _: Apop(),
+        b"APOP": _apop,
         b"AUTH": _auth,
         b"STLS": lambda _: StartTls(),
         b"XCLIENT": Forwarded,

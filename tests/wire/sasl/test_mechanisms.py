@@ -175,3 +175,23 @@ def test_scram_refuses_a_changed_nonce_or_header() -> None:
         exchange.with_stored(b"{PLAIN}pencil")
         with pytest.raises(MalformedResponse):
             exchange.step(final)
+
+
+def test_apop() -> None:
+    """RFC 1939 §7's example; the timestamp has to be one of the server's own."""
+    stamp, digest = b"<1896.697170952@dbc.mtview.ca.us>", bytes.fromhex("c4c9334bac560ecc979e58001b3e22fb")
+    for stored, expected in ((b"{PLAIN}tanstaaf", Proven), (b"{PLAIN}other", Disproven), (None, Disproven)):
+        mechanism = start(b"APOP", timestamp=b"<1896.")
+        assert mechanism.step(b"%b\0mrose\0%b" % (stamp, digest)) == WantsStored(b"mrose")
+        assert isinstance(mechanism.with_stored(stored), expected)
+    with pytest.raises(UnusableSecret, match=r"stored as \{PLAIN\}"):
+        mechanism.with_stored(b"{SHA256}x")
+    for begin, response, reason in (
+        (b"<1.", b"%b\0mrose\0%b" % (stamp, digest), "invalid challenge"),
+        (b"", b"x\0mrose\0%b" % digest, "invalid challenge"),
+        (b"<1896.", b"%b\0\0%b" % (stamp, digest), "Empty username"),
+        (b"<1896.", b"%b\0mrose\0x" % stamp, "malformed data"),
+        (b"<1896.", None, "malformed data"),
+    ):
+        with pytest.raises(MalformedResponse, match=reason):
+            start(b"APOP", timestamp=begin).step(response)

@@ -62,10 +62,11 @@ MECHANISMS: Final = (
     "scram-sha-256",
     "external",
     "anonymous",
+    "apop",
     "oauthbearer",
     "xoauth2",
 )
-_NEED_STORED_PASSWORDS: Final = ("cram-md5", "digest-md5", "scram-sha-1", "scram-sha-256")
+_NEED_STORED_PASSWORDS: Final = ("apop", "cram-md5", "digest-md5", "scram-sha-1", "scram-sha-256")
 """Whoever proves that he knows a password can only be believed by somebody who knows it."""
 PASSDB_DRIVERS: Final = ("pam", "passwd", "shadow", "passwd-file", "static", "oauth2")
 USERDB_DRIVERS: Final = ("passwd", "passwd-file", "static", "prefetch")

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Final, TypeAlias
 
+from pillarbox.wire.sasl.apop import Apop
 from pillarbox.wire.sasl.bearer_tokens import OAuthBearer, XOAuth2
 from pillarbox.wire.sasl.cram_md5 import CramMd5
 from pillarbox.wire.sasl.digest_md5 import DigestMd5
@@ -21,6 +22,7 @@ SECURITY: Final[MechanismProperties] = {
     b"SCRAM-SHA-1": (b"mutual-auth",),
     b"SCRAM-SHA-256": (b"mutual-auth",),
     b"ANONYMOUS": (b"anonymous",),
+    b"APOP": (b"private", b"dictionary", b"active"),
     b"EXTERNAL": (),
     b"OAUTHBEARER": (b"plaintext",),
     b"XOAUTH2": (b"plaintext",),
@@ -40,10 +42,12 @@ def start(
     host: bytes = b"localhost",
     realms: Sequence[bytes] = (b"",),
     service: bytes = b"",
+    timestamp: bytes = b"",
 ) -> Mechanism:
     """A fresh exchange.  KeyError for a mechanism that is not served.
 
-    `nonce` is printable, new each time; `realms` and `service` are for DIGEST-MD5.
+    `nonce` is printable, new each time; `realms` and `service` are for DIGEST-MD5, `timestamp` is how
+    one of APOP has to begin.
     """
     match name:
         case b"PLAIN":
@@ -62,6 +66,8 @@ def start(
             return External()
         case b"ANONYMOUS":
             return Anonymous()
+        case b"APOP":
+            return Apop(timestamp)
         case b"OAUTHBEARER":
             return OAuthBearer()
         case b"XOAUTH2":

@@ -24,7 +24,7 @@ auth_master_user_separator : str =
     Between user and master user of a login name: `user*master` with `*`.
 auth_mechanisms : str = plain
     SASL mechanisms that are offered: plain, login, digest-md5, cram-md5, scram-sha-1, scram-sha-256, anonymous,
-    external, oauthbearer, xoauth2.
+    external, oauthbearer, xoauth2; apop for POP3.
 auth_realms : str =
     Realms that DIGEST-MD5 offers to choose from; any that a client names is taken.
 auth_ssl_require_client_cert : bool = no
