@@ -18,7 +18,7 @@ NAMESPACE = "protocols = imap\nnamespace inbox {\n inbox = yes\n separator = /\n
 LAYOUTS = {
     "fs": "mail_location = maildir:~/Maildir:LAYOUT=fs\n" + NAMESPACE,
     "fs with control": "mail_location = maildir:~/Maildir:LAYOUT=fs:CONTROL=~/ctl:INDEX=~/idx\n" + NAMESPACE,
-    "control": "mail_location = maildir:~/Maildir:CONTROL=~/ctl:INDEX=~/idx\n" + NAMESPACE,
+    "control": "mail_location = maildir:%{home}/Maildir:CONTROL=%{home}/ctl:INDEX=~/idx\n" + NAMESPACE,
 }
 SCRIPT: list[bytes | tuple[bytes, bytes]] = [
     b"NAMESPACE",

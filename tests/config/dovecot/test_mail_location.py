@@ -53,6 +53,34 @@ def test_with_a_driver_it_need_not_be_there_yet(tmp_path: Path) -> None:
     assert place("maildir:~/new", tmp_path) == str(tmp_path / "new")
 
 
+@pytest.mark.parametrize(
+    ("location", "path", "index"),
+    [
+        ("maildir:%h/Maildir:INDEX=%h/index", "{home}/Maildir", "{home}/index"),
+        ("maildir:%{home}/Maildir:INDEX=%{home}/index", "{home}/Maildir", "{home}/index"),
+        ("maildir:%Lh/Maildir/:INDEX=%Lh/index/", "{lower}/Maildir", "{lower}/index"),
+        ("maildir:%{userdb:disk}/%u:INDEX=%{userdb:disk}", "/mail/me", "/mail"),
+        ("maildir:%n/Maildir:INDEX=%{user}", "{home}/me/Maildir", "{home}/me"),
+    ],
+)
+def test_paths_that_begin_with_a_variable(location: str, path: str, index: str, tmp_path: Path) -> None:
+    """They lie in the home directory unless the variable says otherwise."""
+    home = tmp_path / "Big"
+    found = storage(location, where="dovecot.conf")
+    where = place_of(found, "", user="me", home=str(home), fields={"disk": "/mail"})
+    expected = [text.format(home=home, lower=str(home).lower()) for text in (path, index)]
+    assert [where.path, where.index] == expected
+
+
+@pytest.mark.parametrize(
+    "location", ["maildir:%h", "maildir:%Lh/Maildir", "maildir:%{home}/Maildir", "maildir:%n"]
+)
+def test_without_a_home_there_is_nothing_in_it(location: str) -> None:
+    """Least of all at the root of the file system."""
+    with pytest.raises(ConfigurationFault, match="no home directory"):
+        place_of(storage(location, where="dovecot.conf"), "", user="me", home="")
+
+
 def test_uid_and_gid_are_numbers(tmp_path: Path) -> None:
     """Those that the userdb says, or of this process: nobody shares a Maildir for want of one."""
     found = storage("maildir:/mail/%{uid}.%i/%{gid}", where="dovecot.conf")

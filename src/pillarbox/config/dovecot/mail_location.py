@@ -39,6 +39,10 @@ _WITHOUT_EFFECT: Final = {
 """What an admin is told of options that change nothing here; nothing of those by which Dovecot is only faster."""
 
 
+_BEGINS_AT_HOME: Final = re.compile(r"%(?:[-.\dA-Z]*h|\{home\})")
+"""The home directory by its variable, with modifiers: %Lh."""
+
+
 def storage(text: str, *, where: str, escaping: str = "") -> Storage:
     """The Maildir that a mail_location names; `escaping` is listescape_char."""
     if not text:
@@ -105,7 +109,7 @@ def _path(path: str, where: str) -> str:
         variables.check(path, of_mail=True)
     except ValueError as error:
         raise ConfigurationFault(where, f"mail_location: {error}") from error
-    if not path.startswith(("/", "~", "%h")):
+    if not path.startswith(("/", "~", "%")):
         path = f"~/{path}"
     return path.replace("%h", "~", 1) if path.startswith("%h") else path
 
@@ -134,6 +138,10 @@ def place_of(
 
     def absolute(template: str) -> str:
         path = variables.expand(template, values)
+        if _BEGINS_AT_HOME.match(template) and not home.startswith("/"):
+            path = "~"
+        elif template.startswith("%") and not path.startswith(("/", "~")):
+            path = f"~/{path}"  # a variable that is no path by itself
         if path == "~" or path.startswith("~/"):
             if not home.startswith("/"):
                 raise ConfigurationFault(

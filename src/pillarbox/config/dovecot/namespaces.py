@@ -8,6 +8,7 @@ STANDARDS
 """
 
 import re
+from typing import Final
 
 import msgspec
 
@@ -78,6 +79,10 @@ def _own_separator(configuration: Configuration) -> str:
     return "/" if own.nested else "."
 
 
+_OWNER: Final = re.compile(r"%%(?:[-.\dA-Z]*[undh]|\{(?:user|username|domain|home)\})")
+"""The owner of a shared mailbox in a location, with modifiers: %%Lh."""
+
+
 def _where_of(configuration: Configuration, path: Path) -> str:
     for known, entry in configuration.root.entries.items():
         if known[: len(path)] == path:
@@ -96,7 +101,7 @@ def _namespace(configuration: Configuration, path: Path) -> Namespace:
         )
     prefix, location = configuration.value(*path, "prefix"), configuration.value(*path, "location")
     where = configuration.where(*path, "location")
-    if kind == "shared" and (not re.search("%%[und]", prefix) or not re.search("%%[undh]", location)):
+    if kind == "shared" and (not re.search("%%[und]", prefix) or not _OWNER.search(location)):
         raise ConfigurationFault(
             _where_of(configuration, path),
             f"namespace {path[-1]}: Shared namespace prefix and location need %%u, %%n or %%d",
