@@ -83,6 +83,16 @@ def test_namespace_mailboxes() -> None:
     assert namespace.mailboxes == (MailboxDefinition(name="Sent", auto="subscribe", special_use=("\\Sent",)),)
 
 
+def test_a_shared_namespace_by_the_owners_home() -> None:
+    """Variables with modifiers, as iRedMail has them."""
+    *_, shared = read(
+        "namespace {\n inbox = yes\n separator = /\n}\nnamespace {\n type = shared\n separator = /\n"
+        " prefix = Shared/%%u/\n location = maildir:%%Lh/Maildir/:INDEX=%%Lh/Maildir/Shared/%%Ld/%%Ln\n}\n"
+    ).namespaces
+    assert shared.location is not None
+    assert (shared.location.path, shared.location.index) == ("%Lh/Maildir", "%Lh/Maildir/Shared/%Ld/%Ln")
+
+
 REFUSED = [
     (
         "trash of what lazy_expunge keeps",
@@ -337,6 +347,16 @@ ALOUD = [
         "a door of the roles",
         "service auth {\n unix_listener auth-login {\n  mode = 0666\n }\n}",
         "line 5: service/auth/unix_listener/auth-login is ignored: nothing listens there",
+    ),
+    (
+        "ManageSieve",
+        "protocol sieve {\n managesieve_logout_format = x\n}",
+        "line 4: managesieve_logout_format is ignored: Sieve scripts are not run yet",
+    ),
+    (
+        "learning by Sieve",
+        "plugin {\n imapsieve_mailbox1_name = Junk\n}",
+        "line 4: plugin/imapsieve_mailbox1_name is ignored: Sieve scripts are not run yet",
     ),
     ("dict service", "dict {\n quota = x\n}", "line 4: dict/quota is ignored: there is no dict service"),
     ("metrics", "metric x {\n filter = y\n}", "line 4: metric x/filter is ignored: no metrics are kept"),

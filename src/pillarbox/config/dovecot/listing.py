@@ -251,7 +251,7 @@ def _shown_always(block: Path, extent: Extent) -> frozenset[str]:
 
 def _all_paths(settings: Settings, *, hidden: bool) -> Iterator[Path]:
     for name, declared in ROOT.settings.items():
-        if hidden or not declared.hidden:
+        if not declared.apart and (hidden or not declared.hidden):
             yield (name,)
     for block in dict.fromkeys([*defaults().blocks, *settings.blocks]):
         schema: Block | None = ROOT

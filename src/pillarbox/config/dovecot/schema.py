@@ -27,6 +27,8 @@ class Setting(msgspec.Struct, frozen=True):
     doc: str = ""
     hidden: bool = False
     """Whether doveconf shows it only if it is set or asked for."""
+    apart: bool = False
+    """Whether it belongs to a program that a host may lack: doveconf shows it only if it is set."""
 
 
 class Block(msgspec.Struct, frozen=True):
@@ -50,6 +52,7 @@ class Part(msgspec.Struct, frozen=True):
     reason: str
     table: str
     hidden: bool = False
+    apart: bool = False
 
     def settings(self) -> Iterator[Setting]:
         """What the table declares."""
@@ -73,6 +76,7 @@ class Part(msgspec.Struct, frozen=True):
             self.reason,
             doc,
             self.hidden,
+            self.apart,
         )
 
 

@@ -261,6 +261,20 @@ mail_index_rewrite_min_log_bytes : size = 8 k
         hidden=True,
     ),
     Part(
+        Kind.LATER,
+        "Sieve scripts are not run yet",
+        """
+managesieve_client_workarounds : str =
+managesieve_implementation_string : str = Dovecot Pigeonhole
+managesieve_logout_format : str = bytes=%i/%o
+managesieve_max_compile_errors : number = 5
+managesieve_max_line_length : size = 64 k
+managesieve_notify_capability : str =
+managesieve_sieve_capability : str =
+""",
+        apart=True,
+    ),
+    Part(
         Kind.NO_EFFECT,
         "submission is Postfix's: smtpd serves it by master.cf",
         """
