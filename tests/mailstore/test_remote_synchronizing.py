@@ -294,6 +294,8 @@ def test_what_is_wanted_is_told() -> None:
     assert settings_of(values) == settings
     assert values["sync_type"] == b"f"
     assert settings_of({**values, "sync_type": b"s"}).knows_states
+    with pytest.raises(DsyncFault, match="Invalid sync_until_timestamp: 0"):
+        settings_of({**values, "sync_until_timestamp": b"0"})
 
 
 def test_what_is_equal_for_dovecot_is_not_passed_over() -> None:

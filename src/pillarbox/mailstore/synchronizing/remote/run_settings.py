@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import msgspec
 
 from pillarbox.mailstore.synchronizing.remote.values import decimal, guid, number, text
-from pillarbox.wire.dsync.fields import divide, join
+from pillarbox.wire.dsync.fields import DsyncFault, divide, join
 
 
 class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,12 +96,20 @@ def settings_of(values: Mapping[str, bytes]) -> RunSettings:
         namespaces=None if namespaces is None else tuple(text(values, "sync_ns_prefix").split("\n")),
         is_for_visible="sync_visible_namespaces" in values,
         has_no_mail="no_mail_sync" in values,
-        lock_seconds=number(values, "lock_timeout"),
-        since=number(values, "sync_since_timestamp"),
-        until=number(values, "sync_until_timestamp"),
-        max_size=number(values, "sync_max_size"),
+        lock_seconds=_limit(values, "lock_timeout"),
+        since=_limit(values, "sync_since_timestamp"),
+        until=_limit(values, "sync_until_timestamp"),
+        max_size=_limit(values, "sync_max_size"),
         flag=text(values, "sync_flags"),
         purges="purge_remote" in values,
         replacement=text(values, "alt_char")[:1] or "_",
         wants_requests="send_mail_requests" in values,
     )
+
+
+def _limit(values: Mapping[str, bytes], key: str) -> int:
+    """0 if there is none.  A Dovecot that has no start date tells 0 for the end date (-e): that is a mistake."""
+    found = number(values, key)
+    if key in values and not found:
+        raise DsyncFault(f"Invalid {key}: 0")
+    return found
