@@ -7,7 +7,7 @@ import msgspec
 
 from fakes.outbound_cases import Case
 from fakes.outbound_world import MESSAGE, Server
-from fakes.scripted_server import DROP, SILENCE
+from fakes.scripted_server import AND_CLOSE, DROP, SILENCE
 
 
 def ehlo(*keywords: str) -> bytes:
@@ -166,6 +166,7 @@ _ENVELOPE: Final = [
     _case("badsize", {}, Server({"EHLO": ehlo("SIZE 1x")})),
     _case("sizes", {}, Server({"EHLO": ehlo("SIZE 10", "SIZE 0", "SIZE 1x")})),
     _case("garbage", {}, Server({"greeting": b"oops\r\n220 x"} | _GARBAGE)),
+    _case("garbageend", {}, Server({"EHLO": ehlo("PIPELINING"), "DATA": b"35 x" + AND_CLOSE})),
     _case(
         "onlyutf8", {}, Server({"EHLO": ehlo("SMTPUTF8")}), message=_HIGH, parameters=(" BODY=8BITMIME", "")
     ),

@@ -478,16 +478,22 @@ class Session:
 
     async def ask(self, limit: float, doing: str) -> ServerReply:
         """Send what the engine has; the next reply.  Broken."""
-        reply = (await self.conversation.ask(limit=limit, doing=doing)).reply
+        try:
+            return (await self.conversation.ask(limit=limit, doing=doing)).reply
+        finally:
+            self._tell_of_oddities()
+
+    def _tell_of_oddities(self) -> None:
+        """What came that is no reply, or too much of one, also from a server that is gone now."""
+        engine = self.conversation.engine
         if self.capabilities.pipelining:
-            for line in self.conversation.engine.garbage:
+            for line in engine.garbage:
                 self._tell_of_garbage(line.decode("utf-8", "replace"))
-        self.conversation.engine.garbage.clear()
-        for line in self.conversation.engine.too_long:
+        engine.garbage.clear()
+        for line in engine.too_long:
             text = line.decode("utf-8", "replace")
             self.tell(events.Warned(f"{self.target.relay}: response longer than {MAX_LINE}: {text}..."))
-        self.conversation.engine.too_long.clear()
-        return reply
+        engine.too_long.clear()
 
     def _tell_of_garbage(self, text: str) -> None:
         """What is no reply would be taken for one, if several were expected."""
