@@ -1,5 +1,7 @@
 """`pillarbox check`: all that would not be as it was, before anything is stopped."""
 
+import pwd
+from itertools import zip_longest
 from pathlib import Path
 
 import pytest
@@ -64,7 +66,9 @@ def test_all_that_is_refused_is_told_at_once(hosts_files: Path) -> None:
         f"refused: Error in configuration file {hosts_files}/dovecot.conf line 4: mail_plugins: mail_crypt is not",
         f"refused: Error in configuration file {hosts_files}/dovecot.conf line 14: mail_plugins: mail_filter is not",
     )
-    assert [line[: len(start)] for line, start in zip(refused, begun, strict=True)] == [*begun], refused
+    assert [line[: len(start)] for line, start in zip_longest(refused, begun, fillvalue="")] == [*begun], (
+        refused
+    )
     warned = [line for line in said if line.startswith("warning: ")]
     assert any("postscreen_greet_action is ignored" in line for line in warned)
     assert any("protocol sieve is not served yet" in line for line in warned)
@@ -85,3 +89,23 @@ def test_a_half_alone(tmp_path: Path, text: str | None, status: int, end: str) -
     assert check(str(tmp_path), str(path), said.append) == status
     assert f"MTA: there is no {tmp_path}/main.cf" in said
     assert end in said[-1]
+
+
+@pytest.mark.parametrize(("name", "status", "kind"), [("postfix", 0, "warning"), ("mailer", 1, "refused")])
+def test_accounts_that_are_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, status: int, kind: str
+) -> None:
+    """Those that an installation makes are told of, and are no obstacle."""
+
+    def found(asked: str) -> pwd.struct_passwd:
+        if asked == name:
+            raise KeyError(name)
+        return pwd.struct_passwd((asked, "x", 70000, 70000, "", "/", ""))
+
+    monkeypatch.setattr(pwd, "getpwnam", found)
+    (tmp_path / "main.cf").write_text(f"mail_owner = {name}\ncompatibility_level = 3.6\n")
+    (tmp_path / "master.cf").write_text("smtp inet n - n - - smtpd\n")
+    said: list[str] = []
+    assert check(str(tmp_path), str(tmp_path / "dovecot.conf"), said.append) == status
+    line = f"{kind}: {tmp_path}/main.cf, line 1: parameter mail_owner: unknown user name value: {name}"
+    assert [line] == [one.partition(" (`")[0] for one in said if "unknown user" in one]

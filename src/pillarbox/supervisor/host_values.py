@@ -8,6 +8,7 @@ DESCRIPTION
 FAULTS
     ConfigurationFault  an account or group that does not exist, that has root's rights, or that shares an id
                         with another; an address or protocol that this host does not have.  In Postfix's words.
+    AccountToCome       the same of an account or group that an installation makes
 
 SOURCE
     postconf(5): mail_owner, setgid_group, default_privs, inet_interfaces, inet_protocols
@@ -15,6 +16,7 @@ SOURCE
 
 import grp
 import pwd
+from typing import Final
 
 from pillarbox.config.parameters.identity import Identity
 from pillarbox.config.parameters.paths import Paths
@@ -22,6 +24,13 @@ from pillarbox.config.snapshot import Snapshot
 from pillarbox.routing.own_addresses import IP_VERSIONS
 from pillarbox.supervisor.inet_addresses import interface_addresses
 from pillarbox.vocabulary.faults import ConfigurationFault
+
+_MADE: Final = ("postfix", "postdrop")
+"""Account and group that an installation makes."""
+
+
+class AccountToCome(ConfigurationFault):
+    """An account or group of Pillarbox's own that this host does not have yet."""
 
 
 def check_host_values(snapshot: Snapshot) -> None:
@@ -61,11 +70,7 @@ def setgid_group(snapshot: Snapshot) -> grp.struct_group:
     try:
         group = grp.getgrnam(name)
     except KeyError:
-        raise ConfigurationFault(
-            where,
-            f"parameter setgid_group: unknown group name: {name}",
-            mend="`pillarbox install` makes the accounts",
-        ) from None
+        raise _missing(where, f"parameter setgid_group: unknown group name: {name}", name) from None
     if group.gr_gid == 0:
         raise ConfigurationFault(where, f"parameter setgid_group: group {name} has privileged group ID")
     return group
@@ -76,15 +81,17 @@ def _user(snapshot: Snapshot, parameter: str, name: str) -> pwd.struct_passwd:
     try:
         user = pwd.getpwnam(name)
     except KeyError:
-        raise ConfigurationFault(
-            where,
-            f"parameter {parameter}: unknown user name value: {name}",
-            mend="`pillarbox install` makes the accounts" if parameter == "mail_owner" else "",
-        ) from None
+        raise _missing(where, f"parameter {parameter}: unknown user name value: {name}", name) from None
     for number, kind in ((user.pw_uid, "user"), (user.pw_gid, "group")):
         if number == 0:
             raise ConfigurationFault(where, f"parameter {parameter}: user {name} has privileged {kind} ID")
     return user
+
+
+def _missing(where: str, what: str, name: str) -> ConfigurationFault:
+    if name in _MADE:
+        return AccountToCome(where, what, mend="`pillarbox install` makes the accounts")
+    return ConfigurationFault(where, what)
 
 
 def _check_addresses(snapshot: Snapshot) -> None:

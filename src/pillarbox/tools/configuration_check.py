@@ -29,7 +29,7 @@ from pillarbox.config.reading import Configuration, read_configuration
 from pillarbox.config.unknown_names import unknown_names
 from pillarbox.config.value_checks import check_values
 from pillarbox.supervisor.half import Half
-from pillarbox.supervisor.host_values import check_host_values
+from pillarbox.supervisor.host_values import AccountToCome, check_host_values
 from pillarbox.supervisor.mailbox_half import mailbox_half
 from pillarbox.supervisor.mta_half import mta_half
 from pillarbox.supervisor.service_warnings import service_warnings
@@ -43,9 +43,11 @@ class Report(msgspec.Struct):
     warnings: list[str] = []
 
     def attempt(self, step: Callable[[], object]) -> None:
-        """Take one step of a start; what it refuses is a line."""
+        """Take one step of a start; what it refuses is a line.  An account that is missing yet is no obstacle."""
         try:
             step()
+        except AccountToCome as fault:
+            self.warnings.append(str(fault))
         except ConfigurationFault as fault:
             self.refused.append(str(fault))
 
