@@ -18,6 +18,8 @@ from fakes.smtp_submission import SmtpClient
 _ID: Final = "[0-9A-F]{6,}"
 _BUSY: Final = ("maildrop", "incoming", "active")
 _WARNINGS: Final = re.compile(r"\]: (?:warning|error|fatal|panic|crit): ")
+_CLOCKS: Final = re.compile(r"file system clock is|resetting file time stamps")
+"""Postfix compares two clocks of the kernel's, which are apart by a tick."""
 _UNINTERESTING: Final = re.compile(r": (?:removed|client=|uid=|message-id=)|: from=<")
 
 _LINE: Final = 1500
@@ -76,7 +78,7 @@ def play(host: Host, causes: Sequence[Failing]) -> dict[str, str]:
         found = re.search(rf"\]: (?:warning: )?({_ID}): ", line)
         if found and found[1] in owners and not _UNINTERESTING.search(line):
             parts[owners[found[1]]].append(_shown(line))
-        elif not found and _WARNINGS.search(line):
+        elif not found and _WARNINGS.search(line) and not _CLOCKS.search(line):
             parts[""].append(_shown(line))
     for content in _reports(host):
         found = re.search(rf"\bid ({_ID})\b", content)

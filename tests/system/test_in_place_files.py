@@ -259,6 +259,13 @@ def test_install_take_over_and_uninstall(host: Host) -> None:
     before = host.output("cd / && find usr/local etc -type f | sort")
     host.output("chmod 755 /var/lib/postfix")
     users_write = host.output("find /var/spool/postfix -perm /o+w -type d")
+    checked = run_pillarbox(host, "check", status=1)  # Debian's dovecot.conf as it comes
+    assert "mbox is not served (put mail_location = maildir:~/Maildir, and bring old mail over: " in checked
+    assert [line.partition(",")[0] for line in checked.split("\n")[-3:]] == [
+        "MTA (/etc/postfix): would start",
+        "mailbox half (/etc/dovecot/dovecot.conf): would not start",
+        "",
+    ]
     planned = run_pillarbox(host, "install --dry-run")
     assert "would copy the programs to /usr/local/lib/pillarbox\n" in planned
     assert "would set owner and mode of /var/lib/postfix\n" in planned

@@ -27,6 +27,7 @@ def blocks(document: Path) -> list[list[str]]:
 
 
 ON_A_HOST = {  # command → the system test that types it on a host of its own, and what it types
+    ".venv/bin/pillarbox check": ("test_in_place_files.py", '"check"'),
     ".venv/bin/pillarbox install --dry-run": ("test_in_place_files.py", '"install --dry-run"'),
     "postfix start": ("test_in_place.py", '"postfix start"'),
     "dovecot": ("test_tutorial_mailbox.py", '"dovecot"'),
