@@ -7,7 +7,7 @@ import pytest
 from pillarbox.config.dovecot.reading import read_configuration
 from pillarbox.tools.doveadm_commands.accounts import MailCommand
 from pillarbox.tools.doveadm_commands.faults import Fatal
-from pillarbox.tools.doveadm_commands.remote_syncing import Destination, destination_of
+from pillarbox.tools.doveadm_commands.remote_syncing import Destination, destination_of, tell_of_raw_log
 
 SSH = ("ssh", "host", "doveadm", "dsync-server")
 
@@ -35,6 +35,13 @@ def test_destinations(options: str, words: list[str], expected: Destination | No
     assert destination_of(command, words, "me") == expected
 
 
+def test_no_raw_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """-r names a file that will not be there: that is said, once."""
+    tell_of_raw_log(_command(tmp_path, ""))
+    tell_of_raw_log(_command(tmp_path, "-r /tmp/raw"))
+    assert capsys.readouterr().err == "doveadm: Warning: -r /tmp/raw: no log of what is said is written\n"
+
+
 def test_what_is_not_served(tmp_path: Path) -> None:
     """It is said before anything is done."""
     with pytest.raises(Fatal, match="tcps:host:1: TLS to a doveadm service is not served"):
@@ -44,4 +51,4 @@ def test_what_is_not_served(tmp_path: Path) -> None:
 def _command(directory: Path, options: str) -> MailCommand:
     path = directory / "dovecot.conf"
     path.write_text("mail_location = maildir:~/Maildir\n")
-    return MailCommand(read_configuration(str(path)), "", "sync [x]", "", options.split())
+    return MailCommand(read_configuration(str(path)), "", "sync [x]", "r:", options.split())

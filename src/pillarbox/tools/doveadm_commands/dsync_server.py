@@ -2,7 +2,7 @@
 
 DESCRIPTION
     It talks on standard input and output.  Locks of a run are taken by the host whose name is the smaller one, of
-    one host by the side that leads.  There is no replicator to be told (-U), and no log of what is said (-r).
+    one host by the side that leads.  There is no replicator to be told (-U).
 
 FAULTS
     Usage; what goes wrong later is said on standard error, which the other side shows
@@ -28,7 +28,7 @@ from pillarbox.mailstore.synchronizing.remote.run_settings import RunSettings
 from pillarbox.net.duplex_stream import DuplexStream, StreamEnded
 from pillarbox.tools.doveadm_commands.accounts import MailCommand, Owner, Work, for_users
 from pillarbox.tools.doveadm_commands.faults import EX_DATAERR, EX_TEMPFAIL, Fatal, Usage
-from pillarbox.tools.doveadm_commands.remote_syncing import IO_SECONDS, level_names, part
+from pillarbox.tools.doveadm_commands.remote_syncing import IO_SECONDS, level_names, part, tell_of_raw_log
 from pillarbox.tools.doveadm_commands.sync_choice import choice_for, locked
 from pillarbox.wire.dsync.fields import DsyncFault
 
@@ -40,6 +40,7 @@ def run(configuration: Configuration, form: str, arguments: Sequence[str]) -> in
     command = MailCommand(configuration, form, f"dsync-server {USAGE}", "Er:T:U", arguments)
     if len(command.words) > 1 or not command.options.get("-T", "0").isdigit():
         raise Usage(command.usage)
+    tell_of_raw_log(command)
     return for_users(command, _serving(command))
 
 

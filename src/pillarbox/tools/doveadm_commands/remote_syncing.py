@@ -187,6 +187,12 @@ def lead(command: MailCommand, owner: Owner, peer: Peer, settings: RunSettings, 
         stream.close()
 
 
+def tell_of_raw_log(command: MailCommand) -> None:
+    """-r has no effect, and whoever waits for the file is told so."""
+    if "-r" in command.options:
+        sys.stderr.write(f"doveadm: Warning: -r {command.options['-r']}: no log of what is said is written\n")
+
+
 def part(talk: Conversation) -> None:
     """Nothing more is said."""
     try:

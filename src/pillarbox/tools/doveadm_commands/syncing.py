@@ -48,6 +48,7 @@ from pillarbox.tools.doveadm_commands.remote_syncing import (
     lead,
     print_states,
     reach,
+    tell_of_raw_log,
 )
 from pillarbox.tools.doveadm_commands.sync_choice import choice_for, locked, number, run_settings
 from pillarbox.vocabulary.faults import ConfigurationFault
@@ -70,6 +71,7 @@ def run(name: str, configuration: Configuration, form: str, arguments: Sequence[
     command = MailCommand(configuration, form, f"{name} {USAGE[name]}", letters, arguments)
     if bool(command.words) == ("-d" in command.options):
         raise Usage(command.usage)
+    tell_of_raw_log(command)
     return for_users(command, _Synchronizing(command).work)
 
 

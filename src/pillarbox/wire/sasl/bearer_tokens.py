@@ -9,6 +9,7 @@ STANDARDS
 """
 
 import json
+from abc import ABC, abstractmethod
 from typing import Final
 
 from pillarbox.vocabulary.secret import Secret
@@ -18,20 +19,20 @@ _BEARER: Final = b"bearer "
 _MALFORMED: Final = "Invalid continued data"
 
 
-class BearerToken:
+class BearerToken(ABC):
     """What both have in common."""
 
     def with_stored(self, stored: bytes | None) -> Step:
         """Never wanted."""
         raise AssertionError("the token itself was given")
 
+    @abstractmethod
     def refusal(self, configuration_url: str) -> bytes:
         """What the client is told; `configuration_url`: where it hears more, empty for nowhere."""
-        raise NotImplementedError
 
+    @abstractmethod
     def step(self, response: bytes | None) -> Step:
         """One response, after an empty challenge if it did not come at once."""
-        raise NotImplementedError
 
 
 class XOAuth2(BearerToken):
