@@ -1,7 +1,8 @@
 """Transport tables and nexthops: any text in a table gives a transport and a nexthop, and a destination or a reason."""
 
 from pillarbox.delivery.smtp.destination import read_destinations
-from pillarbox.routing.resolution import DomainList, Resolver, Routes
+from pillarbox.routing.domain_lists import DomainList
+from pillarbox.routing.resolution import Resolver, Routes
 from pillarbox.vocabulary.address import Address
 
 SEEDS = [

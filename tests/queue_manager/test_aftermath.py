@@ -21,7 +21,7 @@ from pillarbox.queue.recipient_log import LogEntry, append_entries, log_entries
 from pillarbox.queue.records import ATTRIBUTE, KILLED, Source, encode_record
 from pillarbox.queue_manager.active_message import ActiveMessage, ReadInParts
 from pillarbox.queue_manager.aftermath import Aftermath
-from pillarbox.routing.resolution import DomainList
+from pillarbox.routing.domain_lists import DomainList
 from pillarbox.vocabulary.clock import ManualClock
 from pillarbox.vocabulary.envelope import Notify, Trace
 from pillarbox.vocabulary.identifiers import QueueId

@@ -10,7 +10,7 @@ import pytest
 from pillarbox.queue.queue_directories import QueueDirectories
 from pillarbox.queue.site_logs import SiteLogs
 from pillarbox.queue_manager.flush import Flusher
-from pillarbox.routing.resolution import DomainList
+from pillarbox.routing.domain_lists import DomainList
 from pillarbox.vocabulary.clock import ManualClock
 from pillarbox.vocabulary.identifiers import QueueId
 

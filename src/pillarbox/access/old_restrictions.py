@@ -16,7 +16,7 @@ from typing import Final
 from pillarbox.access.address_checks import permit_auth_destination
 from pillarbox.access.client_checks import bad_address
 from pillarbox.access.question import PERMIT, Outcome, Question, Restriction, Subject, rejected
-from pillarbox.routing.resolution import DomainList
+from pillarbox.routing.domain_lists import DomainList
 from pillarbox.wire.smtp.paths import is_address
 
 _WILL_GO: Final = 'support for restriction "{}" will be removed from Postfix; use "{}" instead'

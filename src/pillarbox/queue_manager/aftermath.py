@@ -38,7 +38,7 @@ from pillarbox.queue.site_logs import site_of
 from pillarbox.queue_manager.active_message import ActiveMessage
 from pillarbox.queue_manager.results import Failure, delayed, delivered, failed, may_be_traced
 from pillarbox.queue_manager.results import traced as outcomes_traced
-from pillarbox.routing.resolution import DomainList
+from pillarbox.routing.domain_lists import DomainList
 from pillarbox.scheduling.backoff import is_expired, next_attempt
 from pillarbox.tables.table import LookupFault
 from pillarbox.vocabulary.address import Address

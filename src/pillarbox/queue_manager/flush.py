@@ -35,7 +35,7 @@ from pillarbox.queue.queue_directories import QueueDirectories
 from pillarbox.queue.queue_ids import is_queue_id
 from pillarbox.queue.site_logs import SiteLogs, site_name
 from pillarbox.queue_manager.scans import STEP
-from pillarbox.routing.resolution import DomainList
+from pillarbox.routing.domain_lists import DomainList
 from pillarbox.tables.authorized_users import AuthorizedUsers
 from pillarbox.tables.table import LookupFault
 from pillarbox.vocabulary.clock import Clock

@@ -40,7 +40,8 @@ from pillarbox.queue_manager.scans import STEP, QueueScan
 from pillarbox.queue_manager.transport import Transport
 from pillarbox.queue_manager.transport_rules import TransportSettings
 from pillarbox.queue_manager.writers import Writer, Writers
-from pillarbox.routing.resolution import DomainList, Resolver
+from pillarbox.routing.domain_lists import DomainList
+from pillarbox.routing.resolution import Resolver
 from pillarbox.scheduling.intake import Intake
 from pillarbox.scheduling.recipient_slots import RecipientSlots, SlotRules
 from pillarbox.vocabulary.address import external_form

@@ -21,8 +21,9 @@ from pillarbox.config.parameters.virtual_delivery import VirtualDelivery
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.config.value_types import MatchList
 from pillarbox.routing.address_syntax import AddressSyntax
+from pillarbox.routing.domain_lists import DomainList, DomainPattern
 from pillarbox.routing.own_addresses import own_addresses
-from pillarbox.routing.resolution import DomainList, DomainPattern, Routes
+from pillarbox.routing.resolution import Routes
 from pillarbox.routing.rewriting import configured_rewriting
 from pillarbox.tables.opening import open_default_table, open_tables
 from pillarbox.tables.table import LookupTable, Opening, Warn, ignore_warning

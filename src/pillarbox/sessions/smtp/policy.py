@@ -34,8 +34,9 @@ from pillarbox.queue.submission import Rules
 from pillarbox.routing.address_lookup import find_first
 from pillarbox.routing.configured_mappings import configured_mappings
 from pillarbox.routing.configured_routes import fast_flush_domains
+from pillarbox.routing.domain_lists import DomainList
 from pillarbox.routing.mappings import Mappings
-from pillarbox.routing.resolution import DomainList, Resolver
+from pillarbox.routing.resolution import Resolver
 from pillarbox.routing.rewriting import AddressRewriting, remote_rewriting
 from pillarbox.sessions.smtp.before_queue_filter import FilterSettings
 from pillarbox.sessions.smtp.command_filter import CommandFilter
