@@ -51,7 +51,7 @@ from pillarbox.tables.opening import is_asked_in_utf8, open_tables
 from pillarbox.tables.server_address import endpoint
 from pillarbox.tables.table import LookupFault, LookupTable
 from pillarbox.vocabulary.clock import Clock
-from pillarbox.wire.smtp.commands import is_header
+from pillarbox.wire.smtp.command_grammar import is_header
 from pillarbox.wire.smtp.dot_stream import BareNewline
 
 UNSERVED_LEVELS: Final = ("fingerprint", "verify", "secure")

@@ -38,7 +38,7 @@ from pillarbox.vocabulary.address import Address
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.identifiers import QueueId
 from pillarbox.vocabulary.reply import Reply
-from pillarbox.wire.smtp.commands import Grammar
+from pillarbox.wire.smtp.command_grammar import Grammar
 from pillarbox.wire.smtp.dot_stream import BareNewline
 from pillarbox.wire.smtp.server import SmtpServer
 

@@ -30,6 +30,7 @@ from typing import Final
 import msgspec
 
 from pillarbox.vocabulary.reply import Reply
+from pillarbox.wire.smtp.command_grammar import LENIENT, Grammar, parse_command
 from pillarbox.wire.smtp.command_order import (
     AFTER_SUCCESS,
     BY_VERB,
@@ -39,13 +40,11 @@ from pillarbox.wire.smtp.command_order import (
     without_recipients,
 )
 from pillarbox.wire.smtp.commands import (
-    LENIENT,
     Auth,
     Bdat,
     Data,
     Ehlo,
     Etrn,
-    Grammar,
     Helo,
     Ignored,
     Noop,
@@ -54,7 +53,6 @@ from pillarbox.wire.smtp.commands import (
     Rset,
     StartTls,
     Vrfy,
-    parse_command,
     refusal,
 )
 from pillarbox.wire.smtp.content_count import ContentCount

@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 from pillarbox.vocabulary.address import NULL_ADDRESS, Address
 from pillarbox.vocabulary.envelope import Notify, Ret
 from pillarbox.vocabulary.reply import Reply
+from pillarbox.wire.smtp.command_grammar import Grammar, parse_command
 from pillarbox.wire.smtp.commands import (
     Auth,
     Bdat,
     Data,
     Ehlo,
     Etrn,
-    Grammar,
     Helo,
     Help,
     MailFrom,
@@ -25,7 +25,6 @@ from pillarbox.wire.smtp.commands import (
     Rset,
     StartTls,
     Vrfy,
-    parse_command,
 )
 from pillarbox.wire.smtp.dsn_parameters import decode_xtext
 
