@@ -7,8 +7,9 @@ from pillarbox.access.client_rates import Event
 from pillarbox.observability import events
 from pillarbox.queue.incoming import QueueFileFault
 from pillarbox.sessions.smtp.disk_room import has_room
+from pillarbox.sessions.smtp.early_refusals import ask_early
 from pillarbox.sessions.smtp.filter_commands import begin_filtering, filter_recipient
-from pillarbox.sessions.smtp.session_state import SessionState, ask_early
+from pillarbox.sessions.smtp.session_state import SessionState
 from pillarbox.sessions.smtp.transaction import Transaction
 from pillarbox.tables.table import LookupFault
 from pillarbox.vocabulary.address import NULL_ADDRESS, Address

@@ -4,7 +4,8 @@ from typing import Final
 
 from pillarbox.observability import events
 from pillarbox.sessions.smtp.auth_command import offered_mechanisms
-from pillarbox.sessions.smtp.session_state import SessionState, ask_early
+from pillarbox.sessions.smtp.early_refusals import ask_early
+from pillarbox.sessions.smtp.session_state import SessionState
 from pillarbox.vocabulary.reply import Reply
 from pillarbox.wire.smtp.commands import Ehlo, Helo
 from pillarbox.wire.smtp.forwarded_attributes import XCLIENT, XFORWARD

@@ -16,7 +16,8 @@ from ipaddress import ip_address
 from typing import Final
 
 from pillarbox.sessions.smtp.client_records import ClientRecords
-from pillarbox.sessions.smtp.session_state import OK, SessionState, greeting
+from pillarbox.sessions.smtp.early_refusals import greeting
+from pillarbox.sessions.smtp.session_state import OK, SessionState
 from pillarbox.vocabulary.reply import Reply
 from pillarbox.wire.smtp.commands import XClient, XForward
 from pillarbox.wire.smtp.forwarded_attributes import (

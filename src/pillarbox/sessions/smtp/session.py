@@ -36,23 +36,17 @@ from pillarbox.sessions.smtp.auth_command import auth
 from pillarbox.sessions.smtp.command_counts import JUNK, VERBS
 from pillarbox.sessions.smtp.content_commands import data, end_of_content, take_content, tell_ids_of_lost
 from pillarbox.sessions.smtp.deadline import Deadline
+from pillarbox.sessions.smtp.early_refusals import greeting
 from pillarbox.sessions.smtp.envelope_commands import VRFY_DISABLED, mail, rcpt, refuse_path, vrfy
 from pillarbox.sessions.smtp.flush_command import etrn
 from pillarbox.sessions.smtp.hello_commands import ehlo, helo
 from pillarbox.sessions.smtp.plain_commands import help_, noop, quit_, rset
 from pillarbox.sessions.smtp.policy import SmtpPolicy
 from pillarbox.sessions.smtp.proxy_commands import xclient, xforward
-from pillarbox.sessions.smtp.session_state import (
-    OK,
-    Gone,
-    Goodbye,
-    Queued,
-    SessionState,
-    SmtpTransport,
-    greeting,
-)
+from pillarbox.sessions.smtp.session_state import OK, Gone, Goodbye, Queued, SessionState
 from pillarbox.sessions.smtp.tls_command import begin_with_tls, finish_starttls, starttls
 from pillarbox.sessions.smtp.transaction import NewSubmission
+from pillarbox.sessions.smtp.transport import SmtpTransport
 from pillarbox.sessions.smtp.trouble import ReportTo, Trouble
 from pillarbox.tables.table import LookupFault
 from pillarbox.vocabulary.clock import Clock

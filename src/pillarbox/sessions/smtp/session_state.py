@@ -12,7 +12,7 @@ FAULTS
 import re
 import ssl
 from collections.abc import Awaitable, Callable
-from typing import Final, Protocol
+from typing import Final
 
 from pillarbox.access.client import ClientFacts
 from pillarbox.access.client_rates import ClientRate, Event
@@ -30,8 +30,8 @@ from pillarbox.sessions.smtp.command_counts import CommandCounts
 from pillarbox.sessions.smtp.disk_room import forget_room
 from pillarbox.sessions.smtp.policy import SmtpPolicy
 from pillarbox.sessions.smtp.transaction import NewSubmission, Transaction
+from pillarbox.sessions.smtp.transport import SmtpTransport
 from pillarbox.sessions.smtp.trouble import Trouble
-from pillarbox.sessions.transport import Transport
 from pillarbox.tables.ehlo_keywords import DiscardedKeywords
 from pillarbox.tables.table import LookupFault
 from pillarbox.vocabulary.address import Address
@@ -41,41 +41,6 @@ from pillarbox.vocabulary.reply import Reply
 from pillarbox.wire.smtp.command_grammar import Grammar
 from pillarbox.wire.smtp.dot_stream import BareNewline
 from pillarbox.wire.smtp.server import SmtpServer
-
-
-class SmtpTransport(Transport, Protocol):
-    """A transport that TLS can be put on."""
-
-    idle_limit: float
-
-    @property
-    def tls(self) -> ssl.SSLObject | None:
-        """The TLS session, if there is one."""
-        ...
-
-    @property
-    def local_address(self) -> tuple[str, int]:
-        """Address and port of our end."""
-        ...
-
-    @property
-    def has_input(self) -> bool:
-        """Whether `receive()` would return at once."""
-        ...
-
-    @property
-    def is_full(self) -> bool:
-        """Whether `drain()` would wait."""
-        ...
-
-    async def start_tls(self, context: ssl.SSLContext) -> None:
-        """Put TLS on.  TlsFault if it fails."""
-        ...
-
-    async def gather(self, octets: int, mark: bytes = b"") -> bytes:
-        """As `receive()`, once so many have come or the mark may have."""
-        ...
-
 
 Queued = Callable[[QueueId], None]
 """Told of each message that was committed."""
@@ -471,35 +436,6 @@ class SessionState:
                 verb,
             )
         )
-
-
-async def ask_early(
-    session: SessionState, stage: str, ask: Callable[[Question], Awaitable[Reply | None]]
-) -> Reply | None:
-    """A list that is asked before RCPT (smtpd_delay_reject = no); what it wants deferred is remembered."""
-    which = _SAME_STAGE.get(stage, stage)
-    session.deferrals.pop(which, None)
-    question = session.question(stage, standing=False)
-    refused: Reply | None = await ask(question)
-    if refused is not None:
-        session.tell_refusal(stage, refused)
-    elif (deferred := question.if_permitted) is not None:
-        session.deferrals[which] = deferred
-    return refused
-
-
-_SAME_STAGE: Final = {"EHLO": "HELO", "XCLIENT": "CONNECT"}
-
-
-async def greeting(session: SessionState, stage: str = "CONNECT") -> Reply:
-    """220, or a refusal of the client (RFC 5321 §4.3.1), after which nothing but QUIT is answered."""
-    session.denied = False
-    if not session.policy.lists.delay_reject:
-        refused = await ask_early(session, stage, session.policy.lists.refuse_client)
-        if refused is not None:
-            session.denied = True
-            return refused
-    return Reply(220, (session.policy.identity.smtpd_banner.encode(),))
 
 
 def _new_engine(policy: SmtpPolicy, bare_newline: BareNewline) -> SmtpServer:
