@@ -3,8 +3,9 @@
 The same bytes cut in two must give the same commands.
 """
 
+from pillarbox.wire.imap.command_order import State
 from pillarbox.wire.imap.commands import AppendOffer, Command
-from pillarbox.wire.imap.server import ImapServer, State
+from pillarbox.wire.imap.server import ImapServer
 
 SEEDS: list[bytes] = [
     b'\x00a LOGIN {2+}\r\nme "x\\"y"\r\nb AUTHENTICATE PLAIN =\r\nc STARTTLS\r\n',

@@ -9,6 +9,7 @@ from pillarbox.vocabulary.flags import Flag
 from pillarbox.vocabulary.number_set import NumberSet
 from pillarbox.wire.imap import append_grammar, server
 from pillarbox.wire.imap import commands as c
+from pillarbox.wire.imap.command_order import COMMANDS, State
 from pillarbox.wire.imap.fetch_items import FetchItems, Item, Section, SectionPart
 from pillarbox.wire.imap.search_keys import (
     AddressHas,
@@ -24,7 +25,7 @@ from pillarbox.wire.imap.search_keys import (
     SearchResult,
     Uids,
 )
-from pillarbox.wire.imap.server import COMMANDS, MAX_LITERALS, ImapServer, State
+from pillarbox.wire.imap.server import MAX_LITERALS, ImapServer
 from pillarbox.wire.pause import Pause
 
 

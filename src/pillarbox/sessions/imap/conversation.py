@@ -49,7 +49,8 @@ from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.identifiers import Uid
 from pillarbox.vocabulary.number_set import NumberSet, compact
 from pillarbox.wire.imap import mailbox_names
-from pillarbox.wire.imap.server import ImapServer, State
+from pillarbox.wire.imap.command_order import State
+from pillarbox.wire.imap.server import ImapServer
 
 FLUSH_AT: Final = 65536
 """Octets of answers that are gathered before they are sent."""

@@ -35,8 +35,9 @@ from pillarbox.sessions.mailbox_login import (
 )
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.wire.imap import commands, responses
+from pillarbox.wire.imap.command_order import State
 from pillarbox.wire.imap.commands import Command
-from pillarbox.wire.imap.server import MAX_LINE_BEFORE_LOGIN, ImapServer, State
+from pillarbox.wire.imap.server import MAX_LINE_BEFORE_LOGIN, ImapServer
 
 _BASE: Final = b"IMAP4rev1 IMAP4rev2 SASL-IR LOGIN-REFERRALS ID ENABLE IDLE".split()
 _EXPOSED: Final = (
