@@ -22,12 +22,19 @@ def test_typing_errors_are_told_of(tmp_path: Path) -> None:
     """In main.cf with their line; a name that a value uses is none, one that is used and not set is."""
     found = configuration(
         tmp_path,
-        "smtpd_helo_requird = yes\nours = x\nmydestination = $ours\nfoo = $nobody\nslow_destination_rate_delay = 1s\n",
+        "smtpd_helo_requird = yes\nours = x\nmydestination = $ours\nfoo = $nobody\nslow_destination_rate_delay = 1s\n"
+        "dovecot_destination_recipient_limit = 1\npolicy_time_limit = 3600\n"
+        "comand_time_limit = 9\n",
         "slow unix - - n - 1 smtp -o syslog_nam=x\n",
     )
     assert list(unknown_names(found)) == [
         f"{tmp_path}/main.cf, line 1: unused parameter: smtpd_helo_requird=yes (is smtpd_helo_required meant?)",
         f"{tmp_path}/main.cf, line 4: unused parameter: foo=$nobody",
+        f"{tmp_path}/main.cf, line 6: unused parameter: dovecot_destination_recipient_limit=1 "
+        "(there is no service dovecot in master.cf that it is about)",
+        f"{tmp_path}/main.cf, line 7: unused parameter: policy_time_limit=3600 "
+        "(there is no service policy in master.cf that it is about)",
+        f"{tmp_path}/main.cf, line 8: unused parameter: comand_time_limit=9 (is command_time_limit meant?)",
         f"{tmp_path}/main.cf: undefined parameter: nobody",
         f"{tmp_path}/master.cf: unused parameter: syslog_nam=x (is syslog_name meant?)",
     ]

@@ -75,9 +75,9 @@ def test_findings() -> None:
         }
     ).with_overrides({"non_smtpd_milters": "inet:127.0.0.1:8892"})
     assert [
-        "main.cf, line 5: parameter smtpd_milters: content filters are not served, and without them unfiltered "
+        "main.cf, line 5: parameter smtpd_milters: milters are not served yet, and without them unfiltered "
         "mail would pass (remove it to start without it)",
-        "command line: parameter non_smtpd_milters: content filters are not served, and without them unfiltered "
+        "command line: parameter non_smtpd_milters: milters are not served yet, and without them unfiltered "
         "mail would pass (remove it to start without it)",
         "main.cf, line 3: parameter smtp_tls_enable_rpk is ignored: this part of the SMTP client is not served yet",
     ] == [finding.text for finding in findings(snapshot)]
@@ -116,7 +116,7 @@ def test_a_start_is_refused_for_what_must_not_be_ignored(tmp_path: Path) -> None
     with pytest.raises(ConfigurationFault) as caught:
         start_warnings(found)
     assert (
-        f"{tmp_path}/main.cf, line 1: parameter smtpd_milters: content filters are not served, and without them "
+        f"{tmp_path}/main.cf, line 1: parameter smtpd_milters: milters are not served yet, and without them "
         "unfiltered mail would pass; 1 more like it (remove it to start without it)"
     ) == str(caught.value)
 

@@ -61,6 +61,10 @@ def test_stock_lines_are_not_warned_of(tmp_path: Path) -> None:
     [
         ("smtp unix - - n - - smtpd", "service smtp has no effect: smtpd is served with type inet"),
         ("smtpd pass - - n - - smtpd", "service smtpd has no effect: smtpd is served with type inet"),
+        (
+            "dnsblog unix - - n - 0 dnsblog",
+            "service dnsblog has no effect: only postscreen asks it, which is not served",
+        ),
         ("10026 inet n - n - - smtp", "service 10026 has no effect: smtp is served with type unix"),
         ("qmgr unix n - n 300 1 qmgr -v", "-v of service qmgr has no effect: only smtpd, smtp and lmtp log more with it"),
         ("qmgr unix n - n 300 1 qmgr -D", "-D of service qmgr has no effect: no program is started under a debugger"),

@@ -249,7 +249,7 @@ MISTAKES = [
     ),
     pytest.param(
         "smtpd_milters = inet:127.0.0.1:1",
-        "parameter smtpd_milters: content filters are not served, ",
+        "parameter smtpd_milters: milters are not served yet, ",
         id="milter",
     ),
     pytest.param(

@@ -58,7 +58,7 @@ def test_all_that_is_refused_is_told_at_once(hosts_files: Path) -> None:
         "main.cf, line 3: parameter virtual_mailbox_domains: unsupported dictionary type: mysql (",
         "main.cf, line 4: parameter virtual_alias_maps: unsupported dictionary type: mysql (",
         "master.cf, line 2: parameter smtpd_sender_login_maps: unsupported dictionary type: pgsql (",
-        "main.cf, line 5: parameter smtpd_milters: content filters are not served",
+        "main.cf, line 5: parameter smtpd_milters: milters are not served yet",
         'main.cf, line 6: parameter message_size_limit: "10M" is not',
         'master.cf, line 1: program "postscreen" of service smtp is not served',
         f"refused: Error in configuration file {hosts_files}/dovecot.conf line 6: passdb driver sql is not served",

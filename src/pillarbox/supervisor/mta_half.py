@@ -39,9 +39,9 @@ from pillarbox.vocabulary.faults import ConfigurationFault
 
 _WITHIN_ROLES: Final = frozenset(
     "pickup cleanup qmgr oqmgr tlsmgr trivial-rewrite bounce verify flush proxymap smtp lmtp showq error discard "
-    "local virtual pipe anvil scache tlsproxy postlogd nqmgr".split()
+    "local virtual pipe anvil scache tlsproxy dnsblog postlogd nqmgr".split()
 )
-"""Programs whose work other roles do, or which a later part of the system brings."""
+"""Programs whose work other roles do, or that nothing here asks."""
 
 _TAKE_ARGUMENTS: Final = frozenset({"lmtp", "pipe", "smtp", "spawn"})
 

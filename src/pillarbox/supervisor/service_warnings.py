@@ -55,6 +55,9 @@ def _in_vain(configuration: Configuration, service: Service) -> Iterator[str]:
     if served_with not in ("", service.type):
         yield f"service {service.name} has no effect: {program} is served with type {served_with}"
         return
+    if program == "dnsblog":
+        yield f"service {service.name} has no effect: only postscreen asks it, which is not served"
+        return
     if service.verbosity and program not in SAY_MORE:
         yield f"-v of service {service.name} has no effect: only smtpd, smtp and lmtp log more with it"
     if service.debug:

@@ -1,4 +1,4 @@
-"""Content filters and MIME handling: parameters that are known and not served."""
+"""Milters and MIME handling: parameters that are known and not served."""
 
 from typing import Final
 
@@ -7,7 +7,7 @@ from pillarbox.config.treatment import Kind, Section
 SECTIONS: Final[tuple[Section, ...]] = (
     Section(
         Kind.REFUSED,
-        "content filters are not served, and without them unfiltered mail would pass",
+        "milters are not served yet, and without them unfiltered mail would pass",
         """
 milter_header_checks =
 non_smtpd_milters =
@@ -17,7 +17,7 @@ smtpd_milters =
     ),
     Section(
         Kind.LATER,
-        "filters are not served yet",
+        "milters are not served yet",
         """
 internal_mail_filter_classes =
 milter_command_timeout = 30s
