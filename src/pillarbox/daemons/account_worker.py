@@ -23,7 +23,6 @@ from contextlib import AbstractAsyncContextManager
 from typing import Final
 
 import msgspec
-import uvloop
 
 from pillarbox.config.dovecot.attribute_file import attribute_file_of
 from pillarbox.config.dovecot.mail_location import place_of
@@ -49,6 +48,7 @@ from pillarbox.mailstore.namespaces.united_account import UnitedAccount
 from pillarbox.mailstore.quota.quotas import AccountQuota
 from pillarbox.net.channel import Channel, ChannelClosed
 from pillarbox.net.connection import Connection
+from pillarbox.net.event_loop import new_event_loop
 from pillarbox.net.handover import (
     Delivered,
     IndexerReady,
@@ -505,7 +505,7 @@ class AccountWorker:
 def serve_sessions(sock: socket.socket, startup: Startup, settings: MailboxSettings) -> None:
     """A worker's life, from the fork on."""
     sys.setswitchinterval(_SWITCH_SECONDS)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
         runner.run(_serve_sessions(sock, startup, settings))
 
 

@@ -19,7 +19,6 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
-import uvloop
 
 from pillarbox.bounce.configured import configured_bounces
 from pillarbox.bounce.postmaster_sender import PostmasterSender
@@ -50,6 +49,7 @@ from pillarbox.delivery.pipe_delivery import PipeDelivery
 from pillarbox.delivery.request import DeliverRecipients, JobDone, Outcome
 from pillarbox.delivery.status_filter import StatusFilter
 from pillarbox.net.channel import Channel, ChannelClosed
+from pillarbox.net.event_loop import new_event_loop
 from pillarbox.net.startup import AgentService
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.observability.events import EventSink, Noted, Refused, Warned
@@ -151,7 +151,7 @@ def serve_local_delivery(opened: Opened, sock: socket.socket, *, lifeline: int, 
     """The process's life, after its rights have been dropped."""
     for name, fault in opened.faults.items():
         tell(Warned(f"fatal: service {name}: {fault}"))
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
         runner.run(_serve(opened, sock, lifeline, tell))
 
 

@@ -32,11 +32,11 @@ from itertools import chain
 from typing import Final, NoReturn
 
 import msgspec
-import uvloop
 
 from pillarbox.net import last_seconds
 from pillarbox.net.channel import Channel, ChannelClosed, FrameWriter
 from pillarbox.net.dns.host_files import ResolverOptions
+from pillarbox.net.event_loop import new_event_loop
 from pillarbox.net.listeners import Listener
 from pillarbox.net.rights import become
 from pillarbox.net.shared_clock import LabClock
@@ -300,7 +300,7 @@ def run_role(open_role: Open, startup: Startup) -> None:
     drop_rights(startup.user)
     last_seconds.begin_with_parents_end(zygote)
     freeze_memory()
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
         runner.run(_serve(startup, serve, told, {name: reasons[0] for name, reasons in lacks.items()}))
         os._exit(0)  # nobody waits for threads: one may be asking a name server that does not answer
 

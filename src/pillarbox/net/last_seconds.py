@@ -19,6 +19,7 @@ from typing import Final
 
 SECONDS: Final = 8.0
 _PR_SET_PDEATHSIG: Final = 1
+_prctl = ctypes.CDLL(None, use_errno=True).prctl
 
 
 def begin() -> None:
@@ -35,6 +36,6 @@ def begin_with_parents_end(parent: int) -> None:
     For the main thread, after rights were dropped: the kernel forgets the wish when they change.
     """
     signal.signal(signal.SIGALRM, lambda *_: begin())
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGALRM, 0, 0, 0)
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGALRM, 0, 0, 0)
     if os.getppid() != parent:
         begin()

@@ -54,6 +54,7 @@ _KNOWN: Final = frozenset(
     {*_LONG.values(), *_ALIASES, *_UNLESS_KNOWN, *_OF_LOGINS, "session", "hostname", "gid", "master_user"}
     | {"domain_first", "domain_last"}
 )
+_MARK: Final = re.compile("[;:|]")
 _VARIABLE: Final = re.compile(
     r"%(?:(%)|(?P<sign>-?)(?P<zero>0?)(?P<number>[0-9]{0,3})(?:(?P<dot>\.)(?P<zero2>0?)(?P<width>-?[0-9]{0,3}))?"
     r"(?P<modifiers>[A-Z]*)"
@@ -140,7 +141,7 @@ def _replacement(match: re.Match[str], values: Mapping[str, str], letters: Mappi
 
 def _computed(long: str, values: Mapping[str, str], letters: Mapping[str, str]) -> str:
     """What stands between braces: a function of 2.3, or a variable and 2.4's filters."""
-    name = re.split("[;:|]", long, maxsplit=1)[0]
+    name = _MARK.split(long, maxsplit=1)[0]
     mark, rest = long[len(name) : len(name) + 1], long[len(name) + 1 :]
 
     def read(text: str) -> str:
