@@ -25,7 +25,7 @@ from pillarbox.queue.new_queue_file import NewEnvelope, NewRecipient, encode_end
 from pillarbox.queue.queue_file import QueueRecipient, read_message
 from pillarbox.queue.records import encode_record
 from pillarbox.queue_manager.active_message import ActiveMessage
-from pillarbox.queue_manager.dispatcher import Dispatcher
+from pillarbox.queue_manager.dispatcher import Dispatcher, Routing, Services
 from pillarbox.queue_manager.transport import Done, Job
 from pillarbox.queue_manager.transport_rules import TransportSettings
 from pillarbox.routing.resolution import AddressClass, Resolution, Resolver
@@ -91,14 +91,15 @@ class Bench:
         scheduled = TransportRules(concurrency=ConcurrencyRules(initial=2, limit=3), dead_time=0.01)
         transport = TransportSettings(service, scheduled, SIZE, rules)
         self.dispatcher = Dispatcher(
-            resolver=cast(Resolver, Routes()),
-            probe_resolver=cast(Resolver, Routes()),
-            double_bounce=b"double-bounce",
-            caches_failures=True,
+            routing=Routing(
+                resolver=cast(Resolver, Routes()),
+                probe_resolver=cast(Resolver, Routes()),
+                filter_nexthop="",
+                double_bounce=b"double-bounce",
+                caches_failures=True,
+            ),
+            services=Services(dict.fromkeys(("a", "b"), Peer(self)), dict.fromkeys(("a", "b"), transport)),
             settings=Snapshot.of({"defer_transports": "later"}).group(QueueSettings),
-            filter_nexthop="",
-            transports=dict.fromkeys(("a", "b"), Peer(self)),
-            rules=dict.fromkeys(("a", "b"), transport),
             slots=self.slots,
             settled=self._settled,
             completed=self._completed,

@@ -38,6 +38,7 @@ from pillarbox.queue.configured_rules import configured_rules
 from pillarbox.queue.incoming import IncomingQueue
 from pillarbox.queue.queue_directories import QueueDirectories
 from pillarbox.queue.spare_files import SpareFiles
+from pillarbox.queue_manager.dispatcher import Routing, Services
 from pillarbox.queue_manager.doors import Doors
 from pillarbox.queue_manager.local_transport import LocalTransport
 from pillarbox.queue_manager.manager import QueueManager
@@ -266,21 +267,21 @@ class _QueueManagerRole:
         return QueueManager(
             directories=self._directories,
             settings=self._settings,
-            filter_nexthop=snapshot.group(ContentFilter).default_filter_nexthop,
-            resolver=self._resolver,
-            transports=transports,
-            rules=self._rules_of,
+            routing=Routing(
+                resolver=self._resolver,
+                probe_resolver=self._probe_resolver,
+                filter_nexthop=snapshot.group(ContentFilter).default_filter_nexthop,
+                double_bounce=snapshot.group(Identity).double_bounce_sender.encode(),
+                caches_failures=caches_failures,
+            ),
+            services=Services(transports, self._rules_of, self._tell_of(tell)),
             notifier=notifier,
             probed=ProbeResults(verify_cache, negative=caches_failures).take,
-            probe_resolver=self._probe_resolver,
-            double_bounce=snapshot.group(Identity).double_bounce_sender.encode(),
-            caches_failures=caches_failures,
             flush_sites=self._flush_sites,
             spares=spares,
             clock=self._clock,
             sleep=self._clock.sleep,
             tell=tell,
-            tell_of=self._tell_of(tell),
         )
 
     def _tell_of(self, tell: LogFile) -> dict[str, events.EventSink]:

@@ -143,8 +143,6 @@ class Aftermath:
         now = self._clock.now()
         opened, message, settings = active.opened, active.message, self._settings
         finished = Finished(queue_id=opened.queue_id, descriptor=opened.descriptor)
-        failures: list[Failure] = []
-        traced: list[LogEntry] = []
         expired = opened.is_expired or is_expired(
             now=now,
             created=message.create_time,
@@ -153,23 +151,10 @@ class Aftermath:
             bounce_lifetime=settings.bounce_queue_lifetime,
         )
         earlier = self._delayed_earlier(active, expired=expired, now=now)
+        failures, traced = await self._sort(active, finished, expired=expired)
         if expired:
-            failures += [Failure(msgspec.structs.replace(entry, action="failed"), None) for entry in earlier]
-        for recipient in active.in_order_of_outcomes:
-            transport, outcome = active.outcomes[recipient.offset]
-            resolved = active.resolved(recipient)
-            if self._may_be_traced(message, recipient) and recipient.offset not in active.traced:
-                traced += self._traced(message, resolved, transport, outcome)
-            if message.is_trace_only:
-                finished.done.append(recipient)
-                if message.is_probe:
-                    await self._probed(recipient, outcome)
-                continue
-            failures += failed(resolved, outcome, expired=expired)
-            if outcome.status == "deferred" and not expired:
-                finished.deferred += delayed(resolved, outcome)
-            else:
-                finished.done.append(recipient)
+            gone = [Failure(msgspec.structs.replace(entry, action="failed"), None) for entry in earlier]
+            failures = gone + failures
         finished.waits = active.parts is not None and active.parts.waits and not expired
         finished.logged = active.delayed
         waits = bool(earlier) or any(outcome.status == "deferred" for _, outcome in active.outcomes.values())
@@ -194,17 +179,45 @@ class Aftermath:
         else:
             if not message.is_trace_only:
                 await self._warn_of_delay(active, finished.deferred + earlier, now)
-            sites = {site_of(entry.recipient) for entry in finished.deferred}
-            if active.parts is not None:
-                sites |= active.parts.sites
-            finished.sites = self._sites(active.queue_id, sites)
-            finished.next_attempt = next_attempt(
-                now=now,
-                created=message.create_time,
-                minimal_backoff=settings.minimal_backoff_time,
-                maximal_backoff=settings.maximal_backoff_time,
-            )
+            self._set_back(active, finished, now)
         return finished, expired
+
+    async def _sort(
+        self, active: ActiveMessage, finished: Finished, *, expired: bool
+    ) -> tuple[list[Failure], list[LogEntry]]:
+        """Tell `finished` who is done and who waits; failures to report, and what a trace says of the outcomes."""
+        message = active.message
+        failures: list[Failure] = []
+        traced: list[LogEntry] = []
+        for recipient in active.in_order_of_outcomes:
+            transport, outcome = active.outcomes[recipient.offset]
+            resolved = active.resolved(recipient)
+            if self._may_be_traced(message, recipient) and recipient.offset not in active.traced:
+                traced += self._traced(message, resolved, transport, outcome)
+            if message.is_trace_only:
+                finished.done.append(recipient)
+                if message.is_probe:
+                    await self._probed(recipient, outcome)
+                continue
+            failures += failed(resolved, outcome, expired=expired)
+            if outcome.status == "deferred" and not expired:
+                finished.deferred += delayed(resolved, outcome)
+            else:
+                finished.done.append(recipient)
+        return failures, traced
+
+    def _set_back(self, active: ActiveMessage, finished: Finished, now: float) -> None:
+        """When the message is tried again, and the sites that ETRN may ask for."""
+        sites = {site_of(entry.recipient) for entry in finished.deferred}
+        if active.parts is not None:
+            sites |= active.parts.sites
+        finished.sites = self._sites(active.queue_id, sites)
+        finished.next_attempt = next_attempt(
+            now=now,
+            created=active.message.create_time,
+            minimal_backoff=self._settings.minimal_backoff_time,
+            maximal_backoff=self._settings.maximal_backoff_time,
+        )
 
     def _delayed_earlier(self, active: ActiveMessage, *, expired: bool, now: float) -> list[LogEntry]:
         """The defer log of a message that is read in parts, if somebody is to be told of it."""

@@ -50,46 +50,52 @@ _SUSPENDED = "delivery temporarily suspended: "
 _NOTHING: Final[frozenset[int]] = frozenset()
 
 
+class Routing(msgspec.Struct, frozen=True, kw_only=True):
+    """Where messages go, and who gets nothing."""
+
+    resolver: Resolver
+    probe_resolver: Resolver  # of address probes
+    filter_nexthop: str  # default_filter_nexthop
+    double_bounce: bytes  # local part of who gets nothing, in any case
+    caches_failures: bool  # address_verify_negative_cache
+
+
+class Services(msgspec.Struct, frozen=True):
+    """The transports of master.cf, by service name."""
+
+    transports: Mapping[str, Transport]
+    rules: Mapping[str, TransportSettings]
+    tell_of: Mapping[str, events.EventSink] = {}
+    """For deliveries of transports that have a log of their own."""
+
+
 class Dispatcher:
     """All deliveries of one queue manager."""
 
     def __init__(
         self,
         *,
-        resolver: Resolver,
-        probe_resolver: Resolver,
-        double_bounce: bytes,
-        caches_failures: bool,
+        routing: Routing,
+        services: Services,
         settings: QueueSettings,
-        filter_nexthop: str,
-        transports: Mapping[str, Transport],
-        rules: Mapping[str, TransportSettings],
         slots: RecipientSlots,
         settled: Callable[[ActiveMessage, Sequence[QueueRecipient]], list[QueueRecipient]],
         completed: Callable[[ActiveMessage], None],
         clock: Clock,
         sleep: Callable[[float], Awaitable[None]],
         tell: events.EventSink,
-        tell_of: Mapping[str, events.EventSink] | None = None,
     ) -> None:
-        """`transports` and `rules` by service name; `filter_nexthop` is default_filter_nexthop.
-
-        `tell_of` is for deliveries of transports that have a log of their own.
-
-        `settled` hears of recipients whose fates are known while others of the message are not, and gives back
+        """`settled` hears of recipients whose fates are known while others of the message are not, and gives back
         those that nothing more has to be known of.
-
-        `probe_resolver` is for address probes; `double_bounce` is the local part of who gets nothing;
-        `caches_failures` is address_verify_negative_cache.
         """
-        self._resolver = resolver
-        self._probe_resolver = probe_resolver
-        self._double_bounce = double_bounce.lower()
-        self._caches_failures = caches_failures
+        self._resolver = routing.resolver
+        self._probe_resolver = routing.probe_resolver
+        self._double_bounce = routing.double_bounce.lower()
+        self._caches_failures = routing.caches_failures
+        self._filter_nexthop = routing.filter_nexthop
         self._settings = settings
-        self._filter_nexthop = filter_nexthop
-        self._transports = transports
-        self._rules = rules
+        self._transports = services.transports
+        self._rules = services.rules
         self._slots = slots
         self._settled = settled
         self._unread: dict[object, ActiveMessage] = {}
@@ -97,7 +103,7 @@ class Dispatcher:
         self._clock = clock
         self._sleep = sleep
         self._tell = tell
-        self._tell_of = tell_of or {}
+        self._tell_of = services.tell_of
         self._deferred = frozenset(settings.defer_transports)
         self._scheduler = Scheduler(
             self._rules_of,

@@ -34,14 +34,12 @@ from pillarbox.queue.site_logs import SiteLogs
 from pillarbox.queue.spare_files import LARGEST, SpareFiles
 from pillarbox.queue_manager.active_message import ActiveMessage
 from pillarbox.queue_manager.aftermath import Aftermath, Probed
-from pillarbox.queue_manager.dispatcher import Dispatcher
+from pillarbox.queue_manager.dispatcher import Dispatcher, Routing, Services
 from pillarbox.queue_manager.results import not_tried
 from pillarbox.queue_manager.scans import STEP, QueueScan
-from pillarbox.queue_manager.transport import Transport
 from pillarbox.queue_manager.transport_rules import TransportSettings
 from pillarbox.queue_manager.writers import Writer, Writers
 from pillarbox.routing.domain_lists import DomainList
-from pillarbox.routing.resolution import Resolver
 from pillarbox.scheduling.intake import Intake
 from pillarbox.scheduling.recipient_slots import RecipientSlots, SlotRules
 from pillarbox.vocabulary.address import external_form
@@ -50,8 +48,6 @@ from pillarbox.vocabulary.identifiers import QueueId
 
 _BATCH: Final = 16
 """Messages that are opened in one turn of the loop."""
-
-
 _DECIDING: Final = 64
 """Messages of which it is decided at the same time what comes next."""
 _FINISHED: Final = 64
@@ -74,6 +70,13 @@ def _recipient_slots(
     )
 
 
+def _check_lifetimes(settings: QueueSettings, tell: events.EventSink) -> None:
+    """Warn of a notice that would live longer than other mail; `is_expired` takes the shorter time."""
+    if settings.bounce_queue_lifetime > settings.maximal_queue_lifetime:
+        name = "bounce_queue_lifetime"
+        tell(events.Warned(f"{name} is larger than maximal_queue_lifetime - adjusting {name}"))
+
+
 class QueueManager:
     """All messages of one queue."""
 
@@ -82,32 +85,18 @@ class QueueManager:
         *,
         directories: QueueDirectories,
         settings: QueueSettings,
-        filter_nexthop: str,
-        resolver: Resolver,
-        transports: Mapping[str, Transport],
-        rules: Mapping[str, TransportSettings],
+        routing: Routing,
+        services: Services,
         notifier: Notifier,
         probed: Probed,
-        probe_resolver: Resolver,
-        double_bounce: bytes,
-        caches_failures: bool,
         flush_sites: DomainList,
         spares: SpareFiles,
         clock: Clock,
         tell: events.EventSink,
-        tell_of: Mapping[str, events.EventSink] | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """`transports` and `rules` by service name; `filter_nexthop` is default_filter_nexthop.
-
-        `tell_of` is for deliveries of transports that have a log of their own.
-
-        `probed` learns what became of address probes, which go where `probe_resolver` says.
-
-        `flush_sites`: fast_flush_domains, which may ask for deferred mail.
-
-        `sleep` lets seconds of `clock` go by.
-        """
+        """`probed` learns what became of address probes.  `flush_sites`: fast_flush_domains, which may ask for
+        deferred mail.  `sleep` lets seconds of `clock` go by."""
         self._aftermath = Aftermath(
             directories=directories,
             settings=settings,
@@ -127,26 +116,18 @@ class QueueManager:
         self._files = ActiveFiles(directories, keeps_finished=bool(settings.dont_remove))
         self._directories = directories
         self._settings = settings
-        self._slots = _recipient_slots(settings, rules, tell)
-        if settings.bounce_queue_lifetime > settings.maximal_queue_lifetime:  # is_expired() knows
-            name = "bounce_queue_lifetime"
-            tell(events.Warned(f"{name} is larger than maximal_queue_lifetime - adjusting {name}"))
+        self._slots = _recipient_slots(settings, services.rules, tell)
+        _check_lifetimes(settings, tell)
         self._dispatcher = Dispatcher(
-            resolver=resolver,
-            probe_resolver=probe_resolver,
-            double_bounce=double_bounce,
-            caches_failures=caches_failures,
+            routing=routing,
+            services=services,
             settings=settings,
-            filter_nexthop=filter_nexthop,
-            transports=transports,
-            rules=rules,
             slots=self._slots,
             settled=self._aftermath.settled,
             completed=self._completed,
             clock=clock,
             sleep=sleep,
             tell=tell,
-            tell_of=tell_of,
         )
         self._flushed: set[QueueId] = set()  # to be tried whatever their time, also over deferred transports
         self._tasks: asyncio.TaskGroup | None = None
