@@ -41,7 +41,8 @@ from pillarbox.routing.configured_mappings import own_address_maps
 from pillarbox.tables.cache_store import open_store
 from pillarbox.tables.debugged_peers import debugged_peers
 from pillarbox.tables.ehlo_keywords import KeywordPolicy
-from pillarbox.tables.word_list import open_word_list
+from pillarbox.tables.table import LookupTable
+from pillarbox.tables.word_list import WordList, open_word_list
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.faults import ConfigurationFault
 from pillarbox.wire.sasl.client import OPTIONS
@@ -89,20 +90,11 @@ def open_service(
         dane=DanePolicies(resolvers.resolver, policies, rules),
         passwords=_address_maps(settings, "sasl_password_maps", settings.sasl.smtp_sasl_password_maps),
         login_failures=_login_failures(settings),
-        discarded=KeywordPolicy(
-            client.smtp_discard_ehlo_keywords,
-            tables("smtp_discard_ehlo_keyword_address_maps", client.smtp_discard_ehlo_keyword_address_maps),
-        ),
-        kept=open_word_list(
-            client.smtp_connection_cache_destinations,
-            where=settings.where("smtp_connection_cache_destinations"),
-            clock=clock,
-        ),
+        discarded=_discarded_keywords(settings),
+        kept=_kept_destinations(settings),
         generic=_address_maps(settings, "generic_maps", client.smtp_generic_maps),
         checks=_content_tables(settings),
-        reply_filter=tables("smtp_reply_filter", (client.smtp_reply_filter,))[0]
-        if client.smtp_reply_filter
-        else None,
+        reply_filter=_reply_filter(settings),
         status_filter=tables("smtp_delivery_status_filter", client.smtp_delivery_status_filter),
         status_filter_title=f"{prefix}_delivery_status_filter",
         dns_filter=resolvers.dns_filter,
@@ -139,6 +131,28 @@ def _session_rules(settings: ServiceSettings) -> SessionRules:
         lmtp=settings.lmtp,
         mechanisms=open_word_list(wanted, where=where, clock=settings.clock) if wanted else None,
     )
+
+
+def _discarded_keywords(settings: ServiceSettings) -> KeywordPolicy:
+    """What servers offer and are not to be taken at their word for."""
+    client, maps = settings.client, "smtp_discard_ehlo_keyword_address_maps"
+    return KeywordPolicy(
+        client.smtp_discard_ehlo_keywords,
+        settings.tables(maps, client.smtp_discard_ehlo_keyword_address_maps),
+    )
+
+
+def _kept_destinations(settings: ServiceSettings) -> WordList:
+    """Destinations whose sessions are kept whatever the load."""
+    name = "smtp_connection_cache_destinations"
+    words = settings.client.smtp_connection_cache_destinations
+    return open_word_list(words, where=settings.where(name), clock=settings.clock)
+
+
+def _reply_filter(settings: ServiceSettings) -> LookupTable | None:
+    """The table that puts replies in other words, if there is one."""
+    name = settings.client.smtp_reply_filter
+    return settings.tables("smtp_reply_filter", (name,))[0] if name else None
 
 
 def _workarounds(settings: ServiceSettings) -> Workarounds:

@@ -116,12 +116,41 @@ class SessionOpener:
         *,
         tls: bool,
     ) -> Session:
-        rules = self._service.rules
+        conversation = await self._converse(target, destination)
+        session = Session(
+            conversation,
+            discarded=partial(self._discarded_keywords, target),
+            rules=self._service.rules,
+            destination=destination,
+            policy=policy,
+            tell=self._tell,
+            requirement=requirement,
+        )
+        session.queue_id = self._job.queue_id
+        try:
+            is_whole = await self._begin(session, target, destination, tls=tls)
+        except Broken as fault:
+            self._report_tls(session, policy)
+            if not conversation.is_over:
+                await session.quit()
+            raise SiteFault(fault.status, fault.text) from fault
+        except BaseException:
+            self._report_tls(session, policy)
+            await session.quit() if not conversation.is_over else conversation.wire.abort()
+            self._keep_oddity(conversation)
+            raise
+        if is_whole:
+            self._report_tls(session, policy)
+        return session
+
+    async def _converse(self, target: Target, destination: Destination) -> Conversation:
+        """The connection, with whoever is to see what is said.  OSError, TimeoutError, SiteFault."""
+        service, rules = self._service, self._service.rules
         source = rules.sources.get(6 if ":" in target.address else 4)
         place = target
         if not target.port and not target.address.startswith("/"):
             place = msgspec.structs.replace(
-                target, address=os.path.join(self._service.queue_directory, target.address)
+                target, address=os.path.join(service.queue_directory, target.address)
             )
         wire = await connect(
             place,
@@ -133,55 +162,41 @@ class SessionOpener:
         )
         least_rate = rules.client.smtp_min_data_rate if rules.client.smtp_per_request_deadline else 0
         conversation = Conversation(wire, target, least_rate=least_rate)
-        trace = self._service.debugged.trace(
+        trace = service.debugged.trace(
             target.relay,
             lambda line: self._tell(events.Noted(line)),
             names=(target.host, destination.host),
             address=target.address,
         )
-        if self._service.keeps_transcripts or trace is not None:
-            conversation.engine.transcript = Transcript(kept=self._service.keeps_transcripts)
+        if service.keeps_transcripts or trace is not None:
+            conversation.engine.transcript = Transcript(kept=service.keeps_transcripts)
             conversation.engine.transcript.trace = trace
-        if self._service.reply_filter is not None:
-            rewrite = partial(self._filtered_reply, self._service.reply_filter, target)
+        if service.reply_filter is not None:
+            rewrite = partial(self._filtered_reply, service.reply_filter, target)
             conversation.engine.filter_replies(rewrite)
-        session = Session(
-            conversation,
-            discarded=partial(self._discarded_keywords, target),
-            rules=rules,
-            destination=destination,
-            policy=policy,
-            tell=self._tell,
-            requirement=requirement,
-        )
-        session.queue_id = self._job.queue_id
-        try:
-            if rules.tls.smtp_tls_wrappermode and tls:
-                await session.handshake(self._service.policies)
-            greeting = await session.greet()
-            self._work_around(session, greeting)
-            await session.hello(esmtp=session.speaks_esmtp)
-            if self._job.needs_smtputf8 and not session.capabilities.smtputf8:
-                conversation.is_closing = True  # the message is refused; others want TLS and a login
-                return session
-            session.use_8bitmime()
-            if not rules.tls.smtp_tls_wrappermode:
-                await session.secure(self._service.policies, allowed=tls)
-            session.check_requirement()
-            if session.capabilities.logins and (login := self._known_login(target, destination)) is not None:
-                await log_in(session, login, self._service.login_failures)
-        except Broken as fault:
-            self._report_tls(session, policy)
-            if not conversation.is_over:
-                await session.quit()
-            raise SiteFault(fault.status, fault.text) from fault
-        except BaseException:
-            self._report_tls(session, policy)
-            await session.quit() if not conversation.is_over else wire.abort()
-            self._keep_oddity(conversation)
-            raise
-        self._report_tls(session, policy)
-        return session
+        return conversation
+
+    async def _begin(self, session: Session, target: Target, destination: Destination, *, tls: bool) -> bool:
+        """Greeting, hello, TLS and login; False if a message that will be refused needs no more than the first two.
+
+        SiteFault, Broken.
+        """
+        service, is_wrapped = self._service, self._service.rules.tls.smtp_tls_wrappermode
+        if is_wrapped and tls:
+            await session.handshake(service.policies)
+        greeting = await session.greet()
+        self._work_around(session, greeting)
+        await session.hello(esmtp=session.speaks_esmtp)
+        if self._job.needs_smtputf8 and not session.capabilities.smtputf8:
+            session.conversation.is_closing = True  # the message is refused; others want TLS and a login
+            return False
+        session.use_8bitmime()
+        if not is_wrapped:
+            await session.secure(service.policies, allowed=tls)
+        session.check_requirement()
+        if session.capabilities.logins and (login := self._known_login(target, destination)) is not None:
+            await log_in(session, login, service.login_failures)
+        return True
 
     def _report_tls(self, session: Session, policy: TlsPolicy) -> None:
         """smtp_tlsrpt_enable: a session in which TLS was tried."""
