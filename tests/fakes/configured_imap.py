@@ -44,7 +44,7 @@ async def ours_of(home: Path, more: str, steps: Sequence[bytes]) -> list[list[by
         async with asyncio.TaskGroup() as tasks:
             namespaces = AccountNamespaces(settings, executor=executor, inotify=None, tasks=tasks)
             quota = user_quota(settings, place, {}, user=USER, home=str(home))
-            own = MaildirAccount.at(place, mailboxes=settings.namespaces[0].mailboxes, quota=quota)
+            own = MaildirAccount(place, mailboxes=settings.namespaces[0].mailboxes, quota=quota)
             namespaces.keep_expunged(own, SessionUser(USER, str(home), place), {})
             account = namespaces.account(USER, str(home), place, {}, own)
             server = PillarboxImap(home, tasks, account=account)

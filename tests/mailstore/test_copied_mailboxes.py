@@ -50,7 +50,7 @@ class Host:
 
     def account(self) -> MaildirAccount:
         """As a worker that begins has it."""
-        return MaildirAccount(str(self.root), index=self.index, index_policy=IndexPolicy.ALL)
+        return MaildirAccount(Storage(path=str(self.root), index=self.index), index_policy=IndexPolicy.ALL)
 
     def directory(self, name: str) -> Path:
         """A mailbox's."""

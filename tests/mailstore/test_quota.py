@@ -91,7 +91,7 @@ def account_with(
     quota = AccountQuota(
         quota_settings(values), tree_at(place), files=DISK, clock=ManualClock(), warn=warned.append
     )
-    return MaildirAccount.at(place, mailboxes=(), quota=quota), quota
+    return MaildirAccount(place, mailboxes=(), quota=quota), quota
 
 
 @pytest.mark.parametrize("driver", ["count", "maildir"])

@@ -14,6 +14,7 @@ from typing import AnyStr
 import msgspec
 import pytest
 
+from pillarbox.config.mailbox_settings import Storage
 from pillarbox.files.file_system import DiskFileSystem
 from pillarbox.mailstore.cache.snapshot_format import HEAD_SIZE, Head, Snapshot, decode, decode_header, encode
 from pillarbox.mailstore.deliver import Delivery, deliver_batch, make_maildir
@@ -302,7 +303,7 @@ def test_deleted_with_the_mailbox(tmp_path: Path) -> None:
 
     async def scene() -> None:
         index = tmp_path / "index"
-        account = MaildirAccount(str(tmp_path / "Maildir"), index=str(index))
+        account = MaildirAccount(Storage(path=str(tmp_path / "Maildir"), index=str(index)))
         for number in count():
             await account.create("Box")
             box = await account.open("Box")
@@ -311,7 +312,7 @@ def test_deleted_with_the_mailbox(tmp_path: Path) -> None:
             box.close()
             await account.close()
             assert (index / ".Box" / NAME).exists()
-            account = MaildirAccount(str(tmp_path / "Maildir"), index=str(index))
+            account = MaildirAccount(Storage(path=str(tmp_path / "Maildir"), index=str(index)))
             if number:
                 break
             await account.delete("Box")

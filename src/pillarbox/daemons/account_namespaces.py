@@ -226,7 +226,7 @@ class AccountNamespaces:
 
     def open(self, place: Storage, namespace: Namespace, *, attributes: str = "") -> MaildirAccount:
         """Another tree."""
-        return MaildirAccount.at(
+        return MaildirAccount(
             place,
             clock=self.clock,
             executor=self.executor,

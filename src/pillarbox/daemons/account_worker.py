@@ -328,7 +328,7 @@ class AccountWorker:
         return opened
 
     def _open(self, place: Storage, attributes: str, quota: AccountQuota | None) -> MaildirAccount:
-        return MaildirAccount.at(
+        return MaildirAccount(
             place,
             clock=self._clock,
             executor=self._threads,

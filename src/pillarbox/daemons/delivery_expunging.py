@@ -57,7 +57,7 @@ class DeliveryExpunging:
         prepare: Callable[[MaildirAccount], None],
     ) -> None:
         """Remove what is due, by `expunge`, from an account that is made ready by `prepare`.  StoreUnavailable."""
-        account = MaildirAccount.at(place, clock=self._clock, executor=self._executor, quota=quota)
+        account = MaildirAccount(place, clock=self._clock, executor=self._executor, quota=quota)
         try:
             prepare(account)
             await autoexpunge(account, self._definitions, now=self._clock.now(), expunge=expunge)

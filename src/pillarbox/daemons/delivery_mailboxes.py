@@ -60,7 +60,7 @@ def delivery_mailbox(settings: MailboxSettings, letter: Letter, place: Storage) 
     namespace, own_place = _namespace_of(settings, name), place
     if namespace is not settings.namespaces[0] and namespace.location is not None:
         place = place_of(namespace.location, "", user=letter.user, home=letter.home)
-    account = MaildirAccount.at(place)
+    account = MaildirAccount(place)
     try:
         stored = normalise(as_named(account, namespace).store_name(name))
         directory = account.path(stored)
@@ -104,7 +104,7 @@ def delivery_mailbox(settings: MailboxSettings, letter: Letter, place: Storage) 
                     if namespace.subscriptions:
                         subscriptions.add(stored)
                     else:
-                        own = as_named(MaildirAccount.at(own_place), settings.namespaces[0])
+                        own = as_named(MaildirAccount(own_place), settings.namespaces[0])
                         _subscriptions(own_place).add(normalise(own.store_name(name)))
         if lists is not None and Rights.POST not in (rights := lists.rights(stored)):
             raise Unreachable(_DENIED if Rights.LOOKUP in rights else _MISSING.format(name))

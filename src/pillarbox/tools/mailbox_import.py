@@ -119,7 +119,7 @@ def _import(descriptor: int, path: str, place: Storage, mailbox: str, settings: 
     """In the child: all messages, a few dozen at a time."""
 
     async def run() -> int:
-        store = MaildirAccount.at(place, mailboxes=settings.namespaces[0].mailboxes)
+        store = MaildirAccount(place, mailboxes=settings.namespaces[0].mailboxes)
         await store.ensure_defaults()
         account = as_named(store, settings.namespaces[0])
         try:

@@ -92,14 +92,14 @@ PathKind = Literal["mailbox", "control", "index"]
 
 
 class MaildirAccount:
-    """`Account` over the Maildir at `root`."""
+    """`Account` over one Maildir."""
 
     separator = SEPARATOR
     prefix = ""
 
     def __init__(
         self,
-        root: str,
+        place: Storage | str,
         *,
         files: FileSystem = DISK,
         clock: Clock | None = None,
@@ -108,57 +108,47 @@ class MaildirAccount:
         indexers: Indexers | None = None,
         host: bytes | None = None,
         mailboxes: Sequence[MailboxDefinition] = USUAL,
-        control: str = "",
-        index: str = "",
-        nested: bool = False,
-        escaping: str = "",
-        prefixed: bool = False,
-        second_inbox: bool = False,
         attributes: str = "",
         quota: AccountQuota | None = None,
         packing: tuple[str, int] | None = None,
         index_policy: IndexPolicy = IndexPolicy.NONE,
         commits: CommonCommits | None = None,
     ) -> None:
-        """`control`, `index`: directories of the control files and of the cache, if not `root`; `nested`:
-        LAYOUT=fs; `escaping`: listescape_char; `prefixed`, `second_inbox`: as Storage has it; `attributes`: the
-        file of the annotations, if it is not in `root`; `commits`: shared with other accounts on the same file
-        system."""
+        """`place`: a mail_location with absolute paths, or a directory that has everything.
+
+        `attributes`: the file of the annotations, if it is not there; `commits`: shared with other accounts on the
+        same file system.
+        """
+        if isinstance(place, str):
+            place = Storage(path=place)
         self._files = files
         self._clock = clock or SystemClock()
         self._executor = executor
         self._inotify = inotify
         self._names = NameMaker(self._clock, host=host)
-        self._root = root
-        place = Storage(
-            path=root,
-            control=control,
-            index=index,
-            nested=nested,
-            escaping=escaping,
-            prefixed=prefixed,
-            second_inbox=second_inbox,
-        )
+        self._root = place.path
         self._tree = tree_at(place, files=files, names=self._names)
         self._lock_file = LockFile(self._tree.directory(INBOX) + b"/tmp", files=files, names=self._names)
         self._quota = quota
         self._packing = packing
         self._caches = AccountCaches(
-            index or root,
+            place.index or place.path,
             self._tree.control,
             files,
-            is_apart=bool(index),
+            is_apart=bool(place.index),
             executor=executor,
             indexers=indexers,
             index_policy=index_policy,
         )
         self._commits = commits or CommonCommits(executor=executor, files=files)
         self._subscriptions = Subscriptions(
-            self._tree.control, files, separator=b"/" if nested else b".", escaping=self._tree.escaping
+            self._tree.control, files, separator=b"/" if place.nested else b".", escaping=self._tree.escaping
         )
         self._defaults = DefaultMailboxes(self._tree, self._subscriptions, mailboxes)
         self._keeps_defaults = False
-        self._attributes = AttributeDict(os.fsencode(attributes or f"{root}/{FILE_NAME}"), files, self._clock)
+        self._attributes = AttributeDict(
+            os.fsencode(attributes or f"{place.path}/{FILE_NAME}"), files, self._clock
+        )
         self._listing = MailboxListing(
             self._tree,
             self._subscriptions,
@@ -174,43 +164,6 @@ class MaildirAccount:
         self._loaded = LoadedMailboxes(self._load, self._statuses, self._caches.leisure)
         self.lazy_expunge: ExpungeKeeper | None = None
         """Where messages go before they are expunged; to be set before a mailbox is opened."""
-
-    @classmethod
-    def at(
-        cls,
-        place: Storage,
-        *,
-        clock: Clock | None = None,
-        executor: Executor | None = None,
-        inotify: Inotify | None = None,
-        indexers: Indexers | None = None,
-        mailboxes: Sequence[MailboxDefinition] = USUAL,
-        attributes: str = "",
-        quota: AccountQuota | None = None,
-        packing: tuple[str, int] | None = None,
-        index_policy: IndexPolicy = IndexPolicy.NONE,
-        commits: CommonCommits | None = None,
-    ) -> "MaildirAccount":
-        """The account that a mail_location with absolute paths names."""
-        return cls(
-            place.path,
-            clock=clock,
-            executor=executor,
-            inotify=inotify,
-            indexers=indexers,
-            mailboxes=mailboxes,
-            control=place.control,
-            index=place.index,
-            nested=place.nested,
-            escaping=place.escaping,
-            prefixed=place.prefixed,
-            second_inbox=place.second_inbox,
-            attributes=attributes,
-            quota=quota,
-            packing=packing,
-            index_policy=index_policy,
-            commits=commits,
-        )
 
     def name_of(self, mailbox: Mailbox) -> str:
         """The name of an opened mailbox."""

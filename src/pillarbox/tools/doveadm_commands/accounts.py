@@ -293,7 +293,7 @@ def open_store(command: MailCommand, owner: Owner) -> MaildirAccount:
         quota = user_quota(command.settings, owner.place, owner.fields, user=owner.user, home=home)
     except ConfigurationFault as fault:
         raise MailFault(owner.user, str(fault), EX_TEMPFAIL) from fault
-    return MaildirAccount.at(
+    return MaildirAccount(
         owner.place,
         mailboxes=command.settings.namespaces[0].mailboxes,
         attributes=owner.attributes,

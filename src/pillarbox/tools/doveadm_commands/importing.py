@@ -85,7 +85,7 @@ def _source(command: MailCommand, user: str, location: str) -> MaildirAccount:
         raise MailFault(
             user, f"Import: there is no Maildir: stat({place.path}/cur) failed: {error.strerror}", EX_TEMPFAIL
         ) from error
-    return MaildirAccount.at(msgspec.structs.replace(place, escaping=command.settings.storage.escaping))
+    return MaildirAccount(msgspec.structs.replace(place, escaping=command.settings.storage.escaping))
 
 
 async def _target(account: Account, user: str, name: str) -> Mailbox:
