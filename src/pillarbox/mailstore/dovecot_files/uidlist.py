@@ -1,13 +1,7 @@
 """dovecot-uidlist: which file has which UID.
 
 DESCRIPTION
-        3 V1795354878 N5 G3b5d2d02fef0026bac1c000083ecc375
-        1 :1795354878.M35176P7340.vm,S=60,W=66
-        4 G1795354946.M899474P7920.vm,S=244,W=256 :1795354946.M902490P7920.vm,S=244,W=256
-
-    The header has UIDVALIDITY, a lower bound of the next UID, the mailbox's GUID and perhaps fields that we
-    only keep.  A line has a UID, fields (`G` message GUID, `P` UIDL, `O` order, `S`, `W` sizes) and the base of
-    the file's name.  Lines of files that are gone do no harm.
+    How it is written: uidlist_format.py.  Lines of files that are gone do no harm.
 
     `UidList` is the file as it was last read.  `refresh` reads what is new: the rest of the same file if it
     grew, all of it if it is another one.  An inode number does not tell that alone: the file system gives that
@@ -39,7 +33,16 @@ import msgspec
 
 from pillarbox.files.file_system import FileSystem
 from pillarbox.files.fsync_steps import Steps, finish
-from pillarbox.vocabulary.digits import decimal, is_decimal
+from pillarbox.mailstore.dovecot_files.uidlist_format import (
+    LINE,
+    Entry,
+    Header,
+    lines_of_version_3,
+    read_header,
+    read_lines,
+    uid_in,
+)
+from pillarbox.vocabulary.digits import decimal
 from pillarbox.vocabulary.number_set import MAX_NUMBER
 
 FILE_NAME: Final = b"dovecot-uidlist"
@@ -50,12 +53,8 @@ MANY: Final = 64
 _TAIL: Final = 64
 """Octets at the end by which a file is told to have grown and not to be another one, besides its header."""
 
-_LINE: Final = re.compile(rb"(\d{1,10}) ((?:[A-Z][^ \n]* )*):([^\n/]+)\n")
-_LINE_V1: Final = re.compile(rb"(\d{1,10}) ([^\n/]+)\n")
-_GUID: Final = re.compile(rb"[0-9a-f]{32}")
 _GUID_OF_HEADER: Final = re.compile(rb"3 (?:[^ \n]+ )*G([0-9a-f]{32})[ \n]")
 _UID_VALIDITY_OF_HEADER: Final = re.compile(rb"3 (?:[^ \n]+ )*V(\d{1,10})[ \n]")
-_FIELD: Final = re.compile(rb" ([A-Za-z])([^ \n]*)")
 
 
 def read_guid(directory: bytes, files: FileSystem) -> bytes:
@@ -75,15 +74,6 @@ def read_identity(directory: bytes, files: FileSystem) -> tuple[bytes, int]:
         files.close(fd)
     guid, uid_validity = _GUID_OF_HEADER.match(header), _UID_VALIDITY_OF_HEADER.match(header)
     return guid[1] if guid is not None else b"", decimal(uid_validity[1]) if uid_validity is not None else 0
-
-
-class Entry(msgspec.Struct, frozen=True, array_like=True):
-    """One line."""
-
-    uid: int
-    base: bytes
-    fields: bytes = b""
-    """`G… W… `, each with a blank behind it; empty for most."""
 
 
 class UidListState(msgspec.Struct, frozen=True, array_like=True):
@@ -170,7 +160,7 @@ class UidList:
         self._looked_for += len(bases)
         if len(bases) > FEW or self._looked_for > MANY or not self._has_octets():
             return self.uids
-        found = {base: self._look_for(base) for base in bases}
+        found = {base: uid_in(self._octets, base) for base in bases}
         return {base: uid for base, uid in found.items() if uid}
 
     def state(self) -> UidListState | None:
@@ -313,7 +303,7 @@ class UidList:
             elif directory:
                 self._files.sync_directory(directory)
             return entries
-        lines = b"".join([b"%d %s:%s\n" % (entry.uid, entry.fields, entry.base) for entry in entries])
+        lines = b"".join([LINE % (entry.uid, entry.fields, entry.base) for entry in entries])
         fd = self._files.open(self.path, os.O_RDWR)
         try:
             if self._file_size != self._size:
@@ -339,8 +329,8 @@ class UidList:
         """Write a new file with the lines of `alive` only.  The lock is held."""
         uids = self.uids
         entries = sorted((uids[base], base) for base in alive if base in uids)
-        header = b"3 V%d N%d G%s%s\n" % (self.uid_validity, self.next_uid, self.guid, self.other_fields)
-        lines = [b"%d %s:%s\n" % (uid, self.fields.get(uid, b""), base) for uid, base in entries]
+        header = Header(self.uid_validity, self.next_uid, self.guid, self.other_fields).line()
+        lines = [LINE % (uid, self.fields.get(uid, b""), base) for uid, base in entries]
         content = header + b"".join(lines)
         temporary = self.path + b".tmp"
         fd = self._files.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -423,16 +413,6 @@ class UidList:
             self._files.close(fd)
         return len(self._octets) == self._size and self._octets.startswith(self._header)
 
-    def _look_for(self, base: bytes) -> int:
-        """The UID of the last line with that base; 0 if there is none."""
-        octets, end = self._octets, len(self._octets)
-        while (at := octets.rfind(b" :%b\n" % base, 0, end)) >= 0:
-            line = _LINE.match(octets, octets.rfind(b"\n", 0, at) + 1)
-            if line is not None and line[3] == base:
-                return decimal(bytes(line[1]))
-            end = at + 1
-        return 0
-
     def _read(self, fd: int, offset: int) -> bytes:
         parts = []
         while part := self._files.pread(fd, 1 << 20, offset):
@@ -445,74 +425,41 @@ class UidList:
         whole = content.rfind(b"\n") + 1
         self._size += whole
         position = 0
-        pattern = _LINE
         if not self.exists:
-            end = content.find(b"\n") + 1
-            if end == 0 or not self._parse_header(content[:end]):
+            position = content.find(b"\n") + 1
+            if position == 0 or not self._parse_header(content[:position]):
                 self.damaged = True
                 return
-            self._header = content[:end]
-            position = end
+            self._header = content[:position]
             if content.startswith(b"1 "):
                 self.damaged = True  # old: to be replaced
-                content = content[:position] + _LINE_V1.sub(rb"\1 :\2\n", content[position:])
+                content = content[:position] + lines_of_version_3(content[position:])
                 whole = content.rfind(b"\n") + 1
-        last = self._last_uid
         # Where the lines before have not been read, nothing is kept of these either.
         uids: dict[bytes, int] = {} if self._uids is None else self._uids
-        texts: dict[int, bytes] = {} if self._uids is None else self._fields
-        while position < whole:
-            match = pattern.match(content, position)
-            if match is None:
-                self.damaged = True
-                position = content.find(b"\n", position) + 1
-                continue
-            position = match.end()
-            digits, fields, base = match.groups()
-            uid = decimal(digits)
-            if uid <= last or uid > MAX_NUMBER:
-                self.damaged = True
-                continue
-            last = uid
-            uids[base] = uid
-            if fields:
-                texts[uid] = fields
+        fields: dict[int, bytes] = {} if self._uids is None else self._fields
+        last, are_whole = read_lines(content, position, whole, last=self._last_uid, uids=uids, fields=fields)
+        if not are_whole:
+            self.damaged = True
         if self._uids is None:
             self._count += len(uids)
-            self._has_fields = self._has_fields or bool(texts)
+            self._has_fields = self._has_fields or bool(fields)
             self._octets = bytearray()
         self._last_uid = last
         self.next_uid = max(self.next_uid, last + 1)
 
     def _parse_header(self, line: bytes) -> bool:
-        """`3 V<uid validity> N<next uid> G<guid>`, or `1 <uid validity> <next uid>`."""
-        version, _, rest = line.rstrip(b"\n").partition(b" ")
-        if version == b"1":
-            validity, _, next_uid = rest.partition(b" ")
-            return self._set_header(validity, next_uid)
-        if version != b"3":
+        """Whether the line is a header that has UIDVALIDITY."""
+        header = read_header(line)
+        if header is None:
             return False
-        values: dict[bytes, bytes] = {}
-        for letter, value in _FIELD.findall(b" " + rest):
-            if letter in b"VNG":
-                values[letter] = value
-            else:
-                self.other_fields += b" " + letter + value
-        self.guid = values.get(b"G", b"")
-        if _GUID.fullmatch(self.guid) is None:
-            self.guid = b""
+        self.guid = header.guid
+        self.other_fields = header.other_fields
+        if not header.guid:
             self.damaged = True
-        return self._set_header(values.get(b"V", b""), values.get(b"N", b""))
-
-    def _set_header(self, validity: bytes, next_uid: bytes) -> bool:
-        if not (is_decimal(validity, max_digits=10) and is_decimal(next_uid, max_digits=10)):
-            return False
-        value = decimal(validity)
-        if not 0 < value <= MAX_NUMBER:
-            return False
-        self.uid_validity = value
-        self.next_uid = max(self.next_uid, decimal(next_uid))
-        return True
+        self.uid_validity = header.uid_validity
+        self.next_uid = max(self.next_uid, header.next_uid)
+        return self.exists
 
 
 def _check(synced: Sequence[OSError | None]) -> None:
