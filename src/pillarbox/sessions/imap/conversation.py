@@ -5,8 +5,7 @@ DESCRIPTION
     knows how answers look: times behind them (`OK Fetch completed (0.001 + 0.000 secs).`), changes of the
     mailbox before them.
 
-    Waiting for the client (`receive`) is cut short by `mailbox_changed()`: there is one task per session,
-    nothing is polled, and an idle session owns one timer.
+    Waiting for the client: waiting.py.
 
 FAULTS
     Disconnect  the session has to end (sessions/imap/endings.py).
@@ -19,7 +18,6 @@ import asyncio
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from contextvars import ContextVar
-from enum import Enum, auto
 from typing import Final
 
 import msgspec
@@ -37,12 +35,12 @@ from pillarbox.mailstore.sharing.acl_file import ALL, Rights
 from pillarbox.mailstore.view import NOTHING, Chosen, MailboxView, NoSuchNumber, Told
 from pillarbox.mailstore.view_state import ViewState
 from pillarbox.observability.events import EventSink, MailboxNotice, MailUser
-from pillarbox.sessions.client_wait import ClientWait
 from pillarbox.sessions.imap.coming_messages import ComingMessages
 from pillarbox.sessions.imap.endings import Disconnect, Figures, mailbox_deleted
 from pillarbox.sessions.imap.news import Notifications, ResultUpdates, SelectedNews
 from pillarbox.sessions.imap.options import ImapOptions, Workaround
 from pillarbox.sessions.imap.selected_answers import flag_changes, flags_of, highest_modseq_of
+from pillarbox.sessions.imap.waiting import Waiting
 from pillarbox.sessions.mail_log import MailLog
 from pillarbox.sessions.transport import Transport
 from pillarbox.vocabulary.clock import Clock
@@ -80,23 +78,10 @@ class InvalidMessageSet(Exception):
     """Sequence numbers that the client's mailbox does not have: BAD."""
 
 
-class Woken(Enum):
-    """Why a wait for the client ended without anything from it."""
-
-    TIME_UP = auto()
-    CHANGE = auto()
-    CALLED = auto()  # something of ours may have ended
-    SHUTDOWN = auto()
-    PARK = auto()
-
-
 class Conversation:
     """Engine, account, selected mailbox and counters of one session."""
 
     __slots__ = (
-        "_changed",
-        "_heeding",
-        "_parking",
         "account",
         "account_of",
         "bad_answers",
@@ -106,18 +91,15 @@ class Conversation:
         "engine",
         "figures",
         "is_identified",
-        "is_waiting",
         "mail_log",
         "modseqs_told",
         "news",
         "notifications",
         "options",
         "qresync",
-        "rests_since",
         "rev2",
         "runs_beside",
         "saved_result",
-        "silent_since",
         "sink",
         "speaking",
         "transport",
@@ -126,8 +108,7 @@ class Conversation:
         "updates",
         "utf8_accept",
         "view",
-        "wait",
-        "waits_since",
+        "waiting",
     )
 
     def __init__(
@@ -142,7 +123,7 @@ class Conversation:
     ) -> None:
         """`account_of` opens another user's account, for URLFETCH."""
         self.transport = transport
-        self.wait = ClientWait(transport)
+        self.waiting = Waiting(transport, clock)
         self.account = account
         self.account_of = account_of
         self.clock = clock
@@ -171,12 +152,6 @@ class Conversation:
         self.untold_modseq = 0  # up to which the client knows all, since it was told of messages
         self.speaking = asyncio.Lock()  # held by whoever sends an answer in pieces
         self.runs_beside = False  # a command goes on while others are answered  RFC 3501 §5.5
-        self._changed = False  # a mailbox may have changed since we last looked
-        self._heeding = False  # whether we wait for that, too
-        self._parking: Callable[[bool], bool] | None = None  # told whether we rest; whether to park
-        self.is_waiting = False  # for the client
-        self.waits_since = self.rests_since = self.silent_since = clock.monotonic()
-        """Since when we wait; since when nobody has said anything, keep-alives apart; since when not the client."""
 
     def log(self, text: str, severity: str = "Info") -> None:
         """A line of this session in the log."""
@@ -218,63 +193,11 @@ class Conversation:
         shown = mailbox_names.encode_utf8(name) if name.isprintable() else mailbox_names.encode(name)
         return b"[%b] Mailbox doesn't exist: %b" % (code, shown)
 
-    # Waiting and sending.
-
-    async def receive(self, *, limit: float, heed_changes: bool = False) -> "bytes | Woken":
-        """Bytes from the client, b"" at their end, or why there are none after all."""
-        now = self.waits_since = self.clock.monotonic()
-        while not (heed_changes and self._changed):
-            if self._parking is not None and self._may_park(rests=True):
-                return Woken.PARK
-            self._heeding, self.is_waiting = heed_changes, True
-            try:
-                data = await self.wait.receive(limit=max(0.0, self.waits_since + limit - now))
-            finally:
-                self._heeding = self.is_waiting = False
-            if data is not None:
-                self.rests_since = self.silent_since = self.clock.monotonic()
-                if self._parking is not None:
-                    self._may_park(rests=False)
-                return data
-            if self.wait.shutting_down or self._parking is None:
-                break
-            now = self.clock.monotonic()
-        if self.wait.shutting_down:
-            return Woken.SHUTDOWN
-        if heed_changes and self._changed:
-            self.rests_since = self.clock.monotonic()
-            self._may_park(rests=False)
-            return Woken.CHANGE
-        return Woken.CALLED if self.wait.woken else Woken.TIME_UP
-
-    def _may_park(self, *, rests: bool) -> bool:
-        """Answer whoever asked; whether to park."""
-        asked, self._parking = self._parking, None
-        return asked is not None and asked(rests)
-
-    def ask_to_park(self, decide: Callable[[bool], bool]) -> None:
-        """Cut the wait short.  `decide` is told whether the client rests still, and says whether to park."""
-        self._parking = decide
-        self.wait.wake()
-
-    def stop_parking(self) -> None:
-        """The session ends: whoever asked is told."""
-        self._may_park(rests=False)
-
-    def mailbox_changed(self) -> None:
-        """The watch of the selected mailbox, or of others: something may be new."""
-        self._changed = True
-        if self._heeding:
-            self.wait.wake()
-
-    def take_change(self) -> bool:
-        """Whether something may be new since this was asked last."""
-        changed, self._changed = self._changed, False
-        return changed
+    # Sending.
 
     def use_transport(self, transport: Transport) -> None:
         """From now on, bytes go another way."""
-        self.transport = self.wait.transport = transport
+        self.transport = self.waiting.client.transport = transport
 
     async def flush(self) -> None:
         """Send what there is, and wait until the client has taken enough of it."""
@@ -467,7 +390,7 @@ class Conversation:
 
     async def tell_unasked(self) -> None:
         """News while no command is in progress (RFC 5465)."""
-        self.take_change()
+        self.waiting.take_change()
         if self.view is not None and self.news.unasked:
             await self.refresh()
             await self.tell_changes(asked=True, expunges=self.news.expunges_unasked)

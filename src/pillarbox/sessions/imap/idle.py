@@ -12,8 +12,9 @@ STANDARDS
 from collections.abc import Callable
 from typing import Final
 
-from pillarbox.sessions.imap.conversation import Conversation, Woken
+from pillarbox.sessions.imap.conversation import Conversation
 from pillarbox.sessions.imap.endings import Parking
+from pillarbox.sessions.imap.waiting import Woken
 from pillarbox.wire.imap.commands import Idle, Line
 from pillarbox.wire.pause import Pause
 
@@ -34,8 +35,8 @@ async def go_on_idling(conversation: Conversation, command: Idle) -> None:
     """The same, from where another process has left it."""
     end_watch: Callable[[], None] | None = None
     if conversation.view is not None:
-        end_watch = conversation.view.mailbox.watch(conversation.mailbox_changed)
-    conversation.mailbox_changed()  # perhaps before the watch began
+        end_watch = conversation.view.mailbox.watch(conversation.waiting.mailbox_changed)
+    conversation.waiting.mailbox_changed()  # perhaps before the watch began
     try:
         line = await _wait_for_done(conversation)
     finally:
@@ -54,7 +55,7 @@ async def _wait_for_done(conversation: Conversation) -> Line | None:
     engine = conversation.engine
     interval = conversation.options.idle_notify_interval or NEVER
     while True:
-        if conversation.take_change():
+        if conversation.waiting.take_change():
             await conversation.refresh()
             await conversation.tell_changes(asked=True)
             conversation.tell_untold_modseq()
@@ -66,7 +67,7 @@ async def _wait_for_done(conversation: Conversation) -> Line | None:
             return command
         if command is Pause.CLOSED:
             return None
-        match await conversation.receive(limit=interval, heed_changes=True):
+        match await conversation.waiting.receive(limit=interval, heed_changes=True):
             case bytes() as data:
                 engine.receive_data(data)
             case Woken.TIME_UP:

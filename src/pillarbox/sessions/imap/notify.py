@@ -227,7 +227,7 @@ class Notifications:
             self._end_selected = None
         view = self._conversation.view
         if view is not None and self._conversation.news.unasked:
-            self._end_selected = view.mailbox.watch(self._conversation.mailbox_changed)
+            self._end_selected = view.mailbox.watch(self._conversation.waiting.mailbox_changed)
 
     def close(self) -> None:
         """Watch nothing any more."""
@@ -350,13 +350,13 @@ class Notifications:
 
     def _note(self, name: str) -> None:
         self._changed.add(name)
-        self._conversation.mailbox_changed()
+        self._conversation.waiting.mailbox_changed()
 
     # --- names --------------------------------------------------------------------------------------
 
     def _note_names(self) -> None:
         self._names_changed = True
-        self._conversation.mailbox_changed()
+        self._conversation.waiting.mailbox_changed()
 
     def caused(self, change: NameChange, *, exists: bool = True) -> None:
         """The client itself makes, deletes or renames a mailbox."""

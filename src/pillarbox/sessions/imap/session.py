@@ -41,13 +41,14 @@ from pillarbox.observability.events import EventSink
 from pillarbox.sessions.ended import Ended
 from pillarbox.sessions.imap import failed_reads, fetch, idle, parking, search
 from pillarbox.sessions.imap.command_table import COMING, HANDLERS, Handler, may_run_beside
-from pillarbox.sessions.imap.conversation import AccountOf, Conversation, Woken, nobody_else
+from pillarbox.sessions.imap.conversation import AccountOf, Conversation, nobody_else
 from pillarbox.sessions.imap.endings import INTERNAL_ERROR, Disconnect, Parking, connection_closed
 from pillarbox.sessions.imap.options import DEFAULTS, ImapOptions, Workaround
 from pillarbox.sessions.imap.parking import ParkedSession
 from pillarbox.sessions.imap.progress import SLOW, Progress
 from pillarbox.sessions.imap.session_commands import capabilities
 from pillarbox.sessions.imap.uid_only import REFUSAL, has_numbers
+from pillarbox.sessions.imap.waiting import Woken
 from pillarbox.sessions.transport import Transport
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.wire.imap import commands, responses
@@ -118,8 +119,8 @@ class ImapSession:
     def rests_since(self) -> float | None:
         """Since when, by clock.monotonic(), nobody has said anything; None if the session cannot be parked."""
         conversation = self._conversation
-        rests = conversation.is_waiting and self._long is None and parking.can_be_parked(conversation)
-        return conversation.rests_since if rests else None
+        rests = conversation.waiting.is_waiting and self._long is None and parking.can_be_parked(conversation)
+        return conversation.waiting.rests_since if rests else None
 
     @property
     def watched_directories(self) -> tuple[bytes, ...]:
@@ -161,12 +162,12 @@ class ImapSession:
                 answer.set_result(False)
             return parks
 
-        self._conversation.ask_to_park(decide)
+        self._conversation.waiting.ask_to_park(decide)
         return answer
 
     def shutdown(self) -> None:
         """Say BYE as soon as the command that is worked on is finished."""
-        self._conversation.wait.shut_down()
+        self._conversation.waiting.client.shut_down()
 
     async def run(self) -> Ended:
         """The whole session; the connection is closed when it is over, unless the session is `parked`."""
@@ -202,8 +203,8 @@ class ImapSession:
         finally:
             if self.parked is None:
                 conversation.transport.send(engine.data_to_send())
-            conversation.stop_parking()
-            conversation.wait.close()
+            conversation.waiting.stop_parking()
+            conversation.waiting.client.close()
             await self._abandon_long()
             conversation.leave_mailbox()
             await conversation.coming.end()
@@ -228,8 +229,8 @@ class ImapSession:
         return ParkedSession(
             idle_tag=engine.awaited_line,
             idle_began=conversation.started,
-            waits_since=conversation.waits_since,
-            silent_since=conversation.silent_since,
+            waits_since=conversation.waiting.waits_since,
+            silent_since=conversation.waiting.silent_since,
             bytes_in=engine.bytes_in,
             bytes_out=engine.bytes_out,
             figures=conversation.figures,
@@ -251,7 +252,7 @@ class ImapSession:
     async def _go_on(self, parked: ParkedSession) -> None:
         """Be the session that was parked, and finish the IDLE that it was in.  Disconnect, Parking."""
         conversation = self._conversation
-        conversation.silent_since = parked.silent_since
+        conversation.waiting.silent_since = parked.silent_since
         self._bad_commands = parked.bad_commands
         self._last_command, self._last_time = parked.last_command, parked.last_time
         await parking.go_on(conversation, parked)
@@ -295,9 +296,11 @@ class ImapSession:
         if self._long is not None and self._long.done():
             await self._long_ended()
             return
-        since = conversation.clock.monotonic() if self._long is not None else conversation.silent_since
+        since = (
+            conversation.clock.monotonic() if self._long is not None else conversation.waiting.silent_since
+        )
         left = max(0.0, since + AUTOLOGOUT - conversation.clock.monotonic())
-        match await conversation.receive(limit=left, heed_changes=conversation.notifies):
+        match await conversation.waiting.receive(limit=left, heed_changes=conversation.notifies):
             case bytes() as data:
                 conversation.engine.receive_data(data)
             case Woken.PARK:
@@ -354,7 +357,7 @@ class ImapSession:
             await self._long_ended()
         else:
             self._conversation.runs_beside = True
-            self._long.add_done_callback(lambda _: self._conversation.wait.wake())
+            self._long.add_done_callback(lambda _: self._conversation.waiting.client.wake())
 
     async def _long_ended(self) -> None:
         """Wait for the command that goes on, if one does.  Disconnect."""
@@ -415,7 +418,7 @@ class ImapSession:
             async with conversation.speaking:
                 conversation.no(tag, refusal)
         self._last_command = kind.__name__.lower()
-        self._last_time = conversation.silent_since = conversation.clock.monotonic()
+        self._last_time = conversation.waiting.silent_since = conversation.clock.monotonic()
 
     def _refuse(self, refused: commands.Refused) -> None:
         conversation = self._conversation
