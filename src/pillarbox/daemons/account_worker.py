@@ -2,9 +2,8 @@
 
 DESCRIPTION
     A worker serves IMAP and POP3 sessions after login.  The mailboxes of an account are opened once and shared by
-    its sessions, so that a change of one reaches the others at once, and kept for a minute after the last of them:
-    webmail logs in anew for every click.  Sessions come over the channel from the spawner; when that ends,
-    clients are told BYE and the worker exits.
+    its sessions, so that a change of one reaches the others at once (open_accounts.py).  Sessions come over the
+    channel from the spawner; when that ends, clients are told BYE and the worker exits.
 
     A worker that has nothing to do for a while says so and goes; so does one whose clients all rest, after writing
     down what it knows of them (daemons/session_parking.py).
@@ -31,9 +30,10 @@ from pillarbox.daemons.account_namespaces import AccountNamespaces, SessionUser
 from pillarbox.daemons.account_quotas import AccountQuotas
 from pillarbox.daemons.last_logins import note_login
 from pillarbox.daemons.letter_box import LetterBox
+from pillarbox.daemons.open_accounts import OpenAccounts
 from pillarbox.daemons.session_facts import session_facts
 from pillarbox.daemons.session_parking import Arrival, Leaving, SessionParking, arrival_of
-from pillarbox.daemons.startup import give_back_memory, open_log
+from pillarbox.daemons.startup import open_log
 from pillarbox.files.file_system import DISK
 from pillarbox.files.fsync_batch import background_fsyncs
 from pillarbox.files.inotify import Inotify, open_inotify
@@ -78,12 +78,6 @@ from pillarbox.vocabulary.faults import ConfigurationFault
 
 _QUIET_SECONDS: Final = 60.0
 _LAST_WORDS_SECONDS: Final = 2.0
-_KEPT_SECONDS: Final = 60.0
-"""How long an account stays open after its last session."""
-_MAX_KEPT: Final = 16
-"""Accounts without sessions that stay open."""
-_MANY_MESSAGES: Final = 10_000
-"""Messages of an account whose memory the system gets back when it is closed: a megabyte or more."""
 _THREADS: Final = 4
 """Made as they are needed.  They wait for the disk, and then for the interpreter: eight of them that append to
 eight mailboxes take a quarter more processor time, and no less time, than four."""
@@ -91,16 +85,6 @@ _SWITCH_SECONDS: Final = 0.001
 """After which a thread that parses lets the event loop run (the interpreter's own is 5 ms)."""
 _FRAMES: Final = msgspec.msgpack.Decoder(ToWorker)
 """What msgspec has to find out about these types is found out before the fork, not by each worker's channel."""
-
-
-class _OpenAccount:
-    """An account and how many sessions use it."""
-
-    def __init__(self, account: MaildirAccount) -> None:
-        self.account = account
-        self.sessions = 0
-        self.has_defaults = False
-        self.end: asyncio.TimerHandle | None = None  # runs while there are no sessions
 
 
 class AccountWorker:
@@ -123,8 +107,8 @@ class AccountWorker:
         self._clock = SystemClock()
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="store")
         self._commits = CommonCommits(executor=self._threads, fsyncs=background_fsyncs)
-        self._accounts: dict[tuple[str, str], _OpenAccount] = {}  # by user and Maildir
         self._tasks = asyncio.TaskGroup()
+        self._accounts = OpenAccounts(self._tasks)
         self._serving: set[asyncio.Task[None]] = set()
         self._sessions: set[ImapSession | Pop3Session] = set()  # those that have begun
         self.is_ending = False
@@ -189,8 +173,7 @@ class AccountWorker:
             for task in self._serving:
                 task.cancel()
             self._commits.close()
-            for account in [key for key, opened in self._accounts.items() if not opened.sessions]:
-                await self._close(account)
+            await self._accounts.close_unused()
             self._namespaces.close()
 
     def begin(self, arrival: Arrival, descriptor: int) -> None:
@@ -231,7 +214,6 @@ class AccountWorker:
         _, connection = await loop.connect_accepted_socket(Connection, sock)
         connection.send(arrival.unsent)
         connection.unreceive(arrival.unread)
-        peer = session.peer
         try:
             place = place_of(
                 self._settings.storage,
@@ -240,28 +222,18 @@ class AccountWorker:
                 home=session.home,
                 fields=session.fields,
             )
-            attributes = attribute_file_of(
-                self._settings.mail_attribute_dict, user=session.user, home=session.home
-            )
-            has_quota = self._settings.has_plugin("quota", peer.service)
+            has_quota = self._settings.has_plugin("quota", session.peer.service)
             quota = self._quotas.of(session.user, session.home, place, session.fields) if has_quota else None
-            opened = self._opened_for(session, place, attributes, quota)
+            opened = self._accounts.take(
+                (session.user, place.path), lambda: self._open(session, place, quota)
+            )
         except ConfigurationFault as fault:
             self._tell(MailboxNotice(session.mail_user, "Error", str(fault)))
             connection.close()
             return False
-        if peer.service in self._settings.mail_debug and arrival.parked is None:
-            for text in session_facts(self._settings, user=session.user, home=session.home, place=place):
-                self._tell(MailboxNotice(session.mail_user, "Debug", text))
-        key = (session.user, place.path)
-        if opened.end is not None:
-            opened.end.cancel()
-            opened.end = None
-        opened.sessions += 1
-        if arrival.parked is None and self._settings.has_plugin("last_login", peer.service):
-            who = (self._settings.plugin, session.mail_user, session.home)
-            self._tasks.create_task(self._note_login(*who))
         try:
+            if arrival.parked is None:
+                self._note_beginning(session, place)
             if not opened.has_defaults:
                 await opened.account.ensure_defaults()
                 opened.has_defaults = True
@@ -281,14 +253,19 @@ class AccountWorker:
             return False
         finally:
             connection.close()
-            opened.sessions -= 1
             if not self._sessions:
                 loop.call_later(_QUIET_SECONDS, self._say_quiet, self._seen)
-            if not opened.sessions:
-                opened.end = loop.call_later(_KEPT_SECONDS, self._close_soon, key)
-                kept = [name for name, other in self._accounts.items() if not other.sessions]
-                for name in kept[: max(0, len(kept) - _MAX_KEPT)]:
-                    await self._close(name)
+            await self._accounts.give_back(opened)
+
+    def _note_beginning(self, session: Session, place: Storage) -> None:
+        """What mail_debug logs of a session, and when its user was here last."""
+        peer = session.peer
+        if peer.service in self._settings.mail_debug:
+            for text in session_facts(self._settings, user=session.user, home=session.home, place=place):
+                self._tell(MailboxNotice(session.mail_user, "Debug", text))
+        if self._settings.has_plugin("last_login", peer.service):
+            who = (self._settings.plugin, session.mail_user, session.home)
+            self._tasks.create_task(self._note_login(*who))
 
     async def _note_login(self, plugin: dict[str, str], who: MailUser, home: str) -> None:
         loop = asyncio.get_running_loop()
@@ -298,37 +275,12 @@ class AccountWorker:
 
         await loop.run_in_executor(self._threads, note_login, plugin, who, home, tell)
 
-    def _close_soon(self, key: tuple[str, str]) -> None:
-        self._tasks.create_task(self._close(key))
-
-    async def _close(self, key: tuple[str, str]) -> None:
-        """Give an account back that nobody uses."""
-        opened = self._accounts.get(key)
-        if opened is None or opened.sessions:
-            return
-        del self._accounts[key]
-        if opened.end is not None:
-            opened.end.cancel()
-        is_large = opened.account.messages_loaded >= _MANY_MESSAGES
-        await opened.account.close(releases=True)
-        if is_large:
-            give_back_memory()
-
-    def _opened_for(
-        self, session: Session, place: Storage, attributes: str, quota: AccountQuota | None
-    ) -> "_OpenAccount":
+    def _open(self, session: Session, place: Storage, quota: AccountQuota | None) -> MaildirAccount:
         """The account of a session, which others may share.  ConfigurationFault."""
-        key = (session.user, place.path)
-        opened = self._accounts.get(key)
-        if opened is None:
-            account = self._open(place, attributes, quota)
-            user = SessionUser(session.user, session.home, place)
-            self._namespaces.keep_expunged(account, user, session.fields)
-            opened = self._accounts[key] = _OpenAccount(account)
-        return opened
-
-    def _open(self, place: Storage, attributes: str, quota: AccountQuota | None) -> MaildirAccount:
-        return MaildirAccount(
+        attributes = attribute_file_of(
+            self._settings.mail_attribute_dict, user=session.user, home=session.home
+        )
+        account = MaildirAccount(
             place,
             clock=self._clock,
             executor=self._threads,
@@ -341,6 +293,9 @@ class AccountWorker:
             index_policy=IndexPolicy(self._settings.search_index),
             commits=self._commits,
         )
+        user = SessionUser(session.user, session.home, place)
+        self._namespaces.keep_expunged(account, user, session.fields)
+        return account
 
     async def _run_session(
         self, connection: Connection, arrival: Arrival, account: MaildirAccount, place: Storage
@@ -461,23 +416,18 @@ class AccountWorker:
     @property
     def is_shared(self) -> bool:
         """Whether there are sessions of several users."""
-        return len({user for (user, _), opened in self._accounts.items() if opened.sessions}) > 1
+        return self._accounts.are_shared
 
     @property
     def has_work(self) -> bool:
         """Whether there is more to do than to wait for clients."""
-        return (
-            self._unanswered > 0
-            or len(self._serving) != len(self._sessions)
-            or any(opened.account.is_busy for opened in self._accounts.values())
-        )
+        return self._unanswered > 0 or len(self._serving) != len(self._sessions) or self._accounts.are_busy
 
     async def close_accounts(self) -> None:
         """No session is there: what is known of the mailboxes is written down."""
         if self._serving:
             await asyncio.wait(set(self._serving))
-        for key in list(self._accounts):
-            await self._close(key)
+        await self._accounts.close_unused()
 
     def give_away(self, parked: Sequence[tuple[Parked, int, int]], watch: int) -> None:
         """Sessions with their connections and states, and what watches their mailboxes, go to the spawner."""
