@@ -29,7 +29,6 @@ from contextlib import suppress
 from itertools import chain
 
 from pillarbox.config.expansion_syntax import ExpansionError
-from pillarbox.config.name_expansion import expand_names
 from pillarbox.delivery.local.agent_settings import AgentSettings
 from pillarbox.delivery.local.biff import notify
 from pillarbox.delivery.local.command import (
@@ -37,9 +36,9 @@ from pillarbox.delivery.local.command import (
     TIME_IS_OVER,
     CommandResult,
     CommandRun,
-    censored,
     outcome_of,
 )
+from pillarbox.delivery.local.command_runs import pipe_run, shell_run
 from pillarbox.delivery.local.destinations import destinations
 from pillarbox.delivery.local.forward_paths import forward_paths
 from pillarbox.delivery.local.frames import (
@@ -63,7 +62,6 @@ from pillarbox.delivery.local.listed_files import (
     not_readable,
     read_list,
 )
-from pillarbox.delivery.local.local_names import LocalNames
 from pillarbox.delivery.local.message_copy import as_piped, from_line, trace_headers
 from pillarbox.delivery.local.spool_rights import SpoolRights
 from pillarbox.delivery.mailbox_delivery import maildir_trouble
@@ -395,74 +393,24 @@ class AgentWork:
             return
         if self._only_traces(f"command: {command.decode('utf-8', 'replace')}"):
             return
+        head = from_line(self._recipient.sender, now=self._clock.now()) + self._headers("command")
         try:
-            directory = self._directory()
+            run = shell_run(self._request, command, settings, chain((head,), self._text.blocks()))
         except ExpansionError:
             template = settings.local.command_execution_directory
             self._warn(f"bad parameter value syntax for command_execution_directory: {template}")
             self._tell(Piece("deferred", "4.3.5", "mail system configuration error"))
             return
-        head = from_line(self._recipient.sender, now=self._clock.now()) + self._headers("command")
-        run = CommandRun(
-            name=command.decode("utf-8", "replace"),
-            command=command,
-            shell=os.fsencode(settings.local.local_command_shell),
-            content=chain((head,), self._text.blocks()),
-            environment=(*settings.environment, *self._environment()),
-            directory=directory or os.fsencode(settings.queue_directory),
-            must_enter=bool(directory),
-            time_limit=settings.local.command_time_limit,
-            file_size_limit=settings.local.mailbox_size_limit,
-            recipient=self._recipient.user,
-        )
         result = yield from self._ran(run, self._key(b"command", command, self._headers("command")))
         if result is not None:
             self._tell(outcome_of(run, result))
 
-    def _directory(self) -> bytes:
-        local = self._settings.local
-        expanded = expand_names(
-            local.command_execution_directory,
-            LocalNames.of(self._request),
-            allowed=local.execution_directory_expansion_filter,
-        )
-        return os.fsencode(expanded.text)
-
-    def _environment(self) -> list[tuple[bytes, bytes]]:
-        """What a command is told of the mail."""
-        who, account = self._recipient, self._account
-        named = [
-            (b"HOME", account.home),
-            (b"LOGNAME", who.user),
-            (b"USER", who.user),
-            (b"SENDER", who.sender),
-            (b"RECIPIENT", who.address),
-            (b"LOCAL", who.local),
-            (b"SHELL", account.shell),
-            (b"DOMAIN", who.domain),
-            (b"EXTENSION", who.extension or b""),
-            (b"ORIGINAL_RECIPIENT", who.original),
-            *self._request.client,
-        ]
-        allowed = self._settings.local.command_expansion_filter
-        always = (b"LOGNAME", b"USER", b"SENDER", b"RECIPIENT", b"LOCAL")
-        return [(name, censored(value, allowed)) for name, value in named if value or name in always]
-
     def _pipe(self, work: PipeMail) -> Steps:
-        name = os.fsdecode(work.arguments[0])
         if self._settings.root_fault:
             self._warn(self._settings.root_fault)
             self._tell(_failed(*SYSEXITS[os.EX_TEMPFAIL]))
             return
-        run = CommandRun(
-            name=name,
-            arguments=tuple(work.arguments),
-            content=as_piped(self._text.blocks(), work.content),
-            environment=self._settings.environment,
-            directory=work.directory or os.fsencode(self._settings.queue_directory),
-            must_enter=bool(work.directory),
-            time_limit=work.time_limit,
-        )
+        run = pipe_run(work, self._settings, as_piped(self._text.blocks(), work.content))
         result = yield from self._ran(run, self._key(work.service.encode(), b"\0".join(work.arguments), b""))
         if result is None:
             return

@@ -36,10 +36,10 @@ from pillarbox.config.expansion_syntax import ExpansionError
 from pillarbox.config.name_expansion import expand_names
 from pillarbox.delivery.local.alias_lookup import find_alias, owner_of_alias
 from pillarbox.delivery.local.attempts import Attempts
+from pillarbox.delivery.local.command_runs import client_environment
 from pillarbox.delivery.local.destinations import destinations
 from pillarbox.delivery.local.forwarding import ForwardFault
 from pillarbox.delivery.local.frames import (
-    Account,
     CommandMail,
     DeliverLocally,
     FileMail,
@@ -48,14 +48,8 @@ from pillarbox.delivery.local.frames import (
     UserMail,
     Work,
 )
-from pillarbox.delivery.local.listed_files import (
-    NotRead,
-    below_home,
-    include_status,
-    lines_of,
-    not_readable,
-    read_list,
-)
+from pillarbox.delivery.local.include_files import IncludeFault, read_include
+from pillarbox.delivery.local.listed_files import NotRead, below_home, lines_of
 from pillarbox.delivery.local.local_names import LocalNames
 from pillarbox.delivery.local.means import Means, UserFault
 from pillarbox.delivery.local.pending_forwards import PendingForwards
@@ -67,7 +61,6 @@ from pillarbox.delivery.local.recipient_state import (
     State,
     recipient_of,
 )
-from pillarbox.delivery.local.users import account_of
 from pillarbox.delivery.request import DeliverRecipients, Forwarding, JobRecipient, Outcome
 from pillarbox.files.file_system import DISK
 from pillarbox.routing.address_lookup import find_first
@@ -79,16 +72,6 @@ MAX_LEVEL: Final = 100
 """Aliases within aliases; more is a loop."""
 
 _CONFIGURATION_ERROR: Final = "mail system configuration error"
-_CLIENT: Final = {
-    b"CLIENT_HOSTNAME": b"log_client_name",
-    b"CLIENT_ADDRESS": b"log_client_address",
-    b"CLIENT_HELO": b"log_helo_name",
-    b"CLIENT_PROTOCOL": b"log_protocol_name",
-    b"SASL_METHOD": b"sasl_method",
-    b"SASL_SENDER": b"sasl_sender",
-    b"SASL_USERNAME": b"sasl_username",
-}
-"""A command's environment from attributes of the queue file."""
 
 
 class LocalExpansion:
@@ -109,9 +92,7 @@ class LocalExpansion:
         self._descriptor = descriptor
         self._earlier = earlier
         self._is_report = is_report
-        self._client = [
-            (name, value) for name, key in _CLIENT.items() if (value := request.attributes.get(key))
-        ]
+        self._client = client_environment(request.attributes)
         self._offset = 0  # of the recipient's record
         self._to = b""  # the recipient
         self._seen: set[bytes] = set()
@@ -290,29 +271,12 @@ class LocalExpansion:
             return
         if self._is_repeated(b"include 0 %s" % path):
             return
-        account, text = None, b""
         try:
-            status = include_status(path, DISK)
-            if status.st_uid:
-                account = _include_owner(status.st_uid)
-            else:
-                text = read_list(path, DISK, what=f":include: file {shown}", owners=(0,))
-        except PermissionError:
-            self._means.warn(
-                f"cannot open include file {shown}: Permission denied; it must be readable by the mail system"
-            )
-            self._attempts.tell(state, "deferred", "4.3.5", _CONFIGURATION_ERROR)
-            return
-        except UserFault as fault:
-            self._means.warn(str(fault))
-            self._means.warn(f"{shown}: cannot find :include: file owner username")
-            self._attempts.tell(state, "deferred", "4.3.5", _CONFIGURATION_ERROR)
-            return
-        except OSError as error:
-            self._not_read(state, not_readable(path, error))
-            return
-        except NotRead as fault:
-            self._not_read(state, fault)
+            account, text = read_include(path, DISK)
+        except IncludeFault as fault:
+            for warning in fault.warnings:
+                self._means.warn(warning)
+            self._attempts.tell(state, fault.status, fault.dsn, _CONFIGURATION_ERROR)
             return
         if account is not None:
             await self._ask(msgspec.structs.replace(state, account=account), parts, IncludeMail(path))
@@ -538,13 +502,6 @@ class LocalExpansion:
             return True
         self._seen.add(what)
         return False
-
-
-def _include_owner(uid: int) -> Account:
-    account = account_of(uid)
-    if account is None:
-        raise UserFault(f"cannot find username for uid {uid}")
-    return account
 
 
 def _deeper(state: State) -> State:
