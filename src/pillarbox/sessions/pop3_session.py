@@ -20,7 +20,7 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any, Final
 
 from pillarbox.config.mail_log_settings import NOTHING
-from pillarbox.mailstore.content.large_content import LargeContent, Span, pieces_of
+from pillarbox.mailstore.content.large_content import LargeContent, Span
 from pillarbox.mailstore.mailbox import (
     Account,
     Fields,
@@ -40,8 +40,9 @@ from pillarbox.sessions.client_wait import ClientWait
 from pillarbox.sessions.ended import Ended
 from pillarbox.sessions.mail_log import MailLog, unseen
 from pillarbox.sessions.pop3_figures import Pop3Figures, uidl_change
-from pillarbox.sessions.pop3_options import Pop3Options, Pop3Workaround
+from pillarbox.sessions.pop3_options import Pop3Options
 from pillarbox.sessions.pop3_read_ahead import ReadAhead
+from pillarbox.sessions.pop3_sending import FLUSH_AT, Pop3Sending
 from pillarbox.sessions.pop3_unique_ids import UniqueIds, in_order
 from pillarbox.sessions.transport import Transport
 from pillarbox.vocabulary.flags import Flag
@@ -49,21 +50,15 @@ from pillarbox.vocabulary.identifiers import Uid
 from pillarbox.wire import pop3
 from pillarbox.wire.pause import Pause
 from pillarbox.wire.pop3 import (
-    END_OF_LINES,
     Command,
     Pop3Server,
     State,
-    Stuffing,
-    stuffed,
     top_lines,
 )
 
 INACTIVITY: Final = 600.0
 """Seconds of silence after which the client is sent away (RFC 1939 §3: at least ten minutes)."""
 MAX_BAD_COMMANDS: Final = 20
-FLUSH_AT: Final = 65536
-PIECE: Final = 262144
-"""Octets of a message that are sent at once."""
 BATCH: Final = 256
 _CAPABILITIES: Final = b"+OK\r\nCAPA\r\nTOP\r\nUIDL\r\nRESP-CODES\r\nPIPELINING\r\nAUTH-RESP-CODE\r\n.\r\n"
 
@@ -99,6 +94,7 @@ class Pop3Session:
         "_options",
         "_recent",
         "_retrieved",
+        "_sending",
         "_sink",
         "_sizes",
         "_uids",
@@ -132,6 +128,7 @@ class Pop3Session:
         self._engine = Pop3Server(
             state=State.TRANSACTION, absent=() if self._options.has_last else (b"LAST",)
         )
+        self._sending = Pop3Sending(self._engine, self._wait, self._options.workarounds)
         if unread:
             self._engine.receive_data(unread)
         self._mailbox: Mailbox | None = None
@@ -257,11 +254,11 @@ class Pop3Session:
             if isinstance(command, Command):
                 await self._answer(command)
                 if engine.unsent >= FLUSH_AT:
-                    await self._flush()
+                    await self._sending.flush()
             elif command is Pause.CLOSED:
                 return "Connection closed"
             else:
-                if self._write():
+                if self._sending.write():
                     await self._wait.transport.drain()
                 self._read_ahead()
                 data = await self._wait.receive(limit=INACTIVITY)
@@ -278,57 +275,6 @@ class Pop3Session:
         if self._wait.shutting_down:
             return _End("Server shutting down.", b"[SYS/TEMP] Server shutting down.")
         return _End("Disconnected for inactivity.", b"Disconnected for inactivity.")
-
-    def _write(self) -> bool:
-        """Send what there is; whether the client has to take some of it before there is more."""
-        data, transport = self._engine.data_to_send(), self._wait.transport
-        if data:
-            transport.send(data)
-        return transport.is_full
-
-    async def _flush(self) -> None:
-        if self._write():
-            await self._wait.transport.drain()
-
-    async def _send_long(self, data: bytes) -> None:
-        """Send in pieces, each when the client has taken enough of those before."""
-        for start in range(0, len(data), PIECE):
-            self._engine.send(data[start : start + PIECE])
-            if self._engine.unsent >= FLUSH_AT:
-                await self._flush()
-
-    async def _send_message(self, ok: bytes, text: bytes | LargeContent | Span) -> int:
-        """A response and its lines; how many octets went out, without the dot at the end."""
-        if (
-            isinstance(text, bytes) and len(text) < PIECE and not self._options.workarounds
-        ):  # as nearly all are
-            return self._send_small(ok, text)
-        engine = self._engine
-        before = engine.bytes_out + engine.unsent
-        engine.ok(ok)
-        await self._send_lines(text)
-        return engine.bytes_out + engine.unsent - before - len(END_OF_LINES)
-
-    def _send_small(self, ok: bytes, text: bytes) -> int:
-        """The same of a message that goes out at once and as it is."""
-        answer = (b"+OK %b\r\n%b" % (ok, stuffed(text))) if ok else b"+OK\r\n" + stuffed(text)
-        self._engine.send(answer)
-        return len(answer) - len(END_OF_LINES)
-
-    async def _send_lines(self, text: bytes | LargeContent | Span) -> None:
-        no_nuls = Pop3Workaround.OUTLOOK_NO_NULS in self._options.workarounds
-        if isinstance(text, bytes):
-            if no_nuls:
-                text = text.replace(b"\0", b"\x80")
-            if Pop3Workaround.OE_NS_EOH in self._options.workarounds and not _has_body(text):
-                text += b"\r\n"
-            await self._send_long(stuffed(text))
-            return
-        stuffing = Stuffing()
-        async for piece in pieces_of(text):
-            self._engine.send(stuffing.add(piece.replace(b"\0", b"\x80") if no_nuls else piece))
-            await self._flush()
-        self._engine.send(stuffing.end())
 
     async def _answer(self, command: Command) -> None:
         engine = self._engine
@@ -396,12 +342,12 @@ class Pop3Session:
         content = self._ahead.take(number)
         if not content or self._options.workarounds:
             return self._read_and_send(number)
-        self._note_retrieved(number, self._send_small(b"%d octets" % len(content), content))
+        self._note_retrieved(number, self._sending.small(b"%d octets" % len(content), content))
         return None
 
     async def _read_and_send(self, number: int) -> None:
         content = await self._content(number)
-        self._note_retrieved(number, await self._send_message(b"%d octets" % len(content), content))
+        self._note_retrieved(number, await self._sending.message(b"%d octets" % len(content), content))
 
     def _note_retrieved(self, number: int, octets: int) -> None:
         self._retrieved.add(number)
@@ -424,7 +370,7 @@ class Pop3Session:
         else:
             body = await content.run(header_end, content)
             top = Span(content, 0, await content.run(content.after_lines, body, command.lines))
-        self._figures.top_bytes += await self._send_message(b"", top)
+        self._figures.top_bytes += await self._sending.message(b"", top)
         self._figures.top_count += 1
 
     def delete(self, command: pop3.Delete) -> None:
@@ -504,11 +450,6 @@ class Pop3Session:
             deleted=self._deleted,
         )
         return self._figures.text(self._options.logout_format, uidl_change=change, user=self._user)
-
-
-def _has_body(text: bytes) -> bool:
-    """Whether an empty line ends the header, and perhaps a body follows."""
-    return text.startswith(b"\r\n") or b"\r\n\r\n" in text
 
 
 # Each handler takes commands of its own type only, which a dict cannot say.
