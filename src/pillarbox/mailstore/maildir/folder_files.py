@@ -59,8 +59,6 @@ from pillarbox.mailstore.maildir.message_paths import MessagePaths
 from pillarbox.mailstore.quota.quotas import FolderQuota
 from pillarbox.vocabulary.clock import Clock
 
-TMP_AGE: Final = 36 * 3600
-"""Seconds after which a file in tmp/ was left by a program that died."""
 ALIVE_SHARE: Final = 0.75
 """The uidlist is rewritten when fewer of its lines have files."""
 FEW: Final = 32
@@ -314,17 +312,6 @@ class FolderFiles:
             self.uidlist.path, files=self.files, clock=self.clock, waits=waits, file=self._lock_file
         )
 
-    def remove_old_temporaries(self) -> None:
-        """Files in tmp/ that a dead program left 36 hours ago."""
-        directory = self.directory + b"/tmp/"
-        oldest = self.clock.now() - TMP_AGE
-        for name in self.files.listdir(directory):
-            try:
-                if self.files.stat(directory + name).st_ctime < oldest:
-                    self.files.unlink(directory + name)
-            except OSError:
-                continue  # another program was faster, or it is not ours to remove
-
     def forget_lines(self) -> None:
         """Nobody uses the folder for now: lines of the uidlist, a third of its memory, are read when needed."""
         if self.mutex.acquire(blocking=False):
@@ -562,16 +549,4 @@ class FolderFiles:
         self.note_own_change(new=True)
 
     def _settle_double(self, path: bytes, other: bytes) -> None:
-        """Two files of one base: if both are there, the second becomes a message of its own."""
-        try:
-            second = self.files.stat(self.directory + b"/" + path)
-            first = self.files.stat(self.directory + b"/" + other)
-        except FileNotFoundError:
-            self.directories.forget(new=False)  # one was being renamed while we listed; look again
-            return
-        if first.st_ino == second.st_ino:
-            if self.clock.now() - second.st_ctime > 30:
-                self.files.unlink(self.directory + b"/" + path)
-            return
-        self.files.rename(self.directory + b"/" + path, self.directory + b"/" + NEW + self.new_names.take())
-        self.directories.forget(cur=False)
+        self.directories.settle_double(path, other, now=self.clock.now(), names=self.new_names)

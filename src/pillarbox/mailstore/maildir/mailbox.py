@@ -75,6 +75,7 @@ from pillarbox.mailstore.maildir.message_contents import MessageContents
 from pillarbox.mailstore.maildir.modseq_keeping import ModSeqKeeping
 from pillarbox.mailstore.maildir.prompt_work import promptly
 from pillarbox.mailstore.maildir.table_changes import add_rows, additions, change_rows, expunge_rows
+from pillarbox.mailstore.maildir.temporary_files import remove_old_temporaries
 from pillarbox.mailstore.quota.maildirsize import Size
 from pillarbox.vocabulary.flags import Flag, count_flag, having_flag
 from pillarbox.vocabulary.identifiers import ModSeq, Uid, UidValidity
@@ -528,7 +529,7 @@ class MaildirMailbox:
         if snapshot is not None and not go_on_from(folder, snapshot):
             snapshot = None
         folder.sync(move_new=False)
-        folder.remove_old_temporaries()
+        remove_old_temporaries(folder.directory, folder.files, now=folder.clock.now())
         first_recent = dovecots.first_recent if dovecots is not None else 0
         cached = self.rows.load(first_unseen=first_recent or folder.first_unseen())
         self._first_recent = max(cached.first_recent, first_recent)

@@ -24,12 +24,14 @@ import msgspec
 from pillarbox.files.file_system import FileSystem
 from pillarbox.mailstore.mailbox import NoSuchMailbox
 from pillarbox.mailstore.maildir.directory_state import DirectoryState
-from pillarbox.mailstore.maildir.file_names import base
+from pillarbox.mailstore.maildir.file_names import NameMaker, base
 
 NEW: Final = b"new/"
 CUR: Final = b"cur/"
 _NO_MESSAGES: Final = (b"new/.", b"new/:", b"cur/.", b"cur/:")
 """What the names of other files begin with."""
+_RENAMED: Final = 30
+"""Seconds after which a second name of one file is left over, and not about to be the only one."""
 
 
 def base_at(path: bytes) -> bytes:
@@ -145,6 +147,24 @@ class MessageDirectories:
             self._new.forget()
         if cur:
             self._cur.forget()
+
+    def settle_double(self, path: bytes, other: bytes, *, now: float, names: NameMaker) -> None:
+        """Two files of one base: if both are there, `path` becomes a message of its own, with a name of `names`.
+
+        `now` in seconds since 1970.
+        """
+        try:
+            second = self._files.stat(self._directory + b"/" + path)
+            first = self._files.stat(self._directory + b"/" + other)
+        except FileNotFoundError:
+            self.forget(new=False)  # one was being renamed while we listed; look again
+            return
+        if first.st_ino == second.st_ino:
+            if now - second.st_ctime > _RENAMED:
+                self._files.unlink(self._directory + b"/" + path)
+            return
+        self._files.rename(self._directory + b"/" + path, self._directory + b"/" + NEW + names.take())
+        self.forget(cur=False)
 
     def _mtimes(self) -> tuple[int, int]:
         new, cur = self.places
