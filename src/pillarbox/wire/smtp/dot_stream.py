@@ -39,7 +39,8 @@ _LONGEST_WAIT: Final = 65536
 """Octets of an unfinished line that are kept back; a longer line is passed on in pieces."""
 
 
-_CRS_BEFORE_LF: Final = re.compile(rb"\r+\n")
+_CRS_BEFORE_LF: Final = re.compile(rb"(?<!\r)\r+\n")
+"""Looked for once in each run of CRs, however long: a client may send nothing else."""
 _CRLF_LINES: Final = re.compile(rb"(?:[^\n]*\r\n)*")
 
 
