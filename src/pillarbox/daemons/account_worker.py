@@ -17,7 +17,6 @@ import os
 import socket
 import sys
 from collections.abc import Coroutine, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
 from typing import Final
 
@@ -46,6 +45,7 @@ from pillarbox.mailstore.maildir.group_commit import CommonCommits
 from pillarbox.mailstore.maildir.pop3_session_lock import session_lock
 from pillarbox.mailstore.namespaces.united_account import UnitedAccount
 from pillarbox.mailstore.quota.quotas import AccountQuota
+from pillarbox.mailstore.store_threads import StoreThreads
 from pillarbox.net.channel import Channel, ChannelClosed
 from pillarbox.net.connection import Connection
 from pillarbox.net.event_loop import new_event_loop
@@ -79,8 +79,8 @@ from pillarbox.vocabulary.faults import ConfigurationFault
 _QUIET_SECONDS: Final = 60.0
 _LAST_WORDS_SECONDS: Final = 2.0
 _THREADS: Final = 4
-"""Made as they are needed.  They wait for the disk, and then for the interpreter: eight of them that append to
-eight mailboxes take a quarter more processor time, and no less time, than four."""
+"""Unless these are held up (mailstore/store_threads.py).  They wait for the disk, then for the interpreter: eight
+that append to eight mailboxes take a quarter more processor time, and no less time, than four."""
 _SWITCH_SECONDS: Final = 0.001
 """After which a thread that parses lets the event loop run (the interpreter's own is 5 ms)."""
 _FRAMES: Final = msgspec.msgpack.Decoder(ToWorker)
@@ -105,7 +105,7 @@ class AccountWorker:
         self._tell = tell
         self._inotify = inotify
         self._clock = SystemClock()
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="store")
+        self._threads = StoreThreads(_THREADS)
         self._commits = CommonCommits(executor=self._threads, fsyncs=background_fsyncs)
         self._tasks = asyncio.TaskGroup()
         self._accounts = OpenAccounts(self._tasks)
@@ -146,6 +146,12 @@ class AccountWorker:
 
     async def run(self) -> None:
         """Take sessions until the spawner is gone."""
+        try:
+            await self._run()
+        finally:
+            self._threads.shutdown(wait=False)  # the interpreter does, before it ends
+
+    async def _run(self) -> None:
         async with self._tasks:
             while (received := await self._channel.receive()) is not None:
                 frame, descriptors = received
