@@ -204,10 +204,18 @@ class Talk:
 
     def say(self, command: bytes, literal: bytes | None = None) -> list[bytes]:
         """The answers to a command: untagged lines sorted, then the tagged one; times and stamps left out."""
+        self.send(command, literal)
+        return self.hear()
+
+    def send(self, command: bytes, literal: bytes | None = None) -> None:
+        """A command to which the answers are heard later."""
         data = b"x " + command
         if literal is not None:
             data += b" {%d+}\r\n%b" % (len(literal), literal)
         self._client.send(data + b"\r\n")
+
+    def hear(self) -> list[bytes]:
+        """The answers to the command that was sent, as `say` gives them."""
         lines: list[bytes] = []
         while not lines or not lines[-1].startswith(b"x "):
             line = self._client.readline()

@@ -121,7 +121,7 @@ def test_appended_messages_survive_a_crash_with_their_uids(order: Order) -> None
 
 
 FAULTS = [
-    ("disk full", "write", 28, OverQuota),
+    ("disk full", "write", 28, StoreUnavailable),
     ("quota", "write", 122, OverQuota),
     ("permission", "create", 13, StoreUnavailable),
 ]

@@ -31,7 +31,7 @@ from pillarbox.config.mailbox_settings import MailboxSettings, Namespace, Storag
 from pillarbox.files.file_system import DISK
 from pillarbox.files.inotify import Inotify
 from pillarbox.mailstore.cache.text_searching import IndexPolicy
-from pillarbox.mailstore.mailbox import Account
+from pillarbox.mailstore.mailbox import Account, StoreUnavailable
 from pillarbox.mailstore.mailbox_names import INBOX
 from pillarbox.mailstore.maildir.account import MaildirAccount
 from pillarbox.mailstore.maildir.group_commit import CommonCommits
@@ -284,14 +284,17 @@ class OtherUsers:
         self.head = _OWNER.split(self._template)[0]
 
     async def owners(self) -> list[str]:
-        """Those that the shared dict names."""
+        """Those that the shared dict names.  StoreUnavailable."""
         shared = self._namespaces.shared_dict
         if shared is None:
             return []
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(
-            self._namespaces.executor, shared.owners, self._user.name, self._user.groups
-        )
+        try:
+            return await loop.run_in_executor(
+                self._namespaces.executor, shared.owners, self._user.name, self._user.groups
+            )
+        except OSError as error:
+            raise StoreUnavailable(f"{shared.path}: {error.strerror}") from error
 
     async def open(self, owner: str) -> Part | None:
         """The tree of a user with our uid."""

@@ -49,7 +49,7 @@ class StoreBusy(StoreUnavailable):
 
 
 class OverQuota(Exception):
-    """No room: ENOSPC or a quota ("Quota exceeded")."""
+    """A quota, of ours or of the file system, says no ("Quota exceeded")."""
 
 
 class AttributesFull(Exception):

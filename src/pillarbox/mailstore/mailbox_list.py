@@ -8,11 +8,13 @@ STANDARDS
     RFC 3501 §6.3.8
 """
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
 import msgspec
+
+from pillarbox.mailstore.faults import StoreUnavailable
 
 MAX_MADE: Final = 8
 """Things that are kept with a list."""
@@ -33,6 +35,8 @@ class MailboxList(tuple[MailboxEntry, ...]):
 
     usual_uses: Mapping[str, bytes] = MappingProxyType({})
     """Name → special use that goes by the name, whether there is such a mailbox or not."""
+    faults: Sequence[StoreUnavailable] = ()
+    """Why the list is short of something: a file beside the mailboxes cannot be read."""
 
     def recall(self, key: Hashable) -> object | None:
         """What was kept under the key, None if nothing (any more)."""

@@ -50,7 +50,7 @@ class Subscriptions:
         """`separator` is the storage's, of a version 1 file."""
         self._escaping = escaping
         self._separator = separator
-        self._path = root + b"/" + FILE_NAME
+        self.path = root + b"/" + FILE_NAME
         self._files = files
         self._known: tuple[bytes, tuple[str, ...]] = (b"", ())  # what the file held, and the names in it
 
@@ -75,7 +75,7 @@ class Subscriptions:
 
     def add(self, name: str) -> None:
         """Subscribe; no change if it is."""
-        make_directories(os.path.dirname(self._path), self._files)
+        make_directories(os.path.dirname(self.path), self._files)
         self._change(name, lambda lines, line: lines if line in lines else [*lines, line])
 
     def remove(self, name: str) -> None:
@@ -96,21 +96,21 @@ class Subscriptions:
                     line = b"\t".join(map(_escape, storage_name(name, self._escaping)))
                 changed = change(lines, line)
                 if changed == lines and content:
-                    self._files.unlink(self._path + b".lock")
+                    self._files.unlink(self.path + b".lock")
                     return
                 header = b"" if is_version_1 else HEADER
                 self._files.write_all(fd, [header, b"".join([kept + b"\n" for kept in changed])])
                 self._files.fsync(fd)
             finally:
                 self._files.close(fd)
-            self._files.rename(self._path + b".lock", self._path)
-            self._files.sync_directory(os.path.dirname(self._path))
+            self._files.rename(self.path + b".lock", self.path)
+            self._files.sync_directory(os.path.dirname(self.path))
         except OSError:
             self._discard()
             raise
 
     def _lock(self) -> int:
-        path = self._path + b".lock"
+        path = self.path + b".lock"
         for _ in range(STALE_SECONDS * 20):
             try:
                 return self._files.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -127,13 +127,13 @@ class Subscriptions:
 
     def _discard(self) -> None:
         try:
-            self._files.unlink(self._path + b".lock")
+            self._files.unlink(self.path + b".lock")
         except FileNotFoundError:
             return
 
     def _content(self) -> bytes:
         try:
-            return self._files.read_file(self._path)
+            return self._files.read_file(self.path)
         except FileNotFoundError:
             return b""
 

@@ -20,7 +20,6 @@ STANDARDS
     RFC 3501 §6.3.11 (APPEND)
 """
 
-import errno
 import os
 from collections.abc import Iterable, Sequence
 from contextlib import closing
@@ -288,13 +287,8 @@ def identity(path: bytes) -> bytes:
 
 
 def for_client(fault: OverQuota | StoreUnavailable) -> OverQuota | StoreUnavailable | NoSuchMailbox:
-    """To the client who appends a full disk is "no room", and a directory that is gone no mailbox."""
-    cause = fault.__cause__
-    if isinstance(cause, FileNotFoundError):
-        return NoSuchMailbox(str(fault))
-    if isinstance(cause, OSError) and cause.errno == errno.ENOSPC:
-        return OverQuota(str(fault))
-    return fault
+    """To the client who appends, a directory that is gone is no mailbox."""
+    return NoSuchMailbox(str(fault)) if isinstance(fault.__cause__, FileNotFoundError) else fault
 
 
 def undo(folder: FolderFiles, paths: Iterable[bytes]) -> None:

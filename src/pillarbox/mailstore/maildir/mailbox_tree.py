@@ -93,6 +93,8 @@ class FlatLayout:
 
     The root is listed when its mtime has changed (mailstore/maildir/directory_state.py): to look at a thousand
     mailboxes takes 6 ms.  While a directory is there that holds no mail yet, it is listed every time.
+
+    A directory that cannot be entered counts as a mailbox: whoever selects it is told why that is impossible.
     """
 
     inbox = b".INBOX"
@@ -122,7 +124,10 @@ class FlatLayout:
             unfinished: list[bytes] = []
             for entry in _entries(root, files):
                 if entry.startswith(b".") and (name := name_of_directory(entry, self._escaping)):
-                    if is_maildir(root + b"/" + entry, files):
+                    holds = _holds_mail(root + b"/" + entry, files)
+                    if holds is None:
+                        state.forget()  # others may open it
+                    if holds is not False:
                         found[name] = True
                     elif is_directory(root + b"/" + entry, files):
                         state.forget()  # it may become one
@@ -169,12 +174,12 @@ class NestedLayout:
             full = name + SEPARATOR + level if name else level
             if not self._escaping.prefixed:
                 full = normalise(full)
-            holds = is_maildir(root + b"/" + inner, files)
+            holds = _holds_mail(root + b"/" + inner, files)
             if normalise(full) != INBOX:
-                yield full, holds
+                yield full, holds is not False
             elif holds and (second := second_inbox(full, self._escaping)):
                 yield second, True  # else it is the parent of INBOX/x
-            if depth:
+            if depth and holds is not None:
                 yield from self._below(root, inner, full, files, depth - 1)
 
 
@@ -380,6 +385,14 @@ def tree_at(place: Storage, *, files: FileSystem = DISK, names: NameMaker | None
 def is_maildir(directory: bytes, files: FileSystem) -> bool:
     """Whether the directory holds mail."""
     return is_directory(directory + b"/cur", files)
+
+
+def _holds_mail(directory: bytes, files: FileSystem) -> bool | None:
+    """`is_maildir`; None: the directory cannot be entered, so that it may."""
+    try:
+        return is_maildir(directory, files)
+    except PermissionError:
+        return None
 
 
 def remove_tree(path: bytes, files: FileSystem, depth: int = MAX_DEPTH_OF_TREE) -> None:

@@ -100,6 +100,7 @@ class NamespacedAccount:
             named = MailboxList(self._named(stored))
             named.usual_uses = {self._to_client(name): use for name, use in stored.usual_uses.items()}
             stored.keep(key, named)
+        named.faults = stored.faults
         return named
 
     def _named(self, stored: MailboxList) -> list[MailboxEntry]:

@@ -28,6 +28,7 @@ from typing import Final, Protocol, TypeVar
 import msgspec
 
 from pillarbox.config.mailbox_settings import Namespace
+from pillarbox.mailstore.deliver import fault_of
 from pillarbox.mailstore.dovecot_files.attribute_dict import PRIVATE
 from pillarbox.mailstore.mailbox import (
     Mailbox,
@@ -50,6 +51,10 @@ MAX_OTHERS: Final = 100
 """Trees of other users that are open at once."""
 _ANNOTATED: Final = Rights.READ | Rights.WRITE_SEEN | Rights.WRITE | Rights.INSERT | Rights.POST
 """One of these, besides LOOKUP, is needed for annotations (RFC 5464 §3.3)."""
+
+
+class NotPublished(StoreUnavailable):
+    """Those with whom a mailbox is shared do not hear of it: the shared dict cannot be read or written."""
 
 
 class Part:
@@ -85,7 +90,7 @@ class SharedTrees(Protocol):
     """What names begin with, before the user's."""
 
     async def owners(self) -> list[str]:
-        """Users that share something with ours."""
+        """Users that share something with ours.  StoreUnavailable."""
         ...
 
     async def open(self, owner: str) -> Part | None:
@@ -234,12 +239,16 @@ class UnitedAccount:
         return part.lists is not None and part.lists.user.is_owner
 
     async def change_access(self, name: str, change: Callable[[Sequence[Entry]], Sequence[Entry]]) -> None:
-        """SETACL and DELETEACL: `change` makes another list of a mailbox's.  NoSuchMailbox, PermissionDenied."""
+        """SETACL and DELETEACL: `change` makes another list of a mailbox's.  NoSuchMailbox, PermissionDenied;
+        NotPublished when the list is changed, and nobody is told of it."""
         part = await self._administered(name)
         if part.lists is not None:
             await self._run(part.lists.change, _stored(part, name), change)
             if part.sharing is not None:
-                await self._run(part.sharing)
+                try:
+                    await self._run(part.sharing)
+                except StoreUnavailable as fault:
+                    raise NotPublished(str(fault)) from fault
 
     async def _administered(self, name: str) -> Part:
         part = await self._part(name)
@@ -251,26 +260,27 @@ class UnitedAccount:
     async def list_mailboxes(self) -> MailboxList:
         """Every mailbox that may be looked up, and every parent of one."""
         entries: dict[str, MailboxEntry] = {}
+        faults: list[StoreUnavailable] = []
         for part in self._parts:
             if part.namespace.hidden or part.namespace.list == "no":
                 continue
-            found = await self._visible(part)
+            found = await self._visible(part, faults)
             root = part.prefix.removesuffix(self.separator)
             if root and part.namespace.list == "yes" and all(entry.name != root for entry in found):
                 found.append(MailboxEntry(root, selectable=False, has_children=False, subscribed=False))
             entries.update((entry.name, entry) for entry in found if entry.name not in entries)
         for trees in self._shared:
             others = []
-            for owner in await trees.owners():
+            for owner in await self._owners(trees, faults):
                 other = await self._other(trees, owner)
-                found = [] if other is None else await self._visible(other)
+                found = [] if other is None else await self._visible(other, faults)
                 if any(entry.selectable for entry in found):
                     others += found
             if others:
                 root = trees.head.removesuffix(self.separator)
                 others.append(MailboxEntry(root, selectable=False, has_children=True, subscribed=False))
                 entries.update((entry.name, entry) for entry in others)
-        subscribed = set(await self.subscriptions())
+        subscribed = await self._subscribed(faults)
         listed = sorted(
             (msgspec.structs.replace(one, subscribed=one.name in subscribed) for one in entries.values()),
             key=lambda entry: entry.name,
@@ -278,7 +288,22 @@ class UnitedAccount:
         if listed != list(self._listed):  # the same again, with what was made of it
             self._listed = MailboxList(listed)
         self._listed.usual_uses = (await self._main.account.list_mailboxes()).usual_uses
+        self._listed.faults = list({str(fault): fault for fault in faults}.values())
         return self._listed
+
+    async def _subscribed(self, faults: list[StoreUnavailable]) -> set[str]:
+        try:
+            return set(await self.subscriptions())
+        except StoreUnavailable as fault:
+            faults.append(fault)
+            return set()
+
+    async def _owners(self, trees: SharedTrees, faults: list[StoreUnavailable]) -> list[str]:
+        try:
+            return await trees.owners()
+        except StoreUnavailable as fault:
+            faults.append(fault)
+            return []
 
     def unlisted_prefixes(self) -> list[str]:
         """Of namespaces with list=no, whose mailboxes are told to who asks for names below the prefix."""
@@ -286,17 +311,19 @@ class UnitedAccount:
 
     async def with_unlisted(self, listed: MailboxList, prefixes: Sequence[str]) -> MailboxList:
         """What `list_mailboxes` gave, and the mailboxes of some of these."""
-        found = list(listed)
+        found, faults = list(listed), list(listed.faults)
         for part in self._parts[1:]:
             if part.prefix in prefixes and part.namespace.list == "no":
                 root = part.prefix.removesuffix(self.separator)
-                found += [entry for entry in await self._visible(part) if entry.name != root]
+                found += [entry for entry in await self._visible(part, faults) if entry.name != root]
         every = MailboxList(sorted(found, key=lambda entry: entry.name))
-        every.usual_uses = listed.usual_uses
+        every.usual_uses, every.faults = listed.usual_uses, faults
         return every
 
-    async def _visible(self, part: Part) -> list[MailboxEntry]:
-        entries = list(await part.account.list_mailboxes())
+    async def _visible(self, part: Part, faults: list[StoreUnavailable]) -> list[MailboxEntry]:
+        stored = await part.account.list_mailboxes()
+        faults += stored.faults
+        entries = list(stored)
         lists = part.lists
         if part is not self._main:  # INBOX is the main part's alone
             entries = [entry for entry in entries if entry.name != INBOX]
@@ -304,18 +331,16 @@ class UnitedAccount:
             return entries
 
         def seen() -> set[str]:
-            names, fault = set(), None
+            names = set()
             for name in (entry.name for entry in entries if entry.selectable):
+                if name == INBOX:  # which is there for everybody, as in Dovecot
+                    names.add(name)
+                    continue
                 try:
-                    rights = lists.rights(_stored(part, name))
-                    if (
-                        Rights.LOOKUP in rights or name == INBOX
-                    ):  # which is there for everybody, as in Dovecot
+                    if Rights.LOOKUP in lists.rights(_stored(part, name)):
                         names.add(name)
-                except StoreUnavailable as error:  # one list that makes no sense hides one mailbox
-                    fault = error
-            if fault is not None and not names:
-                raise fault
+                except StoreUnavailable as fault:  # one list that makes no sense hides one mailbox
+                    faults.append(fault)
             return names
 
         names = await self._run(seen)
@@ -415,12 +440,10 @@ class UnitedAccount:
         return common | await self._main.account.own_attributes(guid)
 
     async def change_attributes(self, name: str, changes: Mapping[str, bytes | None]) -> None:
-        """Set annotations; for private ones of others' mailboxes the rights to read any are enough."""
+        """Set annotations: who may read them may (RFC 5464 §3.3)."""
         own = {entry: value for entry, value in changes.items() if entry.startswith(PRIVATE)}
         common = {entry: value for entry, value in changes.items() if entry not in own}
         part = await self._annotated(name) if name else self._main
-        if name and (common or part.namespace.kind == "private"):
-            await self._need(name, Rights.WRITE)
         if part.namespace.kind == "private":
             await part.account.change_attributes(name, changes)
             return
@@ -488,7 +511,11 @@ class UnitedAccount:
                 await part.account.close()
 
     async def _run(self, function: Callable[..., _T], *arguments: object) -> _T:
-        return await asyncio.get_running_loop().run_in_executor(self._executor, partial(function, *arguments))
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._executor, partial(function, *arguments))
+        except OSError as error:
+            raise fault_of(error, self._main.account.path(INBOX)) from error
 
 
 def _stored(part: Part, name: str) -> str:

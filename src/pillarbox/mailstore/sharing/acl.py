@@ -12,8 +12,8 @@ DESCRIPTION
     Blocks; called in worker threads.
 
 FAULTS
-    OSError           a file cannot be read or written
-    StoreUnavailable  a file makes no sense; `str()` tells which line
+    OSError           a file cannot be written
+    StoreUnavailable  a file cannot be read, or makes no sense; `str()` tells which line
 
 STANDARDS
     RFC 4314; Dovecot 2.3, ACL
@@ -163,6 +163,8 @@ class AccessLists:
             status = self._files.stat(path)
         except (FileNotFoundError, NotADirectoryError):
             return ()
+        except OSError as error:
+            raise _unreadable(path, error) from error
         state = (status.st_ino, status.st_mtime_ns, status.st_size)
         known = self._known.get(path)
         if known is None or known[0] != state:
@@ -172,14 +174,17 @@ class AccessLists:
 
     def _parsed(self, path: bytes, parse_text: Callable[[str], list[_T]]) -> list[_T]:
         """What a file says.  StoreUnavailable: nobody's rights are known."""
-        shown = os.fsdecode(path)
         try:
             return parse_text(self._files.read_file(path).decode("utf-8", "surrogateescape"))
         except AclFault as fault:
-            raise StoreUnavailable(f"ACL file {shown} {fault}") from fault
+            raise StoreUnavailable(f"ACL file {os.fsdecode(path)} {fault}") from fault
         except OSError as error:
-            raise StoreUnavailable(f"ACL file {shown}: {error.strerror}") from error
+            raise _unreadable(path, error) from error
 
     def _write(self, path: bytes, entries: Sequence[Entry]) -> None:
         content = render(entries).encode("utf-8", "surrogateescape")
         replace_file(self._files, path, [content], temporary=path + b".new")
+
+
+def _unreadable(path: bytes, error: OSError) -> StoreUnavailable:
+    return StoreUnavailable(f"ACL file {os.fsdecode(path)}: {error.strerror}")

@@ -38,6 +38,7 @@ class SharedDict:
     """The file."""
 
     def __init__(self, path: str, files: FileSystem, clock: Clock) -> None:
+        self.path = path
         self._path = os.fsencode(path)
         self._files = files
         self._clock = clock

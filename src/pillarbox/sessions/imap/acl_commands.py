@@ -14,7 +14,7 @@ from functools import partial
 from typing import Final
 
 from pillarbox.mailstore.mailbox import MailboxNameRefused, NoSuchMailbox, PermissionDenied
-from pillarbox.mailstore.namespaces.united_account import UnitedAccount
+from pillarbox.mailstore.namespaces.united_account import NotPublished, UnitedAccount
 from pillarbox.mailstore.sharing.acl_file import (
     ALL,
     Entry,
@@ -25,6 +25,7 @@ from pillarbox.mailstore.sharing.acl_file import (
     for_client,
     rights_of,
 )
+from pillarbox.sessions.imap import failed_reads
 from pillarbox.sessions.imap.conversation import Conversation
 from pillarbox.wire.imap import responses
 from pillarbox.wire.imap.acl_commands import DeleteAcl, GetAcl, ListRights, MyRights, SetAcl
@@ -146,6 +147,8 @@ async def _change(
     except PermissionDenied:
         conversation.no(command.tag, _NO_ADMINISTRATOR)
         return
+    except NotPublished as fault:
+        failed_reads.log(conversation, fault)
     name = b"Setacl" if isinstance(command, SetAcl) else b"Deleteacl"
     conversation.ok(command.tag, name + b" complete")
 

@@ -22,6 +22,7 @@ from pillarbox.mailstore.mailbox import MailboxStatus, NoSuchMailbox, Permission
 from pillarbox.mailstore.mailbox_list import MailboxEntry, MailboxList
 from pillarbox.mailstore.namespaces.united_account import UnitedAccount
 from pillarbox.mailstore.sharing.acl_file import for_client
+from pillarbox.sessions.imap import failed_reads
 from pillarbox.sessions.imap.conversation import Conversation
 from pillarbox.sessions.imap.mailbox_commands import SIZES, status_value, with_own_recent
 from pillarbox.sessions.imap.metadata import tell_annotations
@@ -126,14 +127,21 @@ async def _listed(conversation: Conversation, command: List) -> MailboxList:
     account = conversation.account
     entries = await account.list_mailboxes()
     if not isinstance(account, UnitedAccount):
-        return entries
+        return _logged(conversation, entries)
     wanted = [command.reference + pattern for pattern in command.patterns]
     named = [
         prefix
         for prefix in account.unlisted_prefixes()
         if any(pattern.startswith(conversation.name(prefix)) for pattern in wanted)
     ]
-    return await account.with_unlisted(entries, named) if named else entries
+    return _logged(conversation, await account.with_unlisted(entries, named) if named else entries)
+
+
+def _logged(conversation: Conversation, entries: MailboxList) -> MailboxList:
+    """The same; the admin hears why the list is short of something."""
+    for fault in entries.faults:
+        failed_reads.log(conversation, fault)
+    return entries
 
 
 async def _list_metadata(conversation: Conversation, command: List, name: str) -> None:
@@ -221,7 +229,7 @@ def _shown(entries: MailboxList, *, utf8_names: bool) -> list[bytes]:
 async def lsub(conversation: Conversation, command: Lsub) -> None:
     """LSUB: with `%` at the end, a parent stands for a subscribed name below it (RFC 3501 §6.3.9)."""
     account = conversation.account
-    entries = await account.list_mailboxes()
+    entries = _logged(conversation, await account.list_mailboxes())
     asked = _Asked(
         command.reference,
         (command.pattern,),
