@@ -4,10 +4,11 @@ BIN := .venv/bin
 ARGUMENTS ?=
 S ?= 30
 FUZZ ?=
-# Quick tests run in as many processes as there are cores, but two at least.  System tests wait for more than half of
-# their time, so twice as many.  PROCESSES=N is for both.  EXAMPLES=all has quick tests try every example.
+# Quick tests run in one process more than there are cores: a fourth of the time one waits for a thread or a process.
+# System tests wait for more than half of their time, so twice as many.  PROCESSES=N is for both.  EXAMPLES=all has quick
+# tests try every example.
 PROCESSES ?=
-QUICK_PROCESSES = $(or $(PROCESSES),$(shell n=$$(nproc); [ $$n -gt 2 ] && echo $$n || echo 2))
+QUICK_PROCESSES = $(or $(PROCESSES),$(shell echo $$(($$(nproc) + 1))))
 SYSTEM_PROCESSES = $(or $(PROCESSES),$(shell n=$$(nproc); echo $$((n * 2))))
 
 .PHONY: help run test develop check quick peers system fuzz crash ledger soak bench docs lock clean
