@@ -166,6 +166,13 @@ _ENVELOPE: Final = [
     _case("badsize", {}, Server({"EHLO": ehlo("SIZE 1x")})),
     _case("sizes", {}, Server({"EHLO": ehlo("SIZE 10", "SIZE 0", "SIZE 1x")})),
     _case("garbage", {}, Server({"greeting": b"oops\r\n220 x"} | _GARBAGE)),
+    _case("odd220", {}, Server({"greeting": b"120 2.1.0 x"})),
+    _case(
+        "garbagebatch",
+        {},
+        Server({"EHLO": ehlo("PIPELINING"), "MAIL": b"oops\r\n250 2.1.0 ok"}),
+        recipients=("bob", "carol"),
+    ),
     _case("garbageend", {}, Server({"EHLO": ehlo("PIPELINING"), "DATA": b"35 x" + AND_CLOSE})),
     _case(
         "onlyutf8", {}, Server({"EHLO": ehlo("SMTPUTF8")}), message=_HIGH, parameters=(" BODY=8BITMIME", "")

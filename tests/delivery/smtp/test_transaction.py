@@ -57,12 +57,13 @@ def converse(
     trace_only: bool = False,
     uses: int = 0,
     is_last: bool = False,
+    protocol: str = "smtp",
     settings: dict[str, str] | None = None,
 ) -> list[tuple[str, str]]:
     """Status and text for each recipient, and goodbye.  `uses`: messages that went over the session before."""
     service = open_service(
-        "smtp",
-        "smtp",
+        protocol,
+        protocol,
         Snapshot.of(settings or {}),
         resolver=StubResolver(clock=SystemClock()),
         clock=SystemClock(),
@@ -246,3 +247,23 @@ def test_a_recipient_without_orcpt_is_named_by_its_original() -> None:
     )
     converse(server, b"a+b@x.test", trace_only=True)
     assert b"RCPT TO:<a+b@x.test> ORCPT=rfc822;a+2Bb@x.test\r\n" in server.heard
+
+
+_LMTP = (b"220 mx\r\n", b"250-mx.x.test\r\n250 PIPELINING\r\n")
+_DONE = "sending end of data -- message may be sent more than once"
+_UNKNOWN = ("4.4.2", f"lost connection with mx.x.test[192.0.2.1] while {_DONE}")
+_GARBLED = [  # protocol, what comes after 354, fates of a and b
+    ("smtp", b"oops\r\n250 2.0.0 Queued\r\n221 Bye\r\n", [("2.0.0", "oops 250 2.0.0 Queued")] * 2),
+    ("smtp", b"oops\r\n221 Bye\r\n", [_UNKNOWN] * 2),
+    ("lmtp", b"250 A\r\noops\r\n250 B\r\n221 Bye\r\n", [("2.0.0", "250 A"), ("2.0.0", "oops 250 B")]),
+    ("lmtp", b"oops\r\n250 A\r\n250 B\r\n221 Bye\r\n", [("2.0.0", "oops 250 A"), ("2.0.0", "250 B")]),
+    ("lmtp", b"oops\r\n250 B\r\n221 Bye\r\n", [_UNKNOWN] * 2),
+    ("lmtp", b"250 A\r\noops\r\n221 Bye\r\n", [("2.0.0", "250 A"), _UNKNOWN]),
+]
+
+
+@pytest.mark.parametrize(("protocol", "end", "fates"), _GARBLED)
+def test_what_is_no_reply_at_the_end_of_data(protocol: str, end: bytes, fates: list[tuple[str, str]]) -> None:
+    """Besides the replies it does no harm; where it stands for one, QUIT's reply makes nobody's mail delivered."""
+    server = Server(*(_LMTP if protocol == "lmtp" else _PIPELINING), _MAIL + _OK * 2 + b"354 Go\r\n", end)
+    assert converse(server, b"a@x.test", b"b@x.test", is_last=True, protocol=protocol) == fates

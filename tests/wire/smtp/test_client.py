@@ -11,7 +11,8 @@ from pillarbox.wire.smtp.replies import MAX_LINE, MalformedReply, ReplyReader, S
 
 REPLIES = [  # name, bytes, code, status, text
     ("one line", b"250 2.1.0 Ok\r\n", 250, "2.1.0", b"250 2.1.0 Ok"),
-    ("no text", b"354\r\n", 354, "3.0.0", b"354"),
+    ("no text", b"354\r\n", 354, "5.5.0", b"354"),
+    ("neither success nor failure", b"120 2.1.0 x\r\n", 120, "5.5.0", b"120 2.1.0 x"),
     ("bare LF", b"250 Ok\n", 250, "2.0.0", b"250 Ok"),
     (
         "several",
@@ -122,8 +123,8 @@ def test_a_reply_that_nobody_asked_for_answers_the_next_command() -> None:
     assert 421 == answered.reply.code
 
 
-def test_garbage_in_a_batch_ends_the_conversation() -> None:
-    """Otherwise later replies would be taken for those of other commands."""
+def test_garbage_in_a_batch_belongs_to_the_reply_behind_it() -> None:
+    """And is there to be told of."""
     client = SmtpClient()
     client.receive_data(b"220 mx\r\n")
     client.next_reply()
@@ -132,8 +133,10 @@ def test_garbage_in_a_batch_ends_the_conversation() -> None:
     client.receive_data(b"250 a\r\noops\r\n250 b\r\n")
     assert client.next_reply() is not None
     client.rcpt(b"e@d.test")
-    with pytest.raises(MalformedReply):
-        client.next_reply()
+    answered = client.next_reply()
+    assert answered is not None
+    assert (answered.exchange, answered.reply.text) == (Exchange.RCPT, b"oops 250 b")
+    assert client.garbage == [b"oops"]
 
 
 @pytest.mark.parametrize("line", [b"RSET\r\nQUIT", b"RSET\n", b"RSET\0"])

@@ -136,6 +136,7 @@ class Session:
         self.tls_outcome = ""  # for reports: good, or a failure of RFC 8460 §4.3; empty: TLS was not tried
         self.first_hello = b""  # the server's answer, before TLS
         self.has_quit = False
+        self.is_garbled = False  # the server has said what is no reply
         self.in_transaction = False  # the server was told MAIL, and no end of data: RSET before QUIT
         self._discarded = discarded
         self._destination = destination
@@ -486,6 +487,8 @@ class Session:
     def _tell_of_oddities(self) -> None:
         """What came that is no reply, or too much of one, also from a server that is gone now."""
         engine = self.conversation.engine
+        if engine.garbage:
+            self.is_garbled = self.conversation.is_odd = True
         if self.capabilities.pipelining:
             for line in engine.garbage:
                 self._tell_of_garbage(line.decode("utf-8", "replace"))

@@ -49,7 +49,7 @@ class SessionCache:
     def may_keep(self, session: Session) -> bool:
         """Whether a session may be used again, as far as is known now."""
         client, conversation = session.rules.client, session.conversation
-        if conversation.is_over or conversation.is_closing or session.has_quit:
+        if conversation.is_over or conversation.is_closing or session.has_quit or session.is_garbled:
             return False
         age = asyncio.get_running_loop().time() - session.opened
         count = client.smtp_connection_reuse_count_limit

@@ -15,6 +15,7 @@ STANDARDS
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final
 
 import msgspec
 
@@ -277,12 +278,30 @@ class Transaction:
             session.quit_with_next()
         doing = "sending end of data -- message may be sent more than once"
         if lmtp:
-            for at in accepted:
-                self._take_end(at, await self._ask(client.smtp_data_done_timeout, doing))
+            await self._take_ends(accepted, doing)
             return
-        reply = await self._ask(client.smtp_data_done_timeout, doing)
+        reply = await self._ask_end(doing)
         for at in accepted:
             self._take_end(at, reply)
+
+    async def _take_ends(self, accepted: Sequence[int], doing: str) -> None:
+        """LMTP's replies, one for each recipient; with garbage among them they count when all have come."""
+        held: list[tuple[int, ServerReply]] = []
+        for at in accepted:
+            held.append((at, await self._ask_end(doing)))
+            if not self._session.is_garbled:
+                self._take_end(*held.pop())
+        for at, reply in held:
+            self._take_end(at, reply)
+
+    async def _ask_end(self, doing: str) -> ServerReply:
+        """A reply to the end of data.  Broken, also if it is QUIT's, and garbage stood for the reply."""
+        session = self._session
+        reply = await self._ask(session.rules.client.smtp_data_done_timeout, doing)
+        if session.is_garbled and reply.code == _GOODBYE:
+            session.conversation.abort()
+            raise Broken("4.4.2", f"lost connection with {session.target.label} while {doing}")
+        return reply
 
     def _take_end(self, at: int, reply: ServerReply) -> None:
         if reply.kind == 2:
@@ -346,8 +365,8 @@ class Transaction:
         self._session.conversation.note(reply)
         text = reply.text.decode("utf-8", "replace")
         said = f"host {self._session.target.label} said: {text} (in reply to {exchange.value})"
-        if reply.kind not in (4, 5):  # it makes no sense here
-            return Verdict("5.5.0", f"Protocol error: {said}" if reply.kind == 2 else said, reply)
+        if reply.kind == 2:  # it makes no sense here
+            return Verdict("5.5.0", f"Protocol error: {said}", reply)
         return Verdict(reply.status, said, reply)
 
     async def _ask(self, limit: float, doing: str) -> ServerReply:
@@ -384,4 +403,5 @@ def _forwarded(job: DeliverBySmtp, attribute: bytes) -> bytes:
     return b"" if value == b"unknown" else value
 
 
+_GOODBYE: Final = 221
 _LEFT_OVER = Verdict("4.3.0", "unexpected end of the conversation")

@@ -94,8 +94,6 @@ class SmtpClient:
         """The reply to the oldest open command; None if it has not come.  MalformedReply."""
         if not self._expected:
             return None
-        # One reply too many or too few would be taken for another command's, and lose mail.
-        self._reader.strict = len(self._expected) > 1
         reply = self._reader.next_reply()
         if reply is None:
             return None

@@ -3,8 +3,7 @@
 DESCRIPTION
     A reply is one line or several; the last has a blank, or nothing, after its three digits.  A line that does
     not begin with three digits ends no reply: it is kept as one of its lines, and in `garbage`, as Postfix does,
-    because some servers talk before they think.  With PIPELINING that would shift every later reply by one, so that
-    then `MalformedReply` ends the conversation.
+    because some servers talk before they think.
 
     Control characters and octets that are no UTF-8 become question marks before a line is looked at, as in Postfix:
     nobody would know their charset in a log or a report.
@@ -14,7 +13,7 @@ LIMITS
     the end of a reply end the conversation.
 
 FAULTS
-    MalformedReply  not SMTP, or without end
+    MalformedReply  without end
 
 STANDARDS
     RFC 5321 §4.2 (replies), RFC 2034 (enhanced status codes), RFC 2920 (pipelining)
@@ -55,7 +54,12 @@ class ServerReply(msgspec.Struct, frozen=True):
 
     @property
     def status(self) -> str:
-        """The enhanced status code, `5.1.1`; `5.0.0` if the server gave none, or one of another class."""
+        """The enhanced status code, `5.1.1`; `5.0.0` if the server gave none, or one of another class.
+
+        A reply that is neither success nor failure has none: where it decides, the server breaks the protocol.
+        """
+        if self.kind not in (2, 4, 5):
+            return "5.5.0"
         match = _ENHANCED.match(self.lines[-1][4:].lstrip())
         if match is None or int(match[1]) != self.kind:
             return f"{self.kind}.0.0"
@@ -66,7 +70,6 @@ class ReplyReader:
     """Undoes what servers do to replies."""
 
     def __init__(self) -> None:
-        self.strict = False
         self.rewrite: Callable[[bytes], bytes] | None = None  # each line, before it is looked at
         self.garbage: list[bytes] = []
         self.too_long: list[bytes] = []  # how lines began that were cut
@@ -107,8 +110,6 @@ class ReplyReader:
     def _take(self, line: bytes) -> ServerReply | None:
         digits, separator = line[:3], line[3:4]
         if len(digits) != 3 or not digits.isdigit() or separator not in (b"", b" ", b"-"):
-            if self.strict:
-                raise MalformedReply(line[:100].decode("utf-8", "replace"))
             if len(self.garbage) < 10:
                 self.garbage.append(line[:100])
             separator = b"-"
