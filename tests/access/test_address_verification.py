@@ -62,6 +62,7 @@ class Case:
             tell=lambda verb, text: None,
             tell_warning=self.warnings.append,
             tell_note=self.warnings.append,
+            note_unlisted=lambda: None,
             actions=Actions(),
             recipient=Address.parse(b"b@y.test"),
         )

@@ -14,7 +14,8 @@ from fakes.postfix_texts import normal_notice
 pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.peer("postfix", "named", "unshare", "ip")]
 
 _MAIN_CF: Final = """\
-bounce_notice_recipient = alice@sender.test
+bounce_notice_recipient = alice+bounces@sender.test
+recipient_delimiter = +
 error_notice_recipient = alice
 smtp_line_length_limit = 998
 smtp_connection_cache_on_demand = no
@@ -25,6 +26,8 @@ message_size_limit = 20000
 header_checks = regexp:{ { /^Subject: bad/ REJECT no } }
 smtpd_reject_unlisted_recipient = yes
 local_recipient_maps = inline:{alice=x}
+transport_maps = inline:{ closed.test=error:closed }
+relay_domains = closed.test
 smtpd_error_sleep_time = 0
 """
 DIALOGUES: Final = {
@@ -46,6 +49,8 @@ DIALOGUES: Final = {
     "too many": [b"EHLO x", b"A", b"B", b"C", b"D", b"E"],
     "two": [b"EHLO x", b"FOO", b"MAIL FROM:<a@b.test>", b"RCPT TO:<refused@sender.test>", b"RSET", b"QUIT"],
     "gone": [b"EHLO x", b"FOO"],
+    "closed": [b"EHLO x", b"MAIL FROM:<a@b.test>", b"RCPT TO:<a@closed.test>", b"QUIT"],
+    "unknown as well": [b"EHLO x", b"MAIL FROM:<a@b.test>", b"RCPT TO:<nobody@sender.test>", b"FOO", b"QUIT"],
 }
 
 
@@ -73,8 +78,8 @@ def _notices(host: Host, lines: list[bytes]) -> list[str]:
 
 
 TOLD: Final = {
-    "policy protocol": set(DIALOGUES) - {"nothing wrong", "unknown"},
-    "bounce": {"unknown"},
+    "policy protocol": set(DIALOGUES) - {"nothing wrong", "unknown", "closed"},
+    "bounce": {"unknown", "closed", "unknown as well"},
     "policy": {"refused", "content", "too big", "two"},
     "resource software data": set(),
 }

@@ -97,6 +97,8 @@ def _unlisted(question: Question, resolution: Resolution, subject: Subject, stat
     )
     if not is_refused and question.resolver.is_known(resolution):
         return None
+    if not question.only_warns:
+        question.note_unlisted()
     name, codes = question.name_of(subject), question.codes
     is_alias = resolution.address_class is AddressClass.VIRTUAL_ALIAS
     if is_refused:

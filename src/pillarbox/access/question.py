@@ -100,6 +100,7 @@ class Question(msgspec.Struct, kw_only=True):
     tell: Tell
     tell_warning: Callable[[str], None]
     tell_note: Callable[[str], None]
+    note_unlisted: Callable[[], None]  # hears that an address is refused that nobody has
     actions: Actions
     stage: str = "RCPT"
     recipient: Address | None = None

@@ -188,7 +188,7 @@ class Notifier:
             template = b"From: Mail Delivery System <%s>\r\nTo: Postmaster <%s>\r\n"
         content = b"".join(
             (
-                template % (daemon, complete),
+                template % (daemon, self._rules.postmasters["error"][0]),  # whoever gets it
                 b"Subject: %s\r\n\r\n" % subject.encode(),
                 *(line.encode("utf-8", "replace") + b"\r\n" for line in text),
             )

@@ -14,13 +14,7 @@ REFUSED = Refused(b"FOO", Reply(500, (b"5.5.2 Error: command not recognized",)),
 CLASSES = [
     (NOOP, 554, b"5.5.1 Error: no valid recipients", False, ""),
     (NOOP, 554, b"5.7.1 <x>: Relay access denied", True, "policy"),
-    (
-        NOOP,
-        550,
-        b"5.1.1 <x>: Recipient address rejected: User unknown in local recipient table",
-        True,
-        "bounce",
-    ),
+    (NOOP, 550, b"5.7.1 <x>: Recipient address rejected: User unknown in my table", True, "policy"),
     (NOOP, 451, b"4.3.0 <x>: Temporary lookup failure", True, "data"),
     (NOOP, 452, b"4.3.1 Insufficient system storage", True, "resource"),
     (EndOfContent(last=True), 451, b"4.3.0 Error: queue file write error", False, "resource"),
@@ -69,6 +63,7 @@ def test_who_hears() -> None:
     trouble.answered(NOOP, Reply(250, (b"2.0.0 Ok",)))
     assert heard(trouble, reports) == []
     trouble, reports = trouble_of("bounce", "policy")
+    trouble.next_class = "bounce"
     trouble.answered(NOOP, Reply(550, (b"5.1.1 <x>: User unknown in virtual alias table",)))
     (report,) = heard(trouble, reports)
     assert (report.to_bounce_recipient, report.transcript) == (True, [b"In:  HELLO"])
@@ -80,6 +75,7 @@ def test_a_message_that_is_taken_makes_up_for_what_was_before() -> None:
     taken = Reply(250, (b"2.0.0 Ok",))
     for end, told in ((EndOfContent(last=False), 1), (EndOfContent(last=True), 0)):
         trouble, reports = trouble_of("bounce")
+        trouble.next_class = "bounce"
         trouble.answered(NOOP, unknown)
         trouble.answered(end, taken)
         assert len(heard(trouble, reports)) == told

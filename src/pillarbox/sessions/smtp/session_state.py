@@ -331,6 +331,7 @@ class SessionState:
             tell=lambda verb, text: self.tell_verdict(verb, stage, text, recipient),
             tell_warning=self.tell_warning,
             tell_note=self.tell_note,
+            note_unlisted=self._note_unlisted,
             actions=transaction.actions if transaction is not None else Actions(),
             stage=stage,
             recipient=recipient,
@@ -408,6 +409,10 @@ class SessionState:
             return reply
         text = tuple(b"4" + line[1:] if _STATUS.match(line) else line for line in reply.text)
         return Reply(reply.code - 100, text)
+
+    def _note_unlisted(self) -> None:
+        if self.trouble is not None:
+            self.trouble.next_class = "bounce"
 
     def tell_refusal(self, stage: str, reply: Reply, recipient: Address | None = None) -> None:
         """`reject: RCPT from …` in the log."""

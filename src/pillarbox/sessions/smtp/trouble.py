@@ -88,10 +88,10 @@ class Trouble:
 
     async def ended(self, client: str) -> None:
         """The session is over; what happens from now on is of another."""
-        found, self._found = self._found & self._wanted, set()
-        lines = self.transcript.lines if found else []
+        found, self._found = self._found, set()
+        lines = self.transcript.lines if found & self._wanted else []
         self.transcript.clear()
-        if lines:
+        if lines:  # whose it is does not depend on what is wanted
             await self._report(Report(client, lines, "bounce" in found, self.reason))
 
 
@@ -106,7 +106,7 @@ def _class_of(command: object, reply: Reply, *, is_refusal: bool) -> str:
         return "software"
     if status == b"5.5.1" and b"no valid recipients" in text:
         return ""  # a client may send DATA before it hears that all are refused (RFC 2920 §3.1)
-    if b"User unknown in" in text or (isinstance(command, EndOfContent) and status in (b"5.3.4", b"5.4.0")):
+    if isinstance(command, EndOfContent) and status in (b"5.3.4", b"5.4.0"):
         return "bounce"
     if is_refusal or isinstance(command, EndOfContent) or status in (b"4.7.1", b"4.5.3"):
         return "policy"
