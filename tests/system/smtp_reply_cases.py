@@ -171,6 +171,7 @@ EXCHANGES: Final = [
     Exchange("odd names", (b"HELO a b", b"EHLO [127.0.0.1]", b"EHLO [IPv6:::1]", b"EHLO (a)", b"EHLO <a>", b"EHLO -", b"EHLO a\0b", b"EHLO gr\xc3\xbc\xc3\x9f", b"EHLO \xff", b"HELO \xff")),
     Exchange("bare greetings", (b"MAIL FROM:<a@example.test>", b"RCPT TO:<me@pillarbox.test>")),
     Exchange("small talk", (b"NOOP", b"NOOP with words", b"RSET", b"RSET now", b"VRFY", b"VRFY me@pillarbox.test", b"VRFY no@pillarbox.test", b"VRFY <me@pillarbox.test>", b"VRFY x@elsewhere.test", b"VRFY me you", b"VRFY <>", b"VRFY me@pillarbox.test SMTPUTF8", b"VRFY postmaster", b"VRFY @", b"VRFY me")),
+    Exchange("odd VRFY that is disabled", (HELLO, b"VRFY x y z", b"VRFY <a@b", b"VRFY", b"VRFY me@pillarbox.test SMTPUTF8"), "strict"),
     Exchange("odd VRFY", (HELLO, b"VRFY <me@pillarbox.test", b"VRFY 'me'", b'VRFY "me"@pillarbox.test', b"VRFY \xff", b"VRFY (x)")),
     Exchange("HELP and others", (b"EXPN staff", b"TURN", b"SEND FROM:<a@b>", b"SOML", b"FOO", b"foo bar", b"", b" ", b"\t", b".", b"XCLIENT NAME=x", b"XFORWARD NAME=x", b"QUIT now")),
     Exchange("HELP", (b"HELP", b"HELP MAIL")),

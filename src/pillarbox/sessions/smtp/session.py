@@ -457,6 +457,8 @@ class SmtpSession:
 
     def _refused(self, command: commands.Refused) -> Reply:
         state = self._state
+        if command.verb == b"VRFY" and state.policy.server.disable_vrfy_command:
+            return VRFY_DISABLED
         if command.verb == b"BDAT":
             self._tell_of_chunk(command)
         elif command.path:
@@ -471,6 +473,4 @@ class SmtpSession:
         if command.without is not None:
             if (bad := refuse_path(state, command.without, alone=True)) is not None:
                 return bad
-        if command.verb == b"VRFY" and state.policy.server.disable_vrfy_command:
-            return VRFY_DISABLED
         return command.reply
