@@ -420,3 +420,19 @@ def test_a_stray_line_end_is_a_blank_before_it_is_looked_at(content: bytes) -> N
     )
     kept = inspector.feed(content) + inspector.finish()
     assert (shown, kept.endswith(b"a b\r\n")) == ([b"a b"], True)
+
+
+@pytest.mark.parametrize(("most", "seen"), [(None, 3), (2, 1), (3, 2), (9, 3)])
+def test_a_message_that_has_come_round_is_not_looked_at_any_more(most: int | None, seen: int) -> None:
+    """The Received: field that is one too many is the last that is asked about; our own is the first."""
+    told: list[bytes] = []
+    inspector = Inspector(
+        ContentTables(header=table("static:INFO")),
+        lambda _verb, _kind, content, _text: told.append(content[:1]),
+        lambda _: None,
+        most_hops=most,
+    )
+    inspector.trace([b"Received: by here"])
+    inspector.feed(b"A: x\r\nreceived: by there\r\nA: x\r\nReceived: by x\r\nA: x\r\n\r\nx\r\n")
+    inspector.finish()
+    assert told.count(b"A") == seen

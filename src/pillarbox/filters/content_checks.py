@@ -99,8 +99,13 @@ class Inspector:
         warn: Callable[[str], None],
         *,
         verbs: Collection[str] | None = None,
+        most_hops: int | None = None,
     ) -> None:
-        """`verbs`: the only actions that are served, for mail on its way out; a CheckFault is raised then."""
+        """`verbs`: the only actions that are served, for mail on its way out; a CheckFault is raised then.
+
+        `most_hops`: with so many Received: fields the message is refused, and nothing is asked of what comes behind.
+        """
+        self._hops_left = most_hops
         self._verbs = verbs
         self.refusal: Reply | None = None
         self.refused_in_header = False  # of the message: what would be added to it is not
@@ -271,7 +276,13 @@ class Inspector:
 
     def _end_field(self) -> list[bytes]:
         field, self._field = self._field, None
-        return self._header(field.lines) if field is not None else []
+        if field is None:
+            return []
+        kept = self._header(field.lines)
+        if self._hops_left is not None and self._mime.place is Place.HEADER:
+            self._hops_left -= field.lines[0][:9].lower() == b"received:"
+            self._passed |= self._hops_left <= 0
+        return kept
 
     def _header(self, lines: list[bytes]) -> list[bytes]:
         match = _FIELD.match(lines[0])

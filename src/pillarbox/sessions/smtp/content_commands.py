@@ -270,7 +270,13 @@ def _inspector(session: SessionState, transaction: Transaction) -> Inspector:
             )
         )
 
-    inspector = Inspector(session.policy.content_tables, log, _warning(session, transaction))
+    policy = session.policy
+    inspector = Inspector(
+        policy.content_tables,
+        log,
+        _warning(session, transaction),
+        most_hops=policy.rules.hopcount_limit,
+    )
     inspector.hold = transaction.actions.hold
     return inspector
 
