@@ -216,6 +216,8 @@ SERVICES: Final[dict[str, dict[str, str]]] = {
     },
     "mail rate": {"smtpd_client_message_rate_limit": "2"},
     "recipient rate": {"smtpd_client_recipient_rate_limit": "2"},
+    "recipient count": {"smtpd_client_recipient_rate_limit": "2", "smtpd_client_event_limit_exceptions": ""},
+    "mail count": {"smtpd_client_message_rate_limit": "2", "smtpd_client_event_limit_exceptions": ""},
     "auth rate": {**SASL, "smtpd_client_auth_rate_limit": "1"},
     "connection rate": {"smtpd_client_connection_rate_limit": "1"},
     "mechanisms": {**SASL, "smtpd_sasl_mechanism_filter": "!login, static:rest"},

@@ -103,7 +103,7 @@ class Inspector:
     ) -> None:
         """`verbs`: the only actions that are served, for mail on its way out; a CheckFault is raised then.
 
-        `most_hops`: with so many Received: fields the message is refused, and nothing is asked of what comes behind.
+        `most_hops`: with so many Received: fields a message is refused; nothing is asked of what is behind them.
         """
         self._hops_left = most_hops
         self._verbs = verbs

@@ -109,7 +109,7 @@ GOOD: list[tuple[bytes, Request]] = [
     (b"quit now", Quit()),
     (b"STARTTLS", StartTls()),
     (b"AUTH PLAIN", Auth(b"PLAIN", None)),
-    (b"auth plain AGEAYg==", Auth(b"PLAIN", b"AGEAYg==")),
+    (b"auth plain AGEAYg==", Auth(b"plain", b"AGEAYg==")),
     (b"AUTH LOGIN =", Auth(b"LOGIN", b"=")),
 ]
 

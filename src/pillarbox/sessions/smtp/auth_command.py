@@ -52,7 +52,7 @@ async def auth(session: SessionState, command: Auth) -> Reply:
         return _failed(session, command.mechanism, away)
     if (refused := session.too_often(Event.AUTH, b"many AUTH commands")) is not None:
         return refused
-    if command.mechanism not in _allowed(session, authenticator):
+    if command.mechanism.upper() not in _allowed(session, authenticator):
         return _failed(session, command.mechanism, Failure(_NOT_OFFERED[session.policy.sasl.smtpd_sasl_type]))
 
     async def exchange(challenge: bytes) -> bytes:
@@ -63,7 +63,7 @@ async def auth(session: SessionState, command: Auth) -> Reply:
         if command.initial_response is not None:
             initial = _decode(command.initial_response, "initial")
         result = await authenticator.authenticate(
-            command.mechanism, initial, exchange, secured=client.uses_tls
+            command.mechanism.upper(), initial, exchange, secured=client.uses_tls
         )
     except _BadResponse as fault:
         return _failed(session, command.mechanism, Failure(str(fault)))

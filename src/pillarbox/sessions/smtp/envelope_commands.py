@@ -28,12 +28,12 @@ _RCPT_OK: Final = Reply(250, (b"2.1.5 Ok",))
 async def mail(session: SessionState, command: MailFrom) -> Reply:
     """Begin a transaction."""
     policy, client = session.policy, session.client
+    if (too_often := count_use(session, b"MAIL")) is not None:
+        return too_often
     if (refused := refuse_path(session, command)) is not None:
         return refused
     if _hides_smtputf8(session, command.sender) and not command.smtputf8:
         return _MUST_DECLARE
-    if (too_often := session.too_often(Event.MESSAGE, b"much mail")) is not None:
-        return too_often
     client.sender = command.sender
     client.sasl_sender = "" if command.auth in (None, b"<>") else command.auth.decode("ascii")
     limit, size = policy.server.message_size_limit, command.size or 0
@@ -78,6 +78,8 @@ async def rcpt(session: SessionState, command: RcptTo) -> Reply:
     transaction = session.transaction
     if transaction is None:
         raise AssertionError("RCPT without MAIL reached the session")
+    if (too_often := count_use(session, b"RCPT")) is not None:
+        return too_often
     if (refused := refuse_path(session, command)) is not None:
         return refused
     if _hides_smtputf8(session, command.recipient) and not transaction.mail.smtputf8:
@@ -87,8 +89,6 @@ async def rcpt(session: SessionState, command: RcptTo) -> Reply:
         transaction.overshoot += 1
         session.is_excused = transaction.overshoot <= policy.server.smtpd_recipient_overshoot_limit
         return Reply(452, (b"4.5.3 Error: too many recipients",))
-    if (too_often := session.too_often(Event.RECIPIENT, b"many recipients")) is not None:
-        return too_often
     try:
         refusal = await policy.lists.refuse_recipient(session.question("RCPT", command.recipient))
         if refusal is None and session.filter is not None:
@@ -111,7 +111,7 @@ async def vrfy(session: SessionState, command: Vrfy) -> Reply:
     """252: we would take mail for it; whether it arrives only a message can show (RFC 5321 §3.5.3)."""
     if session.policy.server.disable_vrfy_command:
         return VRFY_DISABLED
-    if (too_often := session.too_often(Event.RECIPIENT, b"many recipients")) is not None:
+    if (too_often := count_use(session, b"VRFY")) is not None:
         return too_often
     if (refused := refuse_path(session, command)) is not None:
         return refused
@@ -124,6 +124,13 @@ async def vrfy(session: SessionState, command: Vrfy) -> Reply:
     if refusal is not None:
         session.tell_refusal("VRFY", refusal, command.address)
     return refusal or Reply(252, (b"2.0.0 " + command.text,))
+
+
+def count_use(session: SessionState, verb: bytes) -> Reply | None:
+    """Count a MAIL, RCPT or VRFY, whatever becomes of it; the refusal if the client has said too many."""
+    if verb == b"MAIL":
+        return session.too_often(Event.MESSAGE, b"much mail")
+    return session.too_often(Event.RECIPIENT, b"many recipients")
 
 
 def refuse_path(

@@ -37,7 +37,7 @@ from pillarbox.sessions.smtp.command_counts import JUNK, VERBS
 from pillarbox.sessions.smtp.content_commands import data, end_of_content, take_content, tell_ids_of_lost
 from pillarbox.sessions.smtp.deadline import Deadline
 from pillarbox.sessions.smtp.early_refusals import greeting
-from pillarbox.sessions.smtp.envelope_commands import VRFY_DISABLED, mail, rcpt, refuse_path, vrfy
+from pillarbox.sessions.smtp.envelope_commands import VRFY_DISABLED, count_use, mail, rcpt, refuse_path, vrfy
 from pillarbox.sessions.smtp.flush_command import etrn
 from pillarbox.sessions.smtp.hello_commands import ehlo, helo
 from pillarbox.sessions.smtp.plain_commands import help_, noop, quit_, rset
@@ -282,8 +282,8 @@ class SmtpSession:
             reply = Reply(503, (denied,))
         elif type(command) is commands.Refused:
             reply = self._refused(command)
-        elif refuses_line_end and kind is EndOfContent:
-            reply = self._refuse_content()  # before a smuggled message is committed
+        elif refuses_line_end and type(command) is EndOfContent:
+            reply = self._refuse_content(is_last=command.last)  # before a smuggled message is committed
         else:
             try:
                 reply = await _HANDLERS[kind](state, command)
@@ -337,7 +337,7 @@ class SmtpSession:
 
     def _send_last(self, reply: Reply) -> None:
         state = self._state
-        last = state.with_footer(reply)
+        last = state.with_footer(state.softened(reply))
         if state.engine.transcript is not None:
             state.engine.transcript.replied(last.encode())
         state.transport.send(state.engine.data_to_send() + last.encode())
@@ -392,7 +392,7 @@ class SmtpSession:
         engine = state.engine
         if engine.pipelining_allowed and state.client.protocol == "ESMTP":
             return
-        if engine.state.name in ("DATA", "BDAT", "AUTH"):
+        if engine.state.name in ("DATA", "AUTH"):
             return
         try:
             self._object_to_pipelining()
@@ -420,13 +420,15 @@ class SmtpSession:
         self._state.tell_verdict("reject", self._state.last, b"bare <LF> received", None)
         raise Goodbye(self._bare_newline)
 
-    def _refuse_content(self) -> Reply:
+    def _refuse_content(self, *, is_last: bool) -> Reply:
         """smtpd_forbid_bare_newline = reject: a message is refused, the session goes on."""
         state = self._state
         state.engine.bare_newline_seen = False
-        state.last = "END-OF-MESSAGE"
-        only = state.transaction.only_recipient if state.transaction is not None else None
-        state.tell_verdict("reject", "END-OF-MESSAGE", b"bare <LF> received", only)
+        if is_last:
+            state.last = "END-OF-MESSAGE"
+        first = state.transaction.first_recipient if state.transaction is not None else None
+        stage = "END-OF-MESSAGE" if is_last else "BDAT content"
+        state.tell_verdict("reject", stage, b"bare <LF> received", first)
         tell_ids_of_lost(state)
         state.abort_transaction()
         return self._bare_newline
@@ -459,6 +461,11 @@ class SmtpSession:
         state = self._state
         if command.verb == b"VRFY" and state.policy.server.disable_vrfy_command:
             return VRFY_DISABLED
+        if _is_formed(command) and (too_often := count_use(state, command.verb)) is not None:
+            return too_often
+        if command.without is not None:
+            if (bad := refuse_path(state, command.without, alone=True)) is not None:
+                return bad
         if command.verb == b"BDAT":
             self._tell_of_chunk(command)
         elif command.path:
@@ -470,7 +477,12 @@ class SmtpSession:
         elif unknown := unknown_notify(command.value):
             word, value = (text.decode("utf-8", "backslashreplace") for text in (unknown, command.value))
             state.tell(events.Warned(f'unknown DSN NOTIFY command value "{word}" in "{value}"'))
-        if command.without is not None:
-            if (bad := refuse_path(state, command.without, alone=True)) is not None:
-                return bad
         return command.reply
+
+
+def _is_formed(command: commands.Refused) -> bool:
+    """Whether a command has the form of one that counts for anvil(8): only its words are wrong."""
+    text = command.reply.text[0]
+    if command.verb not in (b"MAIL", b"RCPT", b"VRFY") or command.reply.code not in (501, 503, 552, 555):
+        return False
+    return not text.startswith((b"5.5.1 ", b"5.5.4 Syntax: "))

@@ -50,10 +50,9 @@ async def finish_starttls(session: SessionState) -> None:
         session.counts.take_back("starttls")
         raise
     session.engine.start_tls()
-    # RFC 3207 §4.2: what the client said before does not count any more.
+    # RFC 3207 §4.2: what the client said before does not count any more; that it has spoken ESMTP does in Postfix.
     client = session.client
     client.helo = b""
-    client.protocol = "SMTP"
     client.sasl_username = client.sasl_method = ""
     session.tell_engine()
 

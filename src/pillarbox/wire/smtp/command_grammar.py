@@ -258,12 +258,12 @@ def _rcpt_parameters(command: RcptTo, parameters: list[bytes], grammar: Grammar)
         if name in (b"NOTIFY", b"ORCPT") and equals and not grammar.dsn:
             return refusal(b"RCPT", *_DSN_DISABLED)
         if name == b"NOTIFY" and equals:
+            bad = refusal(b"RCPT", 501, b"5.5.4 Error: Bad NOTIFY parameter syntax")
+            if notify:
+                return bad
             try:
-                if notify:
-                    raise ValueError("twice")
                 notify = parse_notify(value)
             except ValueError:
-                bad = refusal(b"RCPT", 501, b"5.5.4 Error: Bad NOTIFY parameter syntax")
                 return msgspec.structs.replace(bad, value=value)
         elif name == b"ORCPT" and equals:
             try:
@@ -353,7 +353,7 @@ def _auth(argument: bytes, grammar: Grammar) -> Request | Refused:
     response = response.strip(b" ")
     if not mechanism or b" " in response:
         return refusal(b"AUTH", 501, b"5.5.4 Syntax: AUTH mechanism")
-    return Auth(mechanism.upper(), response if space and response else None)
+    return Auth(mechanism, response if space and response else None)
 
 
 _PARSERS: Final[dict[bytes, Callable[[bytes, Grammar], Request | Refused]]] = {

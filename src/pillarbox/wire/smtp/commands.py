@@ -98,7 +98,7 @@ class StartTls(msgspec.Struct, frozen=True):
 class Auth(msgspec.Struct, frozen=True):
     """`AUTH mechanism [initial-response]`  RFC 4954 §4; the response is still base64."""
 
-    mechanism: bytes
+    mechanism: bytes  # as the client wrote it
     initial_response: bytes | None
 
 
