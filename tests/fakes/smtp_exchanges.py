@@ -2,7 +2,8 @@
 
 DESCRIPTION
     An `Exchange` is a list of steps.  A step of plain bytes is a command line, answered by one reply; `Raw` is
-    sent as it is and brings as many replies as it says.  After the last step the client says QUIT, sends nothing more
+    sent as it is and brings as many replies as it says; `Asked` is sent if the last reply asks for it; `StartTls` is
+    followed by a handshake if the server agrees.  After the last step the client says QUIT, sends nothing more
     once that is answered, and notes whatever comes until the server closes, so that nothing is overlooked.  A server
     that has closed before is noted too.
 """
@@ -25,7 +26,20 @@ class Raw(NamedTuple):
     replies: int = 0
 
 
-Step = bytes | Raw
+class Asked(NamedTuple):
+    """Content or a line of AUTH, and the code of the reply that asks for it; it brings one more."""
+
+    data: bytes
+    code: str = "354"
+
+
+class StartTls(NamedTuple):
+    """The command, and the handshake."""
+
+    data: bytes = b"STARTTLS\r\n"
+
+
+Step = bytes | Raw | Asked | StartTls
 
 
 class Exchange(NamedTuple):
@@ -105,13 +119,7 @@ def have(exchange: Exchange, port: int) -> list[list[str]]:
             client.reply()
             client.start_tls()
         for step in exchange.steps:
-            raw = step if isinstance(step, Raw) else Raw(step + b"\r\n", 1)
-            client.send(raw.data)
-            lines: list[str] = []
-            for _ in range(raw.replies):
-                lines += client.reply()
-                if lines[-1] in (CLOSED, SILENCE):
-                    break
+            lines = _take(client, step, said[-1])
             said.append(lines)
             if lines and lines[-1] == CLOSED:
                 return said
@@ -124,6 +132,26 @@ def have(exchange: Exchange, port: int) -> list[list[str]]:
         return said
     finally:
         client.close()
+
+
+def _take(client: _Client, step: Step, before: list[str]) -> list[str]:
+    """The replies that a step brings."""
+    if isinstance(step, Asked):
+        is_wanted = bool(before) and before[-1].startswith(step.code)
+        raw = Raw(step.data, 1) if is_wanted else Raw(b"")
+    else:
+        raw = (
+            Raw(step + b"\r\n", 1) if isinstance(step, bytes) else Raw(step.data, getattr(step, "replies", 1))
+        )
+    client.send(raw.data)
+    lines: list[str] = []
+    for _ in range(raw.replies):
+        lines += client.reply()
+        if lines[-1] in (CLOSED, SILENCE):
+            break
+    if isinstance(step, StartTls) and lines[-1].startswith("220"):
+        client.start_tls()
+    return lines if raw.data or not isinstance(step, Asked) else list(before[-1:])
 
 
 def _normalised(line: str) -> str:

@@ -16,7 +16,9 @@ DESCRIPTION
     without smtputf8_enable an address outside ASCII has blanks in replies of Postfix (1407, 1464); forwarded mail whose
     aliases have no end is deferred by local(8) without a word (1361); undisclosed_recipients_header = Bcc: is dropped
     and added again with each forwarding (1456, 1484); a luser_relay that is a command with a blank is nobody here, and
-    an alias without end there (1520).
+    an alias without end there (1520); double_bounce_sender keeps its name whatever canonical_maps say (1604); a domain
+    that is listed twice is told of only when an address of it is looked at (1452); a quoted local part loses its quotes
+    in Delivered-To: (1425).
     Postfix goes round without end if a list is its own owner's owner, or if postmaster is a list that cannot be
     reached (1454); ours does not (test_local_delivery).
     Another world is not random: what reports say of their encoding, and who hears of success.
