@@ -15,7 +15,7 @@ STANDARDS
 import itertools
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import msgspec
@@ -43,6 +43,20 @@ class NoAccount(msgspec.Struct, frozen=True):
 
     refusal: str
     reply: bytes = INTERNAL_ERROR
+
+
+_ACCOUNT_FIELDS: Final = frozenset((b"uid", b"gid", b"home", b"mail", b"system_groups_user", b"auth_mech"))
+"""What the userdb says that workers need not hear again."""
+
+
+def of_account(account: Mapping[bytes, bytes]) -> tuple[str, str, dict[str, str]]:
+    """Home, mail and the other fields of a user, as a worker is told of them."""
+    fields = {
+        key.decode("utf-8", "replace"): os.fsdecode(value)
+        for key, value in account.items()
+        if key not in _ACCOUNT_FIELDS
+    }
+    return os.fsdecode(account.get(b"home", b"")), os.fsdecode(account.get(b"mail", b"")), fields
 
 
 Answered = Callable[[FoundAccount | NoAccount], None]

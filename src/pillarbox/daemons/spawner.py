@@ -24,7 +24,7 @@ import selectors
 import signal
 import socket
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import msgspec
@@ -35,6 +35,7 @@ from pillarbox.daemons.account_lookup import (
     AccountLookup,
     FoundAccount,
     NoAccount,
+    of_account,
     refused_owner,
 )
 from pillarbox.daemons.account_worker import serve_sessions
@@ -55,6 +56,7 @@ from pillarbox.net.channel import FrameReader
 from pillarbox.net.descriptors import allow_all_descriptors
 from pillarbox.net.handover import (
     Delivered,
+    DeliverMail,
     Handover,
     HandoverDone,
     IndexerReady,
@@ -74,8 +76,6 @@ from pillarbox.observability.events import MailboxNotice, MailUser
 from pillarbox.observability.mistakes import mistakes
 
 _INTERNAL_BYE = b"* BYE Internal error occurred. Refer to server log for more information.\r\n"
-_ACCOUNT_FIELDS = frozenset((b"uid", b"gid", b"home", b"mail", b"system_groups_user", b"auth_mech"))
-"""What the userdb says that workers need not hear again."""
 _MAX_LAST_WORKERS: Final = 64
 """Workers that are started for autoexpunge of parked sessions when the server ends; there are seconds for it."""
 
@@ -225,11 +225,8 @@ class Spawner:
 
     # -- workers ---------------------------------------------------------------------------------------
 
-    def _pass_on(
-        self,
-        asked: Asked,
-        found: FoundAccount,
-    ) -> None:
+    def _pass_on(self, asked: Asked, found: FoundAccount) -> None:
+        """To the worker of the account, or refused."""
         refusal = refused_owner(self._settings, found.uid, found.gid)
         if refusal:
             self._refuse(asked, refusal)
@@ -239,39 +236,47 @@ class Spawner:
             os.close(asked.descriptor)
             write_now(asked.client.sock, HandoverDone(asked.frame.number, limit=limit))
             return
-        account = found.fields
-        groups_of = account.get(b"system_groups_user", b"").decode("utf-8", "replace")
+        groups_of = found.fields.get(b"system_groups_user", b"").decode("utf-8", "replace")
         try:
             worker = self._worker(found.user, found.uid, found.gid, groups_of, client=asked.descriptor)
         except OSError as error:  # no room for processes
             self._refuse(asked, f"no worker: {error}")
             return
         worker.sessions += 1
-        home, mail = os.fsdecode(account.get(b"home", b"")), os.fsdecode(account.get(b"mail", b""))
-        fields = {
-            key.decode("utf-8", "replace"): os.fsdecode(value)
-            for key, value in account.items()
-            if key not in _ACCOUNT_FIELDS
-        }
         frame = asked.frame
         if isinstance(frame, Handover):
-            peer = self._sessions.distinct(frame.peer)
-            session = Session(
-                peer, name, home, mail, frame.tag, frame.unread, fields, frame.asked_capabilities
-            )
-            if write_now(worker.sock, session, asked.descriptor):
-                self._sessions[peer.session] = OpenSession(
-                    name, peer.service, worker.pid, peer.remote, peer.session, peer.local
-                )
-                write_now(asked.client.sock, HandoverDone(frame.number, worker.pid))
-                os.close(asked.descriptor)
-            else:
-                self._refuse(asked, "no worker")
-            return
+            is_taken = self._hand_over(asked, frame, worker, name, found.fields)
+        else:
+            is_taken = self._pass_letter(asked, frame, worker, name, found.fields)
+        if is_taken:
+            os.close(asked.descriptor)
+        else:
+            self._refuse(asked, "no worker")
+
+    def _hand_over(
+        self, asked: Asked, frame: Handover, worker: Worker, user: str, account: Mapping[bytes, bytes]
+    ) -> bool:
+        """A client goes to the worker, and login is told; False if the worker is gone."""
+        peer = self._sessions.distinct(frame.peer)
+        home, mail, fields = of_account(account)
+        session = Session(peer, user, home, mail, frame.tag, frame.unread, fields, frame.asked_capabilities)
+        if not write_now(worker.sock, session, asked.descriptor):
+            return False
+        self._sessions[peer.session] = OpenSession(
+            user, peer.service, worker.pid, peer.remote, peer.session, peer.local
+        )
+        write_now(asked.client.sock, HandoverDone(frame.number, worker.pid))
+        return True
+
+    def _pass_letter(
+        self, asked: Asked, frame: DeliverMail, worker: Worker, user: str, account: Mapping[bytes, bytes]
+    ) -> bool:
+        """A message goes to the worker, whose answer is awaited; False if the worker is gone."""
         number = next(self._letters)
+        home, mail, fields = of_account(account)
         letter = Letter(
             number,
-            name,
+            user,
             home,
             mail,
             frame.detail,
@@ -282,11 +287,10 @@ class Spawner:
             frame.asked_size,
             frame.envelope,
         )
-        if write_now(worker.sock, letter, asked.descriptor):
-            worker.letters[number] = (asked.client, frame.number)
-            os.close(asked.descriptor)
-        else:
-            self._refuse(asked, "no worker")
+        if not write_now(worker.sock, letter, asked.descriptor):
+            return False
+        worker.letters[number] = (asked.client, frame.number)
+        return True
 
     def _exceeded_limit(self, user: str, peer: Peer) -> int:
         """mail_max_userip_connections, if there are as many already; otherwise 0."""
