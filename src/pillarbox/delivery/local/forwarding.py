@@ -18,6 +18,7 @@ from pillarbox.bounce.submission import Notifier
 from pillarbox.bounce.unqueued import HOPCOUNT_EXCEEDED, refusal_of, return_unqueued
 from pillarbox.delivery.local.message_copy import content_of
 from pillarbox.delivery.request import DeliverRecipients, Forwarding, JobRecipient
+from pillarbox.message.address_rewriting import HeaderRewriting
 from pillarbox.observability.events import EventSink, MessageIdSeen, Warned
 from pillarbox.queue.incoming import IncomingQueue, QueueFileFault
 from pillarbox.queue.mail_date import mail_date
@@ -101,21 +102,12 @@ class QueueForwarder:
         except (OSError, CorruptQueueFile, LookupFault, ExpansionFault, QueueFileFault) as fault:
             raise ForwardFault(f"{request.queue_id}: cannot forward: {fault}") from fault
         now = self._clock.now()
-        attributes = request.attributes
-        context = attributes.get(b"rewrite_context", b"local")
-        mappings = self._mappings
         envelope = NewEnvelope(
             arrival_time=now,
             sender=source.internal,
             recipients=recipients,
-            attributes=[
-                (b"log_ident", submission.queue_id.encode()),
-                (b"rewrite_context", context),
-                (b"envelope_id", b"" if forwarding.is_list else attributes.get(b"envelope_id", b"")),
-                (b"ret_flags", b"" if forwarding.is_list else attributes.get(b"ret_flags", b"")),
-                *((name, attributes.get(name, b"")) for name in _CLIENT_ATTRIBUTES),
-            ],
-            encoding=attributes.get(b"encoding", b""),
+            attributes=_attributes(request, submission.queue_id, is_list=forwarding.is_list),
+            encoding=request.attributes.get(b"encoding", b""),
             warn_after=self._rules.delay_warning_time,
         )
         trace = self._trace(submission.queue_id, forwarding.delivered, now)
@@ -125,7 +117,7 @@ class QueueForwarder:
                 envelope,
                 trace=trace,
                 add_missing=False,
-                rewrite=mappings.headers(mappings.rewriting, warn=warn) if context == b"local" else None,
+                rewrite=self._rewrite(request, warn),
                 send_options=request.send_options,
                 source="forward",
             )
@@ -149,6 +141,12 @@ class QueueForwarder:
         self._tell_ids(submission)
         self._queued(queue_id)
         return queue_id
+
+    def _rewrite(self, request: DeliverRecipients, warn: Callable[[str], None]) -> HeaderRewriting | None:
+        """How addresses in the header are brought to their standard form; None for mail of clients elsewhere."""
+        mappings = self._mappings
+        is_local = request.attributes.get(b"rewrite_context", b"local") == b"local"
+        return mappings.headers(mappings.rewriting, warn=warn) if is_local else None
 
     def _sender(self, given: bytes, warn: Callable[[str], None]) -> Address:
         """Nobody remains nobody, whatever a table has for `""`: a notice would be reported on otherwise."""
@@ -214,3 +212,15 @@ def _given(recipient: JobRecipient) -> NewRecipient:
         without_success(Notify(recipient.notify)),
         recipient.dsn_original,
     )
+
+
+def _attributes(request: DeliverRecipients, queue_id: QueueId, *, is_list: bool) -> list[tuple[bytes, bytes]]:
+    """The new message's; a list's members are told nothing of what the sender asked for."""
+    given = request.attributes
+    return [
+        (b"log_ident", queue_id.encode()),
+        (b"rewrite_context", given.get(b"rewrite_context", b"local")),
+        (b"envelope_id", b"" if is_list else given.get(b"envelope_id", b"")),
+        (b"ret_flags", b"" if is_list else given.get(b"ret_flags", b"")),
+        *((name, given.get(name, b"")) for name in _CLIENT_ATTRIBUTES),
+    ]
