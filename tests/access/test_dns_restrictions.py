@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from fakes.smtp_conversation import CLIENT, converse
+from fakes.zones import Zones
 from pillarbox.access.block_lists import Zone, parse_zone
 from pillarbox.net.dns.records import Mx, RecordType
-from pillarbox.net.dns.zones import Zones
 
 A, MX, NS, TXT = RecordType.A, RecordType.MX, RecordType.NS, RecordType.TXT
 ZONES: Zones = {

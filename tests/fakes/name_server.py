@@ -17,8 +17,8 @@ import dns.rdataclass
 import dns.rdatatype
 import dns.rrset
 
+from fakes.zones import Zones
 from pillarbox.net.dns.records import Mx, Record, RecordType, Srv
-from pillarbox.net.dns.zones import Zones
 
 
 class NameServer:

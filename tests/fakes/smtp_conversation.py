@@ -9,6 +9,7 @@ from pathlib import Path
 from fakes.immediate_fsyncs import ImmediateFsyncs
 from fakes.scripted_authenticator import ScriptedAuthenticator
 from fakes.scripted_transport import ScriptedTransport
+from fakes.zones import ZoneResolver, Zones
 from pillarbox.access.client import ClientFacts
 from pillarbox.config.computed_defaults import HostFacts
 from pillarbox.config.snapshot import Snapshot
@@ -16,7 +17,6 @@ from pillarbox.files.file_system import DISK, FileSystem
 from pillarbox.files.fsync_batch import Fsyncs, background_fsyncs
 from pillarbox.net.connection import IdleTimeout
 from pillarbox.net.dns.host_lookup import HOSTS, HostLookup
-from pillarbox.net.dns.zones import ZoneResolver, Zones
 from pillarbox.net.tls_faults import TlsFault
 from pillarbox.observability.events import Event, Warned
 from pillarbox.observability.log_lines import render

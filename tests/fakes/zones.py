@@ -1,4 +1,4 @@
-"""A resolver whose answers are data: for tests, and for networks that exist only on paper.
+"""A resolver whose answers are data.
 
 DESCRIPTION
     Zones are a dictionary of names, each with its records by type.  A name that is not in it does not exist,

@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
+from fakes.zones import ZoneResolver
 from pillarbox.net.client_names import UNKNOWN, ClientName, ClientNames
 from pillarbox.net.dns.records import RecordType
-from pillarbox.net.dns.zones import ZoneResolver
 from pillarbox.vocabulary.clock import ManualClock
 
 ZONES = {

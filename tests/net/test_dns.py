@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes.name_server import NameServer
+from fakes.zones import ZoneResolver, Zones
 from pillarbox.delivery.smtp.dane import usable
 from pillarbox.net.dns.host_files import (
     HostNames,
@@ -34,7 +35,6 @@ from pillarbox.net.dns.records import (
     reverse_name,
 )
 from pillarbox.net.dns.stub_resolver import StubResolver
-from pillarbox.net.dns.zones import ZoneResolver, Zones
 from pillarbox.vocabulary.clock import ManualClock
 
 ZONES: Zones = {

@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
+from fakes.zones import ZoneResolver, Zones
 from pillarbox.net.dns.dnssec_probe import ProbedResolver
 from pillarbox.net.dns.host_files import read_resolver_options
 from pillarbox.net.dns.records import DnsFault, Outcome, RecordType
 from pillarbox.net.dns.searching import SearchingResolver
-from pillarbox.net.dns.zones import ZoneResolver, Zones
 
 ZONES: Zones = {
     "mx.first.test": {RecordType.A: ("192.0.2.1",)},

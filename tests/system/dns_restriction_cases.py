@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from typing import Final
 
 from fakes.smtp_exchanges import Exchange
+from fakes.zones import Zones
 from pillarbox.net.dns.records import Mx, RecordType
-from pillarbox.net.dns.zones import Zones
 
 A, AAAA, CNAME, MX, NS, TXT = (
     RecordType.A, RecordType.AAAA, RecordType.CNAME, RecordType.MX, RecordType.NS, RecordType.TXT

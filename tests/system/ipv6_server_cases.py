@@ -10,8 +10,8 @@ from ipaddress import ip_address
 from typing import Final
 
 from fakes.smtp_exchanges import Exchange
+from fakes.zones import Zones
 from pillarbox.net.dns.records import RecordType
-from pillarbox.net.dns.zones import Zones
 
 A, AAAA, PTR, TXT = RecordType.A, RecordType.AAAA, RecordType.PTR, RecordType.TXT
 HOSTS: Final = ("::1", "fd53::7", "fd53::8", "fd53::9", "fd53:0:0:1::7")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from fakes.zones import ZoneResolver, Zones
 from pillarbox.net.dns.records import Answer, DnsFault, Mx, RecordType, Tlsa
-from pillarbox.net.dns.zones import ZoneResolver, Zones
 from pillarbox.observability.events import Event, Noted, Warned
 from pillarbox.tables.dns_filter import FilteredOut, FilteredResolver
 from pillarbox.tables.opening import open_tables

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from fakes.zones import ZoneResolver, Zones
 from pillarbox.config.parameters.dane import Dane
 from pillarbox.config.parameters.smtp_client import MailExchange, SmtpClient
 from pillarbox.config.parameters.smtp_client_tls import SmtpClientTls
@@ -15,7 +16,6 @@ from pillarbox.delivery.smtp.policy_table import TlsPolicy
 from pillarbox.delivery.smtp.tls_policy import TlsPolicies
 from pillarbox.net.dns.host_lookup import HostLookup
 from pillarbox.net.dns.records import Mx, RecordType, Tlsa
-from pillarbox.net.dns.zones import ZoneResolver, Zones
 from pillarbox.observability.events import Event, Warned
 from pillarbox.vocabulary.clock import ManualClock
 

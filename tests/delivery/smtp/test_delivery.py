@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from fakes.scripted_server import ScriptedServer
+from fakes.zones import ZoneResolver
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.delivery.request import Outcome
 from pillarbox.delivery.smtp.configured import open_service
@@ -13,7 +14,6 @@ from pillarbox.delivery.smtp.request import DeliverBySmtp, SmtpDone, SmtpRecipie
 from pillarbox.delivery.smtp.session import Session
 from pillarbox.delivery.smtp.session_cache import Key, SessionCache
 from pillarbox.net.dns.records import RecordType, Srv
-from pillarbox.net.dns.zones import ZoneResolver
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.queue.content_blocks import QueuedContent
 from pillarbox.queue.queue_file import SEND_REQUIRES_TLS, SEND_TLS_OPTIONAL

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from fakes.zones import ZoneResolver, Zones
 from pillarbox.delivery.smtp.destination import Destination, known_ports, read_destinations
 from pillarbox.delivery.smtp.mail_exchangers import (
     MailExchangers,
@@ -18,7 +19,6 @@ from pillarbox.delivery.smtp.mail_exchangers import (
 )
 from pillarbox.net.dns.host_lookup import HostLookup
 from pillarbox.net.dns.records import Mx, RecordType, Srv
-from pillarbox.net.dns.zones import ZoneResolver, Zones
 from pillarbox.vocabulary.clock import ManualClock
 
 ZONES: Zones = {

@@ -2,11 +2,11 @@
 
 import pytest
 
+from fakes.zones import ZoneResolver
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.delivery.smtp.configured import open_service
 from pillarbox.delivery.smtp.policy_table import BadPolicy
 from pillarbox.delivery.smtp.requirement import Requirement, RequirementPolicy
-from pillarbox.net.dns.zones import ZoneResolver
 from pillarbox.vocabulary.clock import ManualClock
 from pillarbox.vocabulary.faults import ConfigurationFault
 

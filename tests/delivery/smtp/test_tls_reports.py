@@ -12,10 +12,10 @@ import pytest
 from delivery.smtp.test_delivery import delivered
 from fakes.certificates import issue
 from fakes.scripted_server import BREAK_TLS, ScriptedServer
+from fakes.zones import ZoneResolver
 from pillarbox.delivery.smtp.policy_table import ExternalPolicy, TlsPolicy
 from pillarbox.delivery.smtp.tls_reports import Facts, Reporter, Wish, described
 from pillarbox.net.dns.records import Mx, RecordType, Tlsa
-from pillarbox.net.dns.zones import ZoneResolver
 from pillarbox.observability.events import Event
 
 RECORD = "v=TLSRPTv1; rua=mailto:tls@example.test"
