@@ -22,6 +22,7 @@ GUIDES: Final = sorted(ROOT.glob("docs/guides/*.md"))
 _BLOCK: Final = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _LINK: Final = re.compile(r"\]\(([^)\s]+)\)")
 _HEADING: Final = re.compile(r"^#+ (.*)$", re.MULTILINE)
+_MODULE: Final = re.compile(r"(?<![\w*/.-])[a-z][\w/]*\.py\b")
 _SETTING: Final = re.compile(r"[a-z0-9_]+ = ")
 _SERVICE: Final = re.compile(r"\S+\s+(?:inet|unix)\s+[yn-]\s")
 _TITLE: Final = re.compile(r"^# (\S*)[^\n]*\n", re.MULTILINE)
@@ -50,6 +51,36 @@ def test_links_lead_somewhere(page: Path) -> None:
         if "://" not in link and (not target.exists() or (anchor and anchor not in anchors(target))):
             lost.append(link)
     assert lost == []
+
+
+def test_each_decision_is_in_the_list() -> None:
+    """With its number and its title, in order."""
+    directory = ROOT / "docs" / "adr"
+    wanted = [
+        f"| {number} | [{title}]({page.name}) |"
+        for page in sorted(directory.glob("0*.md"))
+        for number, title in re.findall(r"\A# (\d+)\. (.*)\n", page.read_text(encoding="utf-8"))
+    ]
+    listed = (directory / "README.md").read_text(encoding="utf-8").splitlines()
+    assert wanted == [line for line in listed if line.startswith("| ") and "](" in line]
+    assert len(wanted) == len(list(directory.glob("0*.md")))
+
+
+def test_modules_that_are_named_are_there() -> None:
+    """By docstrings, comments and pages: `wire/imap/server.py`, or the name alone."""
+    paths = [
+        path.relative_to(ROOT).parts
+        for room in ("src", "tests", "bench")
+        for path in ROOT.glob(f"{room}/**/*.py")
+    ]
+    there = {"/".join(parts[start:]) for parts in paths for start in range(len(parts))}
+    named = [
+        (page, name)
+        for page in [*PAGES, *ROOT.glob("src/**/*.py")]
+        if ".py" in (text := page.read_text(encoding="utf-8"))
+        for name in _MODULE.findall(text)
+    ]
+    assert [] == [f"{page.relative_to(ROOT)}: {name}" for page, name in named if name not in there]
 
 
 def blocks(guide: Path) -> Iterator[tuple[str, str]]:

@@ -24,7 +24,6 @@ import msgspec
 
 PAM_SUCCESS: Final = 0
 _PAM_BUF_ERR: Final = 5
-_PAM_CONV_ERR: Final = 19
 _PAM_AUTH_ERR: Final = 7
 _PAM_USER_UNKNOWN: Final = 10
 _PAM_MAXTRIES: Final = 11

@@ -12,8 +12,6 @@ from itertools import accumulate, compress
 from operator import add
 from typing import Final, overload
 
-from pillarbox.mailstore.maildir.message_directories import NEW
-
 SLACK: Final = 1 << 16
 """Octets without use that are always kept."""
 
@@ -108,10 +106,6 @@ class MessagePaths(Sequence[bytes]):
             self._unused += self._lengths[row]
             del self._starts[row], self._lengths[row]
         self._tidy()
-
-    def count_new(self) -> int:
-        """Of those in new/."""
-        return sum([path.startswith(NEW) for path in self])
 
     def _neighbours(self, starts: "array[int]", lengths: "array[int]") -> list[bytes]:
         """The paths that stand there, cut out together; none where they are far from each other."""

@@ -2,7 +2,7 @@
 
 DESCRIPTION
     `MemoryMailbox` keeps every promise of `mailbox.Mailbox` but that of surviving a crash; the account is in
-    memory_account.py.  The contract test runs on both stores.  What another program would do to the files is done
+    account.py.  The contract test runs on both stores.  What another program would do to the files is done
     by calling the mailbox's methods without an `origin`.
 
     The journal keeps `journal_limit` changes, so that tests can let a view fall behind it.
