@@ -1,9 +1,18 @@
-"""doveadm log: where the log is, what went wrong, begin a new file."""
+"""doveadm log: where the log is, what went wrong, begin a new file.
+
+DESCRIPTION
+    `find` has a line of each severity logged where the log goes to syslog, and looks which files below /var/log it
+    comes to: only syslogd's configuration says where mail's lines are.
+    `errors` reads the files of mail that usual configurations of syslogd have, with both of their forms of time:
+    `Nov 28 15:15:30` and, as rsyslog of Debian 12 writes it, `2026-11-28T15:15:30.818664+00:00`.
+"""
 
 import os
 import re
+import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Final
 
 from pillarbox.config.dovecot.interpretation import mailbox_settings
@@ -27,6 +36,11 @@ _SLACK: Final = 6
 _FILES: Final = ("mail.log", "maillog", "syslog", "messages")
 _DIRECTORY: Final = "/var/log"
 _STAMP: Final = re.compile(r"[A-Z][a-z]{2} [ 0-9]\d \d\d:\d\d:\d\d ", re.ASCII)
+_LONG_STAMP: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d) ", re.ASCII)
+_TEST_LINE: Final = re.compile(r"This is Dovecot's ([a-z]+) log \(")
+_UNTIL_WRITTEN: Final = 1.0
+"""Seconds that syslogd has to write a line."""
+_STEP: Final = 0.05
 _NEWEST: Final = 1000
 
 
@@ -66,11 +80,12 @@ def _setting(configuration: Configuration, severity: str) -> str:
     return own.get(severity, path)
 
 
-def _paths(configuration: Configuration, directory: str, severity: str = "Error") -> list[str]:
-    path = _setting(configuration, severity)
+def _paths(configuration: Configuration) -> list[str]:
+    """Where errors may be."""
+    path = _setting(configuration, "Error")
     if path != "syslog":
         return [path]
-    paths = [os.path.join(directory, name) for name in _FILES]
+    paths = [os.path.join(_DIRECTORY, name) for name in _FILES]
     return [path for path in paths if os.access(path, os.R_OK) and _has_lines(path)]
 
 
@@ -80,11 +95,63 @@ def _has_lines(path: str) -> bool:
 
 
 def _find(configuration: Configuration, directory: str) -> None:
-    if any(_setting(configuration, severity) == "syslog" for severity in _SEVERITIES):
-        print(f"Looking for log files from {directory}")
-    for severity in _SEVERITIES:
-        paths = _paths(configuration, directory, severity)
-        print(f"{severity}: {paths[0] if paths else 'Not found'}")
+    settings = {severity: _setting(configuration, severity) for severity in _SEVERITIES}
+    written: Mapping[str, set[str]] = {}
+    if "syslog" in settings.values():
+        print(f"Looking for log files from {directory}", flush=True)
+        _complain_of(directory)
+        sizes = dict(_files_below(directory))
+        _test(configuration)
+        written = _until_written(directory, sizes)
+    for severity, setting in settings.items():
+        paths = [setting] if setting != "syslog" else sorted(written.get(severity, ()))
+        for path in paths or ["Not found"]:
+            print(f"{severity}: {path}")
+
+
+def _complain_of(directory: str) -> None:
+    try:
+        os.scandir(directory).close()
+    except OSError as error:
+        sys.stderr.write(f"Error: opendir({directory}) failed: {error.strerror}\n")
+
+
+def _files_below(directory: str) -> Iterator[tuple[str, int]]:
+    """Paths and sizes, also of directories in directories; without names that begin with a dot."""
+    try:
+        with os.scandir(directory) as found:
+            entries = [entry for entry in found if not entry.name.startswith(".")]
+    except OSError:
+        return
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            yield from _files_below(entry.path)
+        elif entry.is_file():
+            yield entry.path, entry.stat().st_size
+
+
+def _until_written(directory: str, sizes: Mapping[str, int]) -> dict[str, set[str]]:
+    """The files that each severity's line has come to, `sizes` ago; not all of them if syslogd is slow."""
+    end = SystemClock.monotonic() + _UNTIL_WRITTEN
+    while True:
+        written: dict[str, set[str]] = {}
+        for path, size in _files_below(directory):
+            if size > sizes.get(path, 0):
+                for severity in _severities_in(path, sizes.get(path, 0)):
+                    written.setdefault(severity, set()).add(path)
+        if SystemClock.monotonic() >= end:
+            return written
+        time.sleep(_STEP)
+
+
+def _severities_in(path: str, offset: int) -> set[str]:
+    try:
+        with open(path, "rb") as file:
+            file.seek(offset)
+            text = file.read().decode(errors="replace")
+    except OSError:
+        return set()
+    return {found[1].capitalize() for found in _TEST_LINE.finditer(text)}
 
 
 def _show_errors(configuration: Configuration, form: str, arguments: Sequence[str]) -> None:
@@ -107,7 +174,7 @@ def _show_errors(configuration: Configuration, form: str, arguments: Sequence[st
 def _stamp(line: str, form: str) -> str:
     """What log_timestamp has put before a line; empty if it is none of Dovecot's."""
     if form == TIMESTAMP:
-        found = _STAMP.match(line)
+        found = _STAMP.match(line) or _LONG_STAMP.match(line)
         return "" if found is None else found[0]
     usual = len(time.strftime(form))
     for length in range(usual + _SLACK, max(0, usual - _SLACK) - 1, -1):  # names of months differ in length
@@ -117,6 +184,13 @@ def _stamp(line: str, form: str) -> str:
             continue
         return line[:length]
     return ""
+
+
+def _short(stamp: str) -> str:
+    """Without year, in local time, as Dovecot shows it."""
+    if _LONG_STAMP.fullmatch(f"{stamp} "):
+        return datetime.fromisoformat(stamp).astimezone().strftime("%b %d %H:%M:%S")
+    return stamp
 
 
 def _seconds(stamp: str, form: str) -> float:
@@ -137,7 +211,7 @@ def _seconds(stamp: str, form: str) -> float:
 def _errors(configuration: Configuration) -> Iterator[tuple[str, str, str, str]]:
     """(`Nov 25 17:52:39`, `auth`, `Error`, text), of the files that can be read."""
     form = TIMESTAMP if configuration.value("log_path") == "syslog" else configuration.value("log_timestamp")
-    for path in _paths(configuration, _DIRECTORY):
+    for path in _paths(configuration):
         try:
             with open(path, encoding="utf-8", errors="replace") as file:
                 for line in file:
@@ -148,7 +222,7 @@ def _errors(configuration: Configuration) -> Iterator[tuple[str, str, str, str]]
                     program, _, rest = text.partition(": ")
                     severity, _, rest = rest.partition(": ")
                     if (stamp or not form) and severity in _TOLD:
-                        yield stamp.rstrip(), program, severity, rest
+                        yield _short(stamp.rstrip()), program, severity, rest
         except OSError as error:
             raise Fatal(f"open({path}) failed: {error.strerror}") from error
 
