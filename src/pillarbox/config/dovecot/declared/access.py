@@ -125,6 +125,17 @@ auth_cache_verify_password_with_worker : bool = no
     ),
     Part(
         Kind.NO_EFFECT,
+        "no other server is asked for mail or logins by TLS",
+        """
+ssl_client_ca_dir : str =
+ssl_client_ca_file : str =
+ssl_client_cert : str =
+ssl_client_key : str =
+ssl_client_require_valid_cert : bool = yes
+""",
+    ),
+    Part(
+        Kind.NO_EFFECT,
         "it belongs to something that is refused or does not exist here",
         """
 auth_gssapi_hostname : str =
@@ -153,11 +164,6 @@ login_proxy_rawlog_dir : str =
 login_proxy_timeout : milliseconds = 30 secs
 login_source_ips : str =
 master_user_separator : str =
-ssl_client_ca_dir : str =
-ssl_client_ca_file : str =
-ssl_client_cert : str =
-ssl_client_key : str =
-ssl_client_require_valid_cert : bool = yes
 ssl_crypto_device : str =
 """,
     ),
