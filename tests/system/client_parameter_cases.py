@@ -166,6 +166,16 @@ _ENVELOPE: Final = [
     _case("badsize", {}, Server({"EHLO": ehlo("SIZE 1x")})),
     _case("sizes", {}, Server({"EHLO": ehlo("SIZE 10", "SIZE 0", "SIZE 1x")})),
     _case("garbage", {}, Server({"greeting": b"oops\r\n220 x"} | _GARBAGE)),
+    *(
+        _case(
+            f"later{at}",
+            {},
+            Server({step: b"450 4.2.0 no"}),
+            Server(preference=20),
+            recipients=("bob", "carol"),
+        )
+        for at, step in enumerate(("MAIL", "RCPT", "DATA", "."))
+    ),
     _case("odd220", {}, Server({"greeting": b"120 2.1.0 x"})),
     _case(
         "garbagebatch",

@@ -266,13 +266,16 @@ class SmtpDelivery:
         generic = self._service.generic
         lacks_requiretls = bool(session.requirement and session.is_tls and not session.asks_for_tls)
 
+        told: Verdict | None = None  # of all who share it
+
         def heard(place: int, verdict: Verdict) -> None:
-            nonlocal lacks_requiretls
+            nonlocal lacks_requiretls, told
             if lacks_requiretls:
                 lacks_requiretls = False
                 self._tell_of_requirement(session)
             is_final = final or not self._may_be_elsewhere(verdict.status)
-            if not is_final and (not transaction.broken or verdict.reply is not None):
+            if not is_final and verdict is not told and (not transaction.broken or verdict.reply is not None):
+                told = verdict
                 self._tell(events.Noted(f"{self._job.queue_id}: {verdict.text}"))
             self._fates.note(
                 waiting[place], Fate(verdict, session.target, self._set_up, is_final, session.uses)

@@ -281,6 +281,9 @@ class Transaction:
             await self._take_ends(accepted, doing)
             return
         reply = await self._ask_end(doing)
+        if reply.kind != 2:
+            self._all(self._refused(reply, Exchange.END_OF_DATA))
+            return
         for at in accepted:
             self._take_end(at, reply)
 
