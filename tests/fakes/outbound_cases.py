@@ -130,7 +130,7 @@ def play_all(world: World, host: Host, cases: Sequence[Case]) -> dict[str, Told]
     notices: dict[str, list[str]] = defaultdict(list)
     for path in set(maildir.glob("new/*")) - old:
         text = path.read_text(errors="surrogateescape")
-        found = re.search(r"Final-Recipient: rfc822; .*@(\w+)\.test", text)
+        found = re.search(r"(?:Final-Recipient: rfc822; .*@|errors from mx\d\.)(\w+)\.test", text)
         if found:
             notices[found[1]].append(normal_notice(text))
     return {

@@ -150,6 +150,7 @@ SECONDS: Final = {
     "test_hibernation_peer.py": 10,
     "test_proxied_clients_peer.py": 10,
     "test_proxy_filter_peer.py": 9,
+    "test_random_outbound_peer.py": 1,
     "test_random_rewriting_peer.py": 10,
     "test_smtp_replies_peer.py": 30,
     "test_supervision.py": 10,
