@@ -50,10 +50,9 @@ check: develop
 # Many containers forbid Python to keep compiled modules: each run, and each command that a test starts, would compile
 # them anew.  Files are in memory where that can be; tests of what a disk does have theirs on one (disk_path).
 quick system: export PYTHONDONTWRITEBYTECODE =
-quick: export TMPDIR = $(shell scripts/directory-for-tests)
 quick: develop
-	$(BIN)/python -m pytest -q --copies $(QUICK_PROCESSES) -o tmp_path_retention_policy=failed \
-	  -m "not system and not fuzz" --ignore=tests/system tests
+	TMPDIR=$$(scripts/directory-for-tests 1) $(BIN)/python -m pytest -q --copies $(QUICK_PROCESSES) \
+	  -o tmp_path_retention_policy=failed -m "not system and not fuzz" --ignore=tests/system tests
 
 peers: develop
 	@scripts/install-peers
@@ -61,7 +60,8 @@ peers: develop
 	@scripts/fetch-clients
 
 system: develop peers
-	PYTHONPATH=tests $(BIN)/python -m system.run -n $(SYSTEM_PROCESSES) --dist loadscope --no-loadscope-reorder
+	TMPDIR=$$(scripts/directory-for-tests 3) PYTHONPATH=tests $(BIN)/python -m system.run \
+	  -n $(SYSTEM_PROCESSES) --dist loadscope --no-loadscope-reorder
 
 fuzz: develop
 	PYTHONPATH=tests $(BIN)/python -m fuzz.run --seconds $(S) $(FUZZ)
