@@ -17,7 +17,7 @@ from pillarbox.mailstore.maildir.pop3_session_lock import SessionLocked
 from pillarbox.mailstore.memory import account as memory_account
 from pillarbox.mailstore.memory.account import MemoryAccount
 from pillarbox.mailstore.memory.mailbox import MemoryMailbox
-from pillarbox.observability.events import Event, Warned
+from pillarbox.observability.events import Event, MailboxNotice, MailUser
 from pillarbox.sessions import pop3_session
 from pillarbox.sessions.ended import Ended
 from pillarbox.sessions.pop3_options import Pop3Options, Pop3Workaround
@@ -255,11 +255,12 @@ def test_a_mailbox_that_cannot_be_opened() -> None:
             raise StoreUnavailable("no such disk")
 
         account.open = broken  # type: ignore[method-assign]
-        return await Pop3Session(client, account, sink=events.append).run()
+        return await Pop3Session(client, account, sink=events.append, mail_user=who).run()
 
+    who = MailUser("pop3", "me", "S1")
     assert asyncio.run(run()).reason == "Couldn't open INBOX"
     assert client.take_sent().startswith(b"-ERR [SYS/TEMP] Internal error occurred.")
-    assert events == [Warned("pop3: INBOX: no such disk")]
+    assert events == [MailboxNotice(who, "Error", "no such disk")]
 
 
 class Counted(MemoryMailbox):

@@ -334,6 +334,7 @@ class AccountWorker:
                 unread=session.unread,
                 options=self._pop3_options,
                 lock=self._pop3_lock(place),
+                mail_user=session.mail_user,
                 user=session.log_values,
                 mail_log=self._mail_log(session),
             )

@@ -35,7 +35,7 @@ from pillarbox.mailstore.maildir.pop3_session_lock import SessionLocked
 from pillarbox.message.header_fields import header_end
 from pillarbox.net.connection import IdleTimeout
 from pillarbox.net.tls_faults import TlsFault
-from pillarbox.observability.events import EventSink, Warned
+from pillarbox.observability.events import EventSink, MailboxNotice, MailUser
 from pillarbox.sessions.client_wait import ClientWait
 from pillarbox.sessions.ended import Ended
 from pillarbox.sessions.mail_log import MailLog, unseen
@@ -75,6 +75,9 @@ class _NoMessage(Exception):
     """`args[0]` says why there is no such message."""
 
 
+_NOBODY: Final = MailUser("pop3", "")
+
+
 class Pop3Session:
     """One client's session in the worker of its account."""
 
@@ -90,6 +93,7 @@ class Pop3Session:
         "_lock",
         "_lowest_retrieved",
         "_mail_log",
+        "_mail_user",
         "_mailbox",
         "_options",
         "_recent",
@@ -112,17 +116,19 @@ class Pop3Session:
         unread: bytes = b"",
         options: Pop3Options | None = None,
         lock: AbstractAsyncContextManager[None] | None = None,
+        mail_user: MailUser = _NOBODY,
         user: Mapping[str, str] = {},
         mail_log: MailLog | None = None,
     ) -> None:
         """`unread` is what the client sent behind the command that logged in; `lock` is held for the whole session;
-        `user`: what pop3_logout_format may tell of whose session it is."""
+        `user`: what pop3_logout_format may tell of whose session it is, `mail_user` what the log does."""
         self._account = account
         self._options = options or Pop3Options()
         self._mail_log = mail_log or MailLog(NOTHING, lambda text: None)
         self._sink = sink
         self._lock = lock or nullcontext()
         self._user = user
+        self._mail_user = mail_user
         self._wait = ClientWait(transport)
         self._highest_gone = 0  # the highest number asked for of a message that was gone
         self._engine = Pop3Server(
@@ -158,7 +164,7 @@ class Pop3Session:
             reason = "Couldn't lock POP3 session"
             engine.error(b"[IN-USE] Mailbox is locked by another POP3 session.")
         except StoreUnavailable as problem:
-            self._sink(Warned(f"pop3: {problem}"))
+            self._log(problem)
             reason = "Couldn't lock POP3 session"
             engine.error(b"[SYS/TEMP] Failed to create POP3 session lock.")
         finally:
@@ -213,7 +219,7 @@ class Pop3Session:
                     self._sizes.append(summary.size)
             mailbox.failed_reads.check(failed)  # whoever has not all their numbers cannot have any
         except (NoSuchMailbox, StoreUnavailable) as problem:
-            self._sink(Warned(f"pop3: INBOX: {problem}"))
+            self._log(problem)
             raise _End(
                 "Couldn't open INBOX",
                 b"[SYS/TEMP] Internal error occurred. Refer to server log for more information.",
@@ -297,8 +303,12 @@ class Pop3Session:
                 self._count_bad_command(bad_commands)
             self._highest_gone = max(self._highest_gone, command.message)
         except StoreUnavailable as problem:
-            self._sink(Warned(str(problem)))
+            self._log(problem)
             engine.error(b"[SYS/TEMP] Internal error occurred. Refer to server log for more information.")
+
+    def _log(self, problem: Exception) -> None:
+        """Tell the admin."""
+        self._sink(MailboxNotice(self._mail_user, "Error", str(problem)))
 
     def _count_bad_command(self, before: int) -> None:
         """One more than there were in a row `before`."""
