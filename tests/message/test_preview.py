@@ -53,6 +53,8 @@ CASES = [
     ("a charset's character that is cut off", b"Content-Type: text/plain; charset=utf-16\r\n\r\na\0b\0c", "ab"),
     ("what cannot be read", b"Content-Type: text/plain; charset=utf-8\r\n\r\na\xff\xfe\xffb", "a\ufffdb"),
     ("base64", b"Content-Type: text/plain\r\nContent-Transfer-Encoding: base64\r\n\r\nSGVsbG8=\r\n", "Hello"),
+    ("a digest", MIXED.replace(b"mixed", b"digest").replace(b"Content-Type: %b", b"") % (b"Subject: in\r\n\r\na", b""), "Subject: in a"),
+    ("a digest that names types", MIXED.replace(b"mixed", b"digest") % (b"message/rfc822", b"\r\na", b"text/plain", b"b"), "b"),
     (
         "multipart",
         b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: image/png\r\n\r\nx\r\n--b\r\n"

@@ -3,7 +3,7 @@
 DESCRIPTION
     The first part of type text, without markup if it is text/html, and without quotations and superfluous white
     space, cut at `MAX_CHARACTERS`.  Of alternatives text/plain comes first, then text/html, wherever they stand.
-    A message that is nothing but quotations shows those behind a `>`.
+    A message that is nothing but quotations shows those behind a `>`, a digest the first message's header and text.
 
     As Dovecot's: white space is that of ASCII, so that `&nbsp;` stays; each tag of a page separates words; a title
     is shown; what cannot be read is one U+FFFD, however long it is, and a character that is cut off at the end
@@ -63,14 +63,14 @@ def preview(content: Content) -> bytes:
 
 
 def _leaves(root: Part) -> Iterator[Part]:
-    """The parts of a message without those of the messages in it."""
+    """The parts of a message without those of the messages in it; those of a digest are parts as they stand."""
     waiting = [root]
     while waiting:
         part = waiting.pop()
         if part.is_multipart:
             children = sorted(part.children, key=_preference) if _is_choice(part) else part.children
             waiting += reversed(children)
-        elif not part.is_message:
+        elif not part.is_message or part.content_type is None:
             yield part
 
 
