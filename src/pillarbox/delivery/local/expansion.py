@@ -133,7 +133,7 @@ class LocalExpansion:
     # -- one recipient ---------------------------------------------------------------------------------
 
     async def _recipient(self, state: State) -> None:
-        state = _deeper(state)
+        state = state.deeper()
         if state.level > MAX_LEVEL + 10:  # a loop of aliases is found before
             self._means.warn(f"recipient nesting limit exceeded for {_shown(state.address)}")
             self._attempts.tell(state, "bounced", "5.4.6", "recipient nesting limit exceeded")
@@ -159,7 +159,7 @@ class LocalExpansion:
 
     async def _switch(self, state: State, parts: Parts) -> None:
         """An alias, somebody to forward to, or a user."""
-        state = msgspec.structs.replace(_deeper(state), unmatched=None)
+        state = msgspec.structs.replace(state.deeper(), unmatched=None)
         if state.address.startswith(b"\\"):  # quoted: the mailbox, whatever aliases and .forward say
             state = msgspec.structs.replace(state, address=state.address[1:])
             parts = msgspec.structs.replace(parts, local=parts.local[1:], user=parts.user[1:])
@@ -181,7 +181,7 @@ class LocalExpansion:
 
     async def _alias(self, state: State, parts: Parts, name: bytes) -> bool:
         """Whether the name is an alias; if so, everything it lists has been delivered to."""
-        state = _deeper(state)
+        state = state.deeper()
         if state.source_name is not None and state.source_name.lower() == name:
             return False  # an alias that lists itself means the user
         if state.level > MAX_LEVEL:
@@ -257,7 +257,7 @@ class LocalExpansion:
 
     async def _include(self, state: State, parts: Parts, path: bytes) -> None:
         """The lines of a file: read by its owner's agent, or, if it is root's, by ourselves."""
-        state = _deeper(state)
+        state = state.deeper()
         shown = os.fsdecode(path)
         if state.level > MAX_LEVEL:
             self._means.warn(f":include: nesting limit exceeded for {shown}")
@@ -297,7 +297,7 @@ class LocalExpansion:
 
     async def _address(self, state: State, text: bytes) -> None:
         """An address that an alias or a file lists."""
-        state = _deeper(state)
+        state = state.deeper()
         resolver = self._means.resolver
         if b"@" in text:
             text = text.rstrip()  # the line's end belongs to no domain, though quotes may hold it
@@ -502,10 +502,6 @@ class LocalExpansion:
             return True
         self._seen.add(what)
         return False
-
-
-def _deeper(state: State) -> State:
-    return msgspec.structs.replace(state, level=state.level + 1)
 
 
 def _shown(text: bytes) -> str:

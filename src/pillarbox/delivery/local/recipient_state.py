@@ -30,6 +30,10 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     owner_alias: bool = False  # the sender was replaced by an alias's owner
     account: Account | None = None  # whose rights commands and files get; None: those of default_privs
 
+    def deeper(self) -> "State":
+        """One level further into what aliases and files list."""
+        return msgspec.structs.replace(self, level=self.level + 1)
+
     def parts(self, delimiters: bytes, *, owner_request_special: bool) -> "Parts":
         """The address taken apart, in lower case; without an extension, with the delimiter that it would have."""
         address = self.address.lower()

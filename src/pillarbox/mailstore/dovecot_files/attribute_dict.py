@@ -197,6 +197,7 @@ def _url_key(guid: bytes) -> bytes:
 
 
 def escape(text: bytes) -> bytes:
+    """A key or a value without line ends, as it stands in the file."""
     for plain, escaped in _ESCAPES.items():  # 0x01 first
         text = text.replace(plain, escaped)
     return text

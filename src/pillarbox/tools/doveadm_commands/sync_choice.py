@@ -143,6 +143,7 @@ def _moment(text: str, option: str) -> float:
 
 
 def number(text: str, option: str) -> int:
+    """An option's number of at most ten digits.  Fatal if it is none."""
     if not (is_decimal_text(text, max_digits=10)):
         raise Fatal(f"Invalid {option} parameter: {text}")
     return int(text)
