@@ -95,6 +95,7 @@ SECONDS: Final = {
     "test_debugged_peers_peer.py": 30,
     "test_delivery_reports_peer.py": 30,
     "test_doveadm_running_peer.py": 30,
+    "test_doveadm_service_peer.py": 20,
     "test_doveadm_sync_peer.py": 30,
     "test_layouts_peer.py": 30,
     "test_mailbox_half_in_place.py": 30,

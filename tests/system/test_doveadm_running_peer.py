@@ -123,6 +123,9 @@ who
 who me
 who -1
 who 192.0.2.1
+who me you
+who me 192.0.2.1
+who 192.0.2.0/24 192.0.2.1
 -f json who
 -f tab who
 -f flow who
@@ -131,6 +134,7 @@ who 192.0.2.1
 kick
 kick me
 kick 192.0.2.1
+kick me you
 penalty
 -f tab penalty
 penalty 192.0.2.0/24

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from pillarbox.tools.doveadm_commands.doveadm_service import DoveadmService
+from pillarbox.tools.doveadm_commands.doveadm_service import DoveadmService, Login
 from pillarbox.tools.doveadm_commands.faults import EX_NOUSER, EX_TEMPFAIL, Fatal
 
 VERSION = b"VERSION\tdoveadm-server\t1\t0\n"
@@ -30,7 +30,7 @@ def reached(answers: Sequence[bytes], *, password: str = "geheim") -> tuple[byte
         server.start()
         try:
             port = listener.getsockname()[1]
-            service = DoveadmService("127.0.0.1", "a\tb", port=port, name="doveadm", password=password)
+            service = DoveadmService("127.0.0.1", "a\tb", Login(port, "doveadm", password))
             rest = socket.socket(fileno=service.reading)
             following = rest.recv(100)
             rest.detach()
@@ -67,4 +67,4 @@ def test_addresses() -> None:
     """Of which nobody is asked."""
     for where in ("", "host", "[::1", "host:", "host:99999"):
         with pytest.raises(Fatal, match="no such address"):
-            DoveadmService(where, "a", port=0, name="doveadm", password="x")
+            DoveadmService(where, "a", Login(0, "doveadm", "x"))

@@ -6,7 +6,6 @@ import pytest
 
 from pillarbox.config.dovecot.reading import read_configuration
 from pillarbox.tools.doveadm_commands.accounts import MailCommand
-from pillarbox.tools.doveadm_commands.faults import Fatal
 from pillarbox.tools.doveadm_commands.remote_syncing import Destination, destination_of, tell_of_raw_log
 
 SSH = ("ssh", "host", "doveadm", "dsync-server")
@@ -25,6 +24,7 @@ SSH = ("ssh", "host", "doveadm", "dsync-server")
         ("-u me", ["remote:root@host"], Destination(("ssh", "-lroot", *SSH[1:], "-ume", "-U"))),
         ("-u me", ["remoteprefix:host"], Destination((*SSH, "-ume", "-U"), is_told_user=True)),
         ("-u me", ["tcp:host:1234"], Destination(address="host:1234")),
+        ("-u me", ["tcps:host"], Destination(address="host", has_tls=True)),
         ("-u me", ["maildir:/copy"], None),
         ("-u me", ["mdbox:~/copy"], None),
     ],
@@ -40,12 +40,6 @@ def test_no_raw_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     tell_of_raw_log(_command(tmp_path, ""))
     tell_of_raw_log(_command(tmp_path, "-r /tmp/raw"))
     assert capsys.readouterr().err == "doveadm: Warning: -r /tmp/raw: no log of what is said is written\n"
-
-
-def test_what_is_not_served(tmp_path: Path) -> None:
-    """It is said before anything is done."""
-    with pytest.raises(Fatal, match="tcps:host:1: TLS to a doveadm service is not served"):
-        destination_of(_command(tmp_path, ""), ["tcps:host:1"], "me")
 
 
 def _command(directory: Path, options: str) -> MailCommand:

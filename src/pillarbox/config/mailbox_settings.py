@@ -101,7 +101,7 @@ class InetSocket(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     service: str
-    """imap, pop3, lmtp, auth or quota-status."""
+    """imap, pop3, lmtp, auth, quota-status, doveadm or doveadm-http."""
     addresses: tuple[str, ...]
     port: int
     tls: bool = False
@@ -112,7 +112,7 @@ class UnixSocket(msgspec.Struct, frozen=True, kw_only=True):
     """unix_listener of a service; the path is absolute, owner and group are names or empty."""
 
     service: str
-    """auth-client, auth-login, auth-master, auth-userdb, lmtp, quota-status."""
+    """auth-client, auth-login, auth-master, auth-userdb, lmtp, quota-status, doveadm."""
     path: str
     mode: int = 0o600
     user: str = ""
@@ -132,6 +132,8 @@ class ScriptService(msgspec.Struct, frozen=True, kw_only=True):
 class MailboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     """dovecot.conf, as far as it is served."""
 
+    configuration: str = ""
+    """Absolute path of the file."""
     base_dir: str = "/run/dovecot"
     """Directory of the half's sockets and pid file."""
     hostname: str = "localhost"

@@ -2,7 +2,7 @@
 
 DESCRIPTION
     Listeners come from dovecot.conf: inet_listener and unix_listener blocks of the services imap-login,
-    pop3-login, lmtp and auth.  Besides them the half has doors of its own in base_dir, for its roles only.
+    pop3-login, lmtp, auth and doveadm.  Besides them the half has doors of its own in base_dir, for its roles only.
 
 FAULTS
     ConfigurationFault  a user or group that does not exist; a certificate that cannot be read
@@ -33,7 +33,8 @@ MODULES: Final = (
     "pillarbox.daemons.quota_status",
     "pillarbox.daemons.script",
 )
-"""Of the roles that there may be."""
+"""Of the roles that there may be, without that of the doveadm service, which needs what nobody else does."""
+DOVEADM_MODULE: Final = "pillarbox.tools.doveadm_server.role"
 
 
 def mailbox_half(
@@ -143,6 +144,8 @@ def _roles(settings: MailboxSettings, owners: Owners | None, configured: Sequenc
     for name in ("lmtp", "quota-status"):
         if served := sockets(name):
             yield role(name, served, dovenull)
+    if served := sockets("doveadm", "doveadm-http"):
+        yield msgspec.structs.replace(role("doveadm", served), module=DOVEADM_MODULE)
 
 
 def _script_roles(settings: MailboxSettings, owners: Owners | None) -> Iterator[Role]:

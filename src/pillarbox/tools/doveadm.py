@@ -262,13 +262,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return doveconf.main([*(["-c", path] if "-c" in options else []), *words[1:]])
     if words[0] in _OF_PLUGINS:
         return _fatal(f"Unknown command '{words[0]}': {_OF_PLUGINS[words[0]]}")
+    overrides = [value for flag, value in pairs if flag == "-o"]
+    return carry_out(words, form, lambda: read_overridden(path, overrides))
+
+
+def carry_out(words: Sequence[str], form: str, read: Callable[[], Configuration]) -> int:
+    """A command and its arguments, to be done with the configuration that `read` reads; its exit status."""
     command = _command(words[0])
-    if command is None:
-        return _usage()
-    return _run(command, path, [value for flag, value in pairs if flag == "-o"], form, words)
+    return _usage() if command is None else _run(command, read, form, words)
 
 
-def _run(command: Command, path: str, overrides: Sequence[str], form: str, words: Sequence[str]) -> int:
+def _run(command: Command, read: Callable[[], Configuration], form: str, words: Sequence[str]) -> int:
     try:
         if words[0] == "pw":  # needs nothing that runs, nor a configuration
             from pillarbox.tools.doveadm_commands import users as doveadm_users
@@ -276,7 +280,7 @@ def _run(command: Command, path: str, overrides: Sequence[str], form: str, words
             return doveadm_users.pw(None, form, words[1:])
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="surrogateescape")  # messages are octets
-        return command(read_overridden(path, overrides), form, words[1:])
+        return command(read(), form, words[1:])
     except ConfigurationFault as fault:
         return _fatal(f"Error reading configuration: {fault}")
     except (NotRunning, PermissionError) as fault:

@@ -339,11 +339,6 @@ ALOUD = [
         "line 5: service/stats/unix_listener/stats-writer is ignored: nothing listens there",
     ),
     (
-        "doveadm's port",
-        "service doveadm {\n inet_listener tcp {\n  port = 99\n }\n}",
-        "line 5: service/doveadm/inet_listener/tcp is ignored: nothing listens there",
-    ),
-    (
         "a door of the roles",
         "service auth {\n unix_listener auth-login {\n  mode = 0666\n }\n}",
         "line 5: service/auth/unix_listener/auth-login is ignored: nothing listens there",
@@ -527,7 +522,22 @@ def test_debians_files_read_cleanly_and_the_mbox_default_is_named(tmp_path: Path
         "Trash",
     }
     told = [line.partition(": ")[2].partition(" ")[0] for line in warnings(configuration)]
-    assert sorted(told) == ["mail_privileged_group", "ssl_client_ca_dir"]
+    assert sorted(told) == ["mail_privileged_group"]
+
+
+def test_where_doveadm_is_listened_for() -> None:
+    """Ports of the service, by HTTP that of this name, and its socket; without any of them, nothing listens."""
+    text = (
+        "service doveadm {\n inet_listener {\n port = 99\n }\n inet_listener http {\n port = 98\n ssl = yes\n }\n"
+        " inet_listener off {\n port = 0\n }\n}"
+    )
+    found = read(text)
+    assert [(one.service, one.port, one.tls) for one in found.inet_sockets if "doveadm" in one.service] == [
+        ("doveadm", 99, False),
+        ("doveadm-http", 98, True),
+    ]
+    assert [one.path[-15:] for one in found.unix_sockets if one.service == "doveadm"] == ["/doveadm-server"]
+    assert [one for one in read("").unix_sockets if one.service == "doveadm"] == []
 
 
 def test_what_tls_is_made_of() -> None:

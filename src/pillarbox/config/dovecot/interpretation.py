@@ -9,6 +9,7 @@ FAULTS
 """
 
 import grp
+import os
 from typing import Any, Final
 
 import msgspec
@@ -127,6 +128,7 @@ def mailbox_settings(configuration: Configuration, *, hostname: str) -> MailboxS
     spaces = namespaces(configuration)
     tls = value("ssl")
     settings = MailboxSettings(
+        configuration=os.path.abspath(configuration.path),
         base_dir=value("base_dir"),
         hostname=value("hostname") or hostname,
         protocols=_protocols(configuration),

@@ -2,8 +2,8 @@
 
 DESCRIPTION
     A service of Dovecot's has listeners, limits and rights.  Pillarbox has roles; of a service's blocks it takes
-    the ports of logins, LMTP, authentication and quota-status, and the Unix sockets of the last three and of
-    scripts.  `service_findings()` gives a line for each other listener that somebody sets.
+    the ports of logins, LMTP, authentication, doveadm and quota-status, and the Unix sockets of the last four and
+    of scripts.  `service_findings()` gives a line for each other listener that somebody sets.
 
 FAULTS
     ConfigurationFault  a service that somebody else asks, and that would not answer
@@ -32,6 +32,7 @@ _HARMLESS: Final = frozenset(
 _LOGINS: Final = ("imap-login", "pop3-login")
 _LISTENERS: Final = {
     "auth": ("unix_listener", "inet_listener"),
+    "doveadm": ("unix_listener", "inet_listener"),
     "lmtp": ("unix_listener", "inet_listener"),
     **dict.fromkeys(_LOGINS, ("inet_listener",)),
 }

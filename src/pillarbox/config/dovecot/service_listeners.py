@@ -17,6 +17,8 @@ from pillarbox.config.mailbox_settings import InetSocket, ScriptService, UnixSoc
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 QUOTA_STATUS: Final = "quota-status"
+DOVEADM: Final = "doveadm"
+DOVEADM_HTTP: Final = "doveadm-http"
 _SERVICES: Final = {"imap-login": "imap", "pop3-login": "pop3", "lmtp": "lmtp"}
 _AUTH_SOCKETS: Final = {
     "auth-client": "auth-client",
@@ -54,6 +56,7 @@ def inet_sockets(
                 )
             )
     found += _auth_sockets(configuration)
+    found += _doveadm_ports(configuration)
     for policy in quota_status_services(configuration):
         for path in configuration.blocks("inet_listener", *policy):
             if port := configuration.number(*path, "port"):
@@ -88,6 +91,26 @@ def _auth_sockets(configuration: Configuration) -> Iterable[InetSocket]:
         )
 
 
+def _doveadm_ports(configuration: Configuration) -> Iterable[InetSocket]:
+    """Ports at which other hosts have doveadm's commands done; one that is called http, by HTTP."""
+    for path in configuration.blocks("inet_listener", "service", DOVEADM):
+        if configuration.yes(*path, "haproxy"):
+            raise ConfigurationFault(
+                configuration.where(*path, "haproxy"),
+                "service doveadm: inet_listener with haproxy = yes is not served",
+                mend="haproxy = no",
+            )
+        if port := configuration.number(*path, "port"):
+            given = configuration.words(*path, "address") or configuration.words("listen")
+            yield InetSocket(
+                name=f"{DOVEADM}/inet {path[-1]}",
+                service=DOVEADM_HTTP if path[-1] == "http" else DOVEADM,
+                addresses=_addresses(given),
+                port=port,
+                tls=configuration.yes(*path, "ssl"),
+            )
+
+
 def _addresses(words: tuple[str, ...]) -> tuple[str, ...]:
     everywhere = {"*": "0.0.0.0", "::": "::", "[::]": "::"}  # noqa: S104 - listen = * says so
     return tuple(everywhere.get(word, word.strip("[]")) for word in words)
@@ -107,6 +130,11 @@ def unix_sockets(configuration: Configuration, protocols: Iterable[str]) -> tupl
         found += [
             _unix_socket(configuration, path, "lmtp", base)
             for path in configuration.default_blocks("unix_listener", "service", "lmtp")
+        ]
+    if any(configuration.blocks(kind, "service", DOVEADM) for kind in ("inet_listener", "unix_listener")):
+        found += [  # without any, nobody asks, and nothing need run
+            _unix_socket(configuration, path, DOVEADM, base)
+            for path in configuration.default_blocks("unix_listener", "service", DOVEADM)
         ]
     for service in quota_status_services(configuration):
         found += [

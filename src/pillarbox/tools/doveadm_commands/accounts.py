@@ -4,6 +4,7 @@ DESCRIPTION
     A child becomes the mailboxes' owner and works on the store itself, as a session would: whether the system
     runs makes no difference but that the userdb is asked over its socket.
 
+    -S WHERE  a doveadm service works on them instead (remote_commands.py)
     -u USER   that user; a mask with * or ? is all users that it fits
     -A        all users
     -F FILE   those whose names are in the file, one a line
@@ -23,7 +24,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from fnmatch import fnmatchcase
-from typing import Final
+from typing import IO, Final
 
 import msgspec
 
@@ -62,7 +63,7 @@ from pillarbox.tools.doveadm_commands.faults import (
     MailFault,
     NoList,
 )
-from pillarbox.tools.doveadm_commands.options import WHOSE, read_options
+from pillarbox.tools.doveadm_commands.options import SERVED_USER, WHOSE, read_options
 from pillarbox.tools.doveadm_commands.output import Cell
 from pillarbox.tools.doveadm_commands.users import fields_of, lookup
 from pillarbox.vocabulary.digits import is_decimal_text
@@ -92,6 +93,8 @@ class MailCommand:
         """What it prints, if it prints anything."""
         self.sender: RowSender | None = None
         """In the child of a command that is for many."""
+        self.message: IO[bytes] | None = None
+        """What it saves."""
         self.owner: Owner | None = None
         """In the child: whose mailboxes it works on."""
         self.before_rights_are_dropped: Callable[[Owner], None] | None = None
@@ -113,10 +116,12 @@ class MailCommand:
     @property
     def is_for_oneself(self) -> bool:
         """Whether nobody is named."""
-        return not {"-u", "-A", "-F"} & self.options.keys()
+        return not SERVED_USER.get() and not {"-u", "-A", "-F"} & self.options.keys()
 
     def users(self) -> list[str]:
         """Whose mailboxes.  NoAnswer, NoList."""
+        if served := SERVED_USER.get():
+            return [served]
         if "-F" in self.options:
             return _listed_users(self.options["-F"])
         if not self.is_for_many:
@@ -162,6 +167,8 @@ def for_users(command: MailCommand, work: Work, *, failed: set[str] | None = Non
         if output is not None:
             output.finish(command.shown_columns)
         raise
+    if "-S" in command.options:
+        return _for_users_there(command, [user for user in users if user not in failed], failed)
     for user in users:
         if user in failed:
             continue
@@ -180,6 +187,26 @@ def for_users(command: MailCommand, work: Work, *, failed: set[str] | None = Non
             status = told(fault.user, str(fault), fault.status)
     if output is not None:
         output.finish(command.shown_columns)
+    return status
+
+
+def _for_users_there(command: MailCommand, users: Sequence[str], failed: set[str]) -> int:
+    """By the doveadm service that -S names."""
+    from pillarbox.tools.doveadm_commands.remote_commands import RemoteCommands
+
+    status = 0
+    remote = RemoteCommands(command)
+    for user in users:
+        try:
+            ended = remote.run(user)
+        except Fatal as fault:
+            sys.stdout.flush()
+            sys.stderr.write(f"doveadm({user}): Fatal: {fault}\n")
+            return fault.status
+        if ended:
+            status = ended
+            failed.add(user)
+    remote.finish()
     return status
 
 

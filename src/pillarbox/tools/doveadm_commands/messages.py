@@ -287,7 +287,7 @@ def _save(command: MailCommand) -> Work:
     """A message from a file, or from standard input."""
     if len(command.words) > 1:
         raise Usage(command.usage)
-    source = _source(command)
+    command.message = source = _source(command)
     start = source.tell() if source.seekable() else 0
     name = command.options.get("-m", "INBOX")
 

@@ -13,6 +13,7 @@ STANDARDS
 
 import getopt
 from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
 from itertools import islice, pairwise
 from typing import Final
 
@@ -20,6 +21,8 @@ from pillarbox.tools.doveadm_commands.faults import Usage
 
 WHOSE: Final = "u:AF:S:"
 """Letters that say for whom a command on mailboxes is."""
+SERVED_USER: ContextVar[str | None] = ContextVar("SERVED_USER", default=None)
+"""Whom a client of the doveadm service has named, empty for nobody; None: there is no such client."""
 _WHOSE_NAMES: Final = {"user": "u", "all-users": "A", "user-file": "F", "socket-path": "S"}
 _SUBSCRIPTIONS: Final = {"subscriptions": "s"}
 _EMPTY_NAME: Final = {"allow-empty-mailbox-name": "s"}
@@ -44,7 +47,7 @@ _SYNC: Final = {
     "default-destination": "d",
     "sync-since-time": "t",
     "sync-until-time": "e",
-    "sync-flag": "O",
+    "sync-flags": "O",
     "sync-max-size": "I",
 }
 

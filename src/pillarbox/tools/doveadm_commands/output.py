@@ -5,6 +5,7 @@ tab     columns separated by tabs, names first
 table   columns in their widths, names first
 pager   name: value lines, ^L between rows
 json    one array of objects
+server  each value escaped, with a tab behind it: to a client of the doveadm service, which is not asked for
 """
 
 import json
@@ -74,6 +75,8 @@ class RowWriter:
         self._add = {"tab": self._tab, "table": self._gather, "json": self._json, "pager": self._page}.get(
             form, self._flow
         )
+        if form == "server":
+            self._add = self._serve
 
     def add(self, row: Sequence[Cell]) -> None:
         """Print a row."""
@@ -106,6 +109,12 @@ class RowWriter:
             for piece in pieces(cell):
                 self._write(_escaped(piece))
         self._write("\n")
+
+    def _serve(self, row: Sequence[Cell]) -> None:
+        for cell in row:
+            for piece in pieces(cell):
+                self._write(_escaped(piece))
+            self._write("\t")
 
     def _gather(self, row: Sequence[Cell]) -> None:
         if any(not isinstance(cell, str) for cell in row):

@@ -3,8 +3,8 @@
 DESCRIPTION
     A destination is a command with its words, to which `dsync-server` is added unless it ends so; `remote:HOST`,
     `remoteprefix:HOST` and `[USER@]HOST`, which dsync_remote_cmd makes a command of; all else that begins with a
-    word and a colon is a place on this host.  `tcp:HOST[:PORT]` is another host's doveadm service
-    (doveadm_service.py).
+    word and a colon is a place on this host.  `tcp:HOST[:PORT]` is another host's doveadm service,
+    with `tcps:` by TLS (doveadm_service.py).
 
     The program is started with the rights of who calls, before those of the mail's owner are taken, so that it is
     root's keys that ssh uses.  What it says on standard error goes where ours does.
@@ -32,7 +32,7 @@ from pillarbox.mailstore.synchronizing.remote.names import LevelNames
 from pillarbox.mailstore.synchronizing.remote.run_settings import RunSettings
 from pillarbox.net.duplex_stream import DuplexStream, StreamEnded
 from pillarbox.tools.doveadm_commands.accounts import MailCommand, Owner
-from pillarbox.tools.doveadm_commands.doveadm_service import DoveadmService
+from pillarbox.tools.doveadm_commands.doveadm_service import DoveadmService, Login
 from pillarbox.tools.doveadm_commands.faults import Fatal
 from pillarbox.wire.dsync.states import CommonState, decode_states, encode_states
 
@@ -52,6 +52,7 @@ class Destination(msgspec.Struct, frozen=True):
     """A program."""
     address: str = ""
     """Of a doveadm service."""
+    has_tls: bool = False
     is_told_user: bool = False
     """remoteprefix: whose mail it is is its first line."""
 
@@ -64,12 +65,8 @@ def destination_of(command: MailCommand, words: Sequence[str], user: str) -> Des
     where = words[0]
     if _PLACE.match(where):
         kind, _, host = where.partition(":")
-        if kind == "tcps":
-            raise Fatal(
-                f"{where}: TLS to a doveadm service is not served: use tcp:, or ssh {host.split(':')[0]}"
-            )
-        if kind == "tcp":
-            return Destination(address=host)
+        if kind in ("tcp", "tcps"):
+            return Destination(address=host, has_tls=kind == "tcps")
         if kind not in ("remote", "remoteprefix"):
             return None
         login, _, host = host.rpartition("@")
@@ -109,14 +106,8 @@ class Peer(Protocol):
 def reach(command: MailCommand, destination: Destination, user: str) -> Peer:
     """Fatal."""
     if destination.address:
-        value = command.configuration.value
-        return DoveadmService(
-            destination.address,
-            user,
-            port=int(value("doveadm_port")),
-            name=value("doveadm_username"),
-            password=value("doveadm_password"),
-        )
+        login = Login.of(command.configuration, tls=destination.has_tls)
+        return DoveadmService(destination.address, user, login)
     return RemoteProgram(destination, user)
 
 

@@ -29,6 +29,7 @@ _COLUMNS: Final = (
 _ROLES: Final = {
     "auth": "auth",
     "auth-worker": "auth-worker",
+    "doveadm": "doveadm",
     "imap": "spawner",
     "imap-login": "login",
     "lmtp": "lmtp",

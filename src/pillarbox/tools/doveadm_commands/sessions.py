@@ -19,7 +19,7 @@ from pillarbox.net.handover import FromAdmin, KickOut, OpenSession, OpenSessions
 from pillarbox.tools.doveadm_commands import output as doveadm_output
 from pillarbox.tools.doveadm_commands.faults import EX_NOTFOUND, Fatal, Usage
 from pillarbox.tools.doveadm_commands.options import read_options
-from pillarbox.vocabulary.ip_addresses import is_within, network
+from pillarbox.vocabulary.ip_addresses import Network, is_within, network
 
 WHO_USAGE = "who [-a <anvil socket path>] [-1] [<user mask>] [<ip/bits>]"
 KICK_USAGE = "kick [-a <anvil socket path>] <user mask>[|]<ip/bits>"
@@ -61,25 +61,51 @@ def _ask_one(sock: socket.socket, question: FromAdmin) -> list[OpenSession] | No
             return None
 
 
-def _chosen(sessions: Sequence[OpenSession], words: Sequence[str]) -> list[OpenSession]:
-    found = list(sessions)
-    for word in words:
-        try:
-            block = network(word)
-        except ValueError:
-            found = [one for one in found if fnmatchcase(one.user, word)]
-        else:
-            found = [one for one in found if is_within(one.remote, block)]
-    return found
+class _Choice(msgspec.Struct):
+    """Which sessions are meant: those of one mask of users, from one network."""
+
+    user: str | None = None
+    network: Network | None = None
+
+    @classmethod
+    def of(cls, words: Sequence[str]) -> "_Choice":
+        """Usage if there are more of one kind."""
+        choice = cls()
+        for word in words:
+            try:
+                block = network(word)
+            except ValueError:
+                if choice.user is not None:
+                    raise _several("username") from None
+                choice.user = word
+            else:
+                if choice.network is not None:
+                    raise _several("network")
+                choice.network = block
+        return choice
+
+    def of_all(self, sessions: Sequence[OpenSession]) -> list[OpenSession]:
+        """The sessions."""
+        return [
+            one
+            for one in sessions
+            if (self.user is None or fnmatchcase(one.user, self.user))
+            and (self.network is None or is_within(one.remote, self.network))
+        ]
+
+
+def _several(kind: str) -> Usage:
+    return Usage("who", complaint=f"Error: Multiple {kind} masks not supported")
 
 
 def who(configuration: Configuration, form: str, arguments: Sequence[str]) -> int:
     """doveadm who."""
     pairs, words = read_options("who", arguments, "a:1")
-    sessions = _chosen(_ask(configuration, WhoIs()), words)
+    choice = _Choice.of(words)
+    sessions = choice.of_all(_ask(configuration, WhoIs()))
     if "-1" in dict(pairs):
         rows = [[one.user, one.service, str(one.pid), one.remote] for one in sessions]
-        doveadm_output.show(("username", "proto", "pid", "ip"), rows, form or "table", wide="username")
+        _show(("username", "service", "pid", "ip"), ("username", "proto", "pid", "ip"), rows, form)
         return 0
     groups: dict[tuple[str, str], list[OpenSession]] = defaultdict(list)
     for one in sessions:
@@ -94,20 +120,36 @@ def who(configuration: Configuration, form: str, arguments: Sequence[str]) -> in
         ]
         for (user, service), found in groups.items()
     ]
-    doveadm_output.show(("username", "#", "proto", "(pids)", "(ips)"), rows, form or "table")
+    names = ("username", "connections", "service", "pids", "ips")
+    _show(names, ("username", "#", "proto", "(pids)", "(ips)"), rows, form)
     return 0
 
 
-def kick(configuration: Configuration, _form: str, arguments: Sequence[str]) -> int:
+def _show(names: Sequence[str], titles: Sequence[str], rows: Sequence[Sequence[str]], form: str) -> None:
+    """`names` are those of json."""
+    wide = "username" if len(names) == 4 else ""
+    writer = doveadm_output.RowWriter(names, form or "table", titles=titles, wide=wide)
+    for row in rows:
+        writer.add(row)
+    writer.finish()
+
+
+def kick(configuration: Configuration, form: str, arguments: Sequence[str]) -> int:
     """doveadm kick."""
     _, words = read_options("kick", arguments, "a:f")
     if not words:
         raise Usage(KICK_USAGE, complaint="Error: user and/or ip[/bits] must be specified.")
-    chosen = _chosen(_ask(configuration, WhoIs()), words)
-    if not chosen:
+    choice = _Choice.of(words)
+    chosen = choice.of_all(_ask(configuration, WhoIs()))
+    if chosen:
+        _ask(configuration, KickOut([one.session for one in chosen]))
+    users = list(dict.fromkeys(one.user for one in chosen))
+    if form in ("json", "server"):
+        doveadm_output.show(("result",), [[user] for user in users], form)
+        return 0 if users else EX_NOTFOUND
+    if not users:
         print("no users kicked")
         return EX_NOTFOUND
-    _ask(configuration, KickOut([one.session for one in chosen]))
     print("kicked connections from the following users:")
-    print(" ".join(dict.fromkeys(one.user for one in chosen)))
+    print(" ".join(users))
     return 0

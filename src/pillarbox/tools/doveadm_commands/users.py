@@ -1,6 +1,7 @@
 """doveadm user, auth and pw: who there is, and whether a password is right."""
 
 import getpass
+import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
@@ -20,7 +21,7 @@ from pillarbox.tools.doveadm_commands.faults import (
     Fatal,
     Usage,
 )
-from pillarbox.tools.doveadm_commands.options import no_words, read_options
+from pillarbox.tools.doveadm_commands.options import SERVED_USER, no_words, read_options
 from pillarbox.vocabulary.digits import is_decimal_text
 from pillarbox.vocabulary.secret import Secret
 
@@ -60,6 +61,8 @@ def user(configuration: Configuration, form: str, arguments: Sequence[str]) -> i
     if not masks:
         raise Usage(USER_USAGE)
     path = options.get("-a") or f"{configuration.value('base_dir')}/auth-userdb"
+    if SERVED_USER.get() is not None:
+        return _show_objects(configuration, masks, path, options.get("-f", ""))
     if any("*" in mask or "?" in mask for mask in masks):
         sys.stdout.write(doveadm_output.no_columns(form))
         with AuthSocket(path, label="auth-master: userdb list", is_master=True) as sock:
@@ -71,6 +74,32 @@ def user(configuration: Configuration, form: str, arguments: Sequence[str]) -> i
         sys.stdout.write(doveadm_output.no_columns(form))
         return _each(masks, lambda name: _show_text_of_user(configuration, name, path, options))
     return _show_users(configuration, masks, path, form or "tab")
+
+
+def _show_objects(configuration: Configuration, masks: Sequence[str], path: str, field: str) -> int:
+    """For a client of the doveadm service: an object of the users with their fields, or of a list of names."""
+    if any("*" in mask or "?" in mask for mask in masks):
+        with AuthSocket(path, label="auth-master: userdb list", is_master=True) as sock:
+            names = [name for name in sock.users() if any(fnmatchcase(name, mask) for mask in masks)]
+        sys.stdout.write(_json({"userList": names}))
+        return 0
+    found: dict[str, dict[str, str]] = {}
+    status = 0
+    for name in masks:
+        answer = lookup(configuration, name, path)
+        if answer.word == "USER":
+            fields = _account_fields(configuration, answer)
+            found[name] = {key: value for key, value in fields.items() if not field or key == field}
+        elif answer.word == "NOTFOUND":
+            found[name], status = {"error": _no_such_user(name).rstrip()}, EX_NOUSER
+        else:
+            found[name], status = {"error": f"userdb lookup failed for {name}"}, EX_TEMPFAIL
+    sys.stdout.write(_json(found))
+    return status
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _each(names: Sequence[str], show: Callable[[str], int]) -> int:
@@ -185,7 +214,10 @@ def auth(configuration: Configuration, form: str, arguments: Sequence[str]) -> i
         if arguments[1:2] != ["flush"]:
             raise Usage("auth <command> [<args>]", AUTH_USAGE)
         read_options("auth cache flush", arguments[2:], "a:")
-        print("0 cache entries flushed")
+        if SERVED_USER.get() is not None:
+            doveadm_output.show(("entries",), [["0"]], form)
+        else:
+            print(f"{doveadm_output.no_columns(form)}0 cache entries flushed")
         return 0
     pairs, words = read_options(f"auth {what}", arguments[1:], _AUTH_LETTERS[what])
     options = dict(pairs)

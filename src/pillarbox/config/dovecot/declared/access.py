@@ -98,6 +98,12 @@ ssl_prefer_server_ciphers : bool = no
     Choose by our order of ciphers, not by the client's.
 ssl_require_crl : bool = yes
     Whether a client's certificate counts only if ssl_ca has its issuer's list of revoked ones.
+ssl_client_ca_dir : str =
+    Directory of authorities' certificates, by which that of another host's doveadm service (`tcps:`) is checked.
+ssl_client_ca_file : str =
+    File of such certificates.
+ssl_client_require_valid_cert : bool = yes
+    Whether a doveadm service's certificate has to be valid, and to name the host.
 ssl_verify_client_cert : bool = no
     Ask clients for a certificate.  One that is missing or not valid ends nothing by itself.
 """,
@@ -125,13 +131,10 @@ auth_cache_verify_password_with_worker : bool = no
     ),
     Part(
         Kind.NO_EFFECT,
-        "no other server is asked for mail or logins by TLS",
+        "no other server is shown a certificate of ours",
         """
-ssl_client_ca_dir : str =
-ssl_client_ca_file : str =
 ssl_client_cert : str =
 ssl_client_key : str =
-ssl_client_require_valid_cert : bool = yes
 """,
     ),
     Part(

@@ -20,12 +20,17 @@ listen : str = *, ::
     Addresses of all inet listeners that name none themselves; `*` for all IPv4, `::` for all IPv6.
 debug_log_path : str =
     Where lines go that help to find a fault; empty for info_log_path.
+doveadm_allowed_commands : str =
+    Commands that the doveadm service does, separated by commas; empty for all that it knows.
+doveadm_api_key : str =
+    What requests bring to the doveadm service by HTTP (`Authorization: X-Dovecot-API`, in base64); empty: none do.
 doveadm_password : str =
-    What doveadm sync and backup say to the doveadm service of another host (`tcp:HOST`).
+    What is said to the doveadm service of another host (`-S HOST:PORT`, `tcp:HOST`), and what this host's wants to
+    hear at its ports; empty: it lets nobody in there.
 doveadm_port : port = 0
-    Port of another host's doveadm service, where `tcp:HOST` names none; here there is no such service.
+    Port of another host's doveadm service, where `-S HOST` and `tcp:HOST` name none.
 doveadm_username : str = doveadm
-    Who doveadm says that it is at another host's doveadm service.
+    Who doveadm says that it is at another host's doveadm service, and who may come to this host's.
 dsync_alt_char : str = _
     What stands in names of mailboxes that come from another host for characters that a directory cannot have.
 dsync_remote_cmd : str = ssh -l%{login} %{host} doveadm dsync-server -u%u -U
@@ -110,10 +115,8 @@ verbose_ssl : bool = no
     ),
     Part(
         Kind.LATER,
-        "doveadm talks to the running system through its own socket only",
+        "commands are done where they are given, but for those with -S",
         """
-doveadm_allowed_commands : str =
-doveadm_api_key : str =
 doveadm_http_rawlog_dir : str =
 doveadm_socket_path : str = doveadm-server
 doveadm_ssl : no|ssl|starttls = no
