@@ -226,6 +226,10 @@ class UnitedAccount:
         """The prefix of the namespace that a mailbox lies in."""
         return (await self._part(name)).prefix
 
+    async def store_name(self, name: str) -> str:
+        """What its namespace calls a mailbox.  NoSuchMailbox, OutsideNamespace, MailboxNameRefused."""
+        return _stored(await self._part(name), name)
+
     def is_of_another(self, name: str) -> bool:
         """Whether the mailbox lies in another user's tree."""
         return any(name.startswith(trees.head) for trees in self._shared)

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Final
 
 from pillarbox.mailstore.mailbox import MailboxNameRefused, NoSuchMailbox, PermissionDenied
+from pillarbox.mailstore.namespaces.namespaced_account import OutsideNamespace
 from pillarbox.mailstore.namespaces.united_account import NotPublished, UnitedAccount
 from pillarbox.mailstore.sharing.acl_file import (
     ALL,
@@ -80,6 +81,7 @@ async def list_rights(conversation: Conversation, command: ListRights) -> None:
     account = _account(conversation, command, b"LISTRIGHTS")
     if account is None:
         return
+    await _rights(account, command.mailbox)
     words = [_shown_name(conversation, command.mailbox), responses.astring(command.identifier), _LISTED]
     conversation.engine.untagged(b"LISTRIGHTS " + b" ".join(words))
     conversation.ok(command.tag, b"Listrights completed")
@@ -213,9 +215,11 @@ async def _exists(conversation: Conversation, account: UnitedAccount, tag: bytes
 
 
 async def _rights(account: UnitedAccount, name: str) -> Rights:
-    """None to a mailbox that cannot be."""
+    """None to a mailbox that cannot be.  OutsideNamespace."""
     try:
         return await account.rights(name)
+    except OutsideNamespace:
+        raise
     except (NoSuchMailbox, MailboxNameRefused):
         return Rights.NONE
 

@@ -1,8 +1,8 @@
 """GETQUOTA, GETQUOTAROOT, SETQUOTA.
 
 DESCRIPTION
-    Every mailbox, existing or not, belongs to all quotas of the account, but for those of other users, whose quotas
-    are not shown.  Resources without a limit are not told,
+    Every mailbox of a namespace, existing or not, belongs to all quotas of the account, but for those of other
+    users, whose quotas are not shown.  Resources without a limit are not told,
     nor are quotas without any; if there is no other, GETQUOTAROOT finds no quota, as in Dovecot.
     Limits are set in the configuration only.  Without imap_quota among mail_plugins the commands
     do not exist (sessions/imap/options.py).
@@ -11,7 +11,8 @@ STANDARDS
     RFC 2087, RFC 9208 (QUOTA): STORAGE in units of 1024 octets, MESSAGE
 """
 
-from pillarbox.mailstore.mailbox import QuotaState
+from pillarbox.mailstore.mailbox import MailboxNameRefused, QuotaState
+from pillarbox.mailstore.namespaces.namespaced_account import OutsideNamespace
 from pillarbox.mailstore.namespaces.united_account import UnitedAccount
 from pillarbox.sessions.imap.conversation import Conversation
 from pillarbox.wire.imap import responses
@@ -32,9 +33,16 @@ async def get_quota(conversation: Conversation, command: GetQuota) -> None:
 async def get_quota_root(conversation: Conversation, command: GetQuotaRoot) -> None:
     """GETQUOTAROOT."""
     account = conversation.account
-    if isinstance(account, UnitedAccount) and account.is_of_another(command.mailbox):
-        conversation.no(command.tag, b"Not showing other users' quota")
-        return
+    if isinstance(account, UnitedAccount):
+        if account.is_of_another(command.mailbox):
+            conversation.no(command.tag, b"Not showing other users' quota")
+            return
+        try:
+            await account.store_name(command.mailbox)
+        except OutsideNamespace:
+            raise
+        except MailboxNameRefused:
+            pass  # no mailbox, but within a quota
     states = [state for state in await account.quotas() or () if not state.is_hidden]
     told = [state for state in states if state.max_octets or state.max_messages]
     if not told:
