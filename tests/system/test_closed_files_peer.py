@@ -5,6 +5,7 @@ texts of refusals are not compared.
 """
 
 import os
+import poplib
 import shutil
 import socket
 from collections.abc import Iterator, Sequence
@@ -12,11 +13,12 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from fakes.dovecot_pair import Server, dovecot_pair
+from fakes.mail_system import PATIENCE
 
 pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.peer("dovecot")]
 
 SETTINGS = """\
-protocols = imap
+protocols = imap pop3
 mail_location = maildir:~/Maildir
 mail_plugins = acl quota
 mail_attribute_dict = file:~/Maildir/dovecot-attributes
@@ -24,6 +26,11 @@ imap_metadata = yes
 protocol imap {
   mail_plugins = $mail_plugins imap_acl imap_quota
   mail_max_userip_connections = 0
+}
+service pop3-login {
+  inet_listener pop3 {
+    port = {pop3}
+  }
 }
 namespace inbox {
   inbox = yes
@@ -136,6 +143,25 @@ def test_a_list_that_cannot_be_written(pair: tuple[Server, Server], user: str) -
         shutil.chown(path, "nobody", "nogroup")
     assert said[0] == said[1]
     assert "dovecot-acl.lock: Permission denied" in pair[0].log()
+
+
+def test_a_message_that_cannot_be_read(pair: tuple[Server, Server]) -> None:
+    """By POP3, too: an error, the others go on, and the log says which file and whose mail it is."""
+    for server in pair:
+        told(server, "pop", [*BEFORE, BEFORE[2]])
+        closed, _ = sorted((server.home("pop") / "Maildir" / "cur").iterdir())
+        os.chown(closed, 0, 0)
+        closed.chmod(0)
+        client = poplib.POP3("127.0.0.1", server.pop3, timeout=PATIENCE)
+        client.user("pop")
+        client.pass_("secret")
+        with pytest.raises(poplib.error_proto, match=r"^b'-ERR "):
+            client.retr(1)
+        assert client.retr(2)[1] == MAIL.splitlines()
+        client.quit()
+        lines = [line for line in server.log().splitlines() if " pop3(pop)<" in line and ": Error: " in line]
+        assert closed.name in lines[-1]
+        assert "Permission denied" in lines[-1]
 
 
 def test_a_lock_holds_up_its_own_mailbox_alone(pair: tuple[Server, Server]) -> None:
