@@ -142,8 +142,7 @@ def test_names_are_those_of_dovecot(both: Both, separator: str, prefix: str) -> 
         b"x DELETE " + p + b"a" + s + b"b", b"x DELETE " + p + b"nope", b"x DELETE nope", b'x LIST "" "*"',
         b"x CREATE " + p + b"INBOX", b"x DELETE " + p + b"INBOX", b"x SELECT " + p + b"INBOX",
         b"x RENAME nope INBOX", b"x RENAME " + p + b"nope " + p + b"Sent", b"x RENAME " + p + b"nope nope",
-        b'x LIST "" "*"', b'x LSUB "" "*"', b"x MYRIGHTS nope", b"x GETACL nope", b"x SETACL nope joe lr",
-        b"x DELETEACL nope joe", b"x LISTRIGHTS nope joe", b"x GETQUOTAROOT nope", b"x GETQUOTAROOT " + p + b"nope",
+        b'x LIST "" "*"', b'x LSUB "" "*"',
     )  # fmt: skip
     found = list(differences(both, Exchange("names", steps)))
     assert not found, "\n".join(f"{step}\n  {theirs}\n  {ours}" for _, step, theirs, ours in found)

@@ -47,7 +47,9 @@ service imap-login {{
 NAMESPACES = {
     "Courier's": "namespace inbox {\n inbox = yes\n prefix = INBOX.\n separator = .\n"
     " mailbox Sent {\n  special_use = \\Sent\n  auto = subscribe\n }\n}\n",
-    "Courier's with access lists": "mail_plugins = acl\nplugin {\n acl = vfile\n}\n"
+    "Courier's with access lists": "mail_plugins = acl quota\n"
+    "protocol imap {\n mail_plugins = acl quota imap_acl imap_quota\n}\n"
+    "plugin {\n acl = vfile\n quota = maildir:User quota\n}\n"
     "namespace inbox {\n inbox = yes\n prefix = INBOX.\n separator = .\n}\n",
     "none": "",
     "slash": "namespace inbox {\n inbox = yes\n separator = /\n}\n",
@@ -70,6 +72,13 @@ NOT_YET = {
 _MORE = re.compile(rb"(?<=x OK )\[MAILBOXID [^]]*\] |(?<=x NO )\[(?:NONEXISTENT|CANNOT)\] ")
 """What we say more: RFC 8474, and codes of RFC 5530 that Dovecot 2.4 gives."""
 CONVERSATION = [
+    b"MYRIGHTS nosuch",
+    b"GETACL nosuch",
+    b"GETQUOTAROOT nosuch",
+    b"SETACL nosuch joe lr",
+    b"DELETEACL nosuch joe",
+    b"LISTRIGHTS nosuch joe",
+    b"GETQUOTAROOT INBOX.nosuch",
     b"NAMESPACE",
     b'LIST "" ""',
     b"CREATE INBOX.A.B",
