@@ -32,7 +32,7 @@ SECONDS: Final = {
     "test_command_ends.py": 4,
     "test_forked_runs.py": 3,
     "test_made_passwords_peer.py": 3,
-    "test_closed_files_peer.py": 5,
+    "test_closed_files_peer.py": 15,
     "test_cyrus_peer.py": 8,
     "test_cleanup_parameters_peer.py": 40,
     "test_queue_parameters_peer.py": 30,
