@@ -4,5 +4,3 @@ startup.py says how a role begins, zygote.py forks them.  smtpd.py, qmgr.py, smt
 local_delivery.py and spawn.py are the MTA's; auth.py, login.py, lmtp.py, quota_status.py, script.py, spawner.py,
 account_worker.py and indexer.py the mailbox half's.
 """
-
-import pillarbox.vocabulary.session_names  # noqa: F401 - before all others, as it says

@@ -3,5 +3,3 @@
 half.py says what there is, supervisor.py brings what runs into line with it; postfix_master.py and
 dovecot_master.py are the two, main.py is `pillarbox run`.
 """
-
-import pillarbox.vocabulary.session_names  # noqa: F401 - before all others, as it says
