@@ -37,7 +37,7 @@ SECONDS: Final = {
     "test_cleanup_parameters_peer.py": 40,
     "test_queue_parameters_peer.py": 30,
     "test_command_rights_peer.py": 25,
-    "test_takeover_peer.py": 40,
+    "test_takeover_peer.py": 120,
     "test_queue_takeover_peer.py": 145,
     "test_quota_rules_peer.py": 70,
     "test_quota_status_peer.py": 9,

@@ -33,9 +33,9 @@ pytestmark = [
     pytest.mark.peer("dovecot"),
     pytest.mark.skipif(not Doveadm.is_installed(), reason="doveadm is not installed"),
 ]
-MESSAGES: Final = 3_000
-FOLDERS: Final = {b"Archive/2024": 1_875, b"Entw&APw-rfe": 20, b'"Lists/a b"': 120, b"Archive/2024/old": 5}
-"""5,020 in all."""
+MESSAGES: Final = 12_000
+FOLDERS: Final = {b"Archive/2024": 7_500, b"Entw&APw-rfe": 20, b'"Lists/a b"': 475, b"Archive/2024/old": 5}
+"""20,000 in all."""
 MANY_KEYWORDS: Final = b" ".join(b"keyword-%d" % number for number in range(40))
 """More than file names have letters for: Dovecot has the rest in its index only."""
 _ANSWER: Final = re.compile(rb"\([0-9. +]+ secs\)\.| ?\\(?:Un)?[Mm]arked")
@@ -70,7 +70,7 @@ def use(say: "Say") -> None:
     """What a user does in a year."""
     for line in (
         b"x SELECT INBOX",
-        b"x STORE 1:1000 +FLAGS.SILENT (\\Seen)",
+        b"x STORE 1:4000 +FLAGS.SILENT (\\Seen)",
         b"x STORE 100:200 +FLAGS.SILENT (\\Flagged $Label1 Work)",
         b"x STORE 150:160 +FLAGS.SILENT (\\Answered $Forwarded)",
         b"x STORE 500:520 +FLAGS.SILENT (\\Deleted)",
@@ -317,13 +317,13 @@ def test_a_client_of_qresync_keeps_what_it_has(tree: Path) -> None:
     for path in (tree / "Maildir").glob("pillarbox*"):
         path.unlink()
     dovecot(b"x SELECT INBOX")
-    assert b"x OK" in dovecot(b"x UID STORE 600:610 -FLAGS.SILENT (\\Seen)")
-    assert b"x OK" in dovecot(b"x UID STORE 620 +FLAGS.SILENT (\\Deleted)")
+    assert b"x OK" in dovecot(b"x UID STORE 2000:2010 -FLAGS.SILENT (\\Seen)")
+    assert b"x OK" in dovecot(b"x UID STORE 2020 +FLAGS.SILENT (\\Deleted)")
     assert b"x OK" in dovecot(b"x EXPUNGE")
     dovecot.close()
     ours = Ours(tree)
     uids, vanished, highest = told_by_qresync(tree, validity, modseq)
-    assert uids == set(range(600, 611))
+    assert uids == set(range(2000, 2011))
     assert int(highest) > int(modseq)
     gone = {
         uid
@@ -331,11 +331,11 @@ def test_a_client_of_qresync_keeps_what_it_has(tree: Path) -> None:
         for low, _, high in [part.partition(b":")]
         for uid in range(int(low), int(high or low) + 1)
     }
-    assert 620 in gone
-    assert gone.isdisjoint(there - {620})
+    assert 2020 in gone
+    assert gone.isdisjoint(there - {2020})
     ours(b"x SELECT INBOX")
-    assert b"x OK" in ours(b"x UID STORE 630 -FLAGS.SILENT (\\Seen)")
-    assert told_by_qresync(tree, validity, highest)[0] == {630}
+    assert b"x OK" in ours(b"x UID STORE 2030 -FLAGS.SILENT (\\Seen)")
+    assert told_by_qresync(tree, validity, highest)[0] == {2030}
 
 
 @pytest.mark.peer("mbsync")
