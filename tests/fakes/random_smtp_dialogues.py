@@ -180,7 +180,9 @@ class _Client:
             parts = [self._content() for _ in range(chance.choice((1, 1, 2, 3)))]
             for at, part in enumerate(parts):
                 last = b" LAST" if at == len(parts) - 1 and chance.random() < 0.9 else b""
-                chunk = part if part or last else b"\r\n"  # "BDAT 0" that is not the last ends Postfix 3.7's smtpd
+                chunk = (
+                    part if part or last else b"\r\n"
+                )  # "BDAT 0" that is not the last ends Postfix 3.7's smtpd
                 yield Raw(b"BDAT %d%s\r\n" % (len(chunk), last) + chunk, 1)
                 if chance.random() < 0.1:
                     yield self._any()
