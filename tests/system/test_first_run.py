@@ -237,7 +237,8 @@ def test_port_taken(fresh_system: MailSystem, service: str) -> None:
         assert fresh_system.process.wait(PATIENCE) == 1
     assert fresh_system.screen() == (
         f"pillarbox: cannot listen on 127.0.0.1 port {fresh_system.port(service)} ({service}): "
-        "the port is taken; stop what has it, or choose another\n"
+        "the port is taken; stop what has it, or choose another "
+        "(pillarbox run --port-offset; master.cf, dovecot.conf)\n"
     )
     until(lambda: not fresh_system.processes(), what=fresh_system.leftovers)
 

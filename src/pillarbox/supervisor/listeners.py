@@ -98,7 +98,8 @@ def _bind_inet(listener: InetListener, *, shared: bool) -> socket.socket:
         where = f"{listener.address} port {listener.port} ({listener.name})"
         if error.errno == errno.EADDRINUSE:
             raise StartFault(
-                f"cannot listen on {where}: the port is taken; stop what has it, or choose another"
+                f"cannot listen on {where}: the port is taken; stop what has it, or choose another "
+                "(pillarbox run --port-offset; master.cf, dovecot.conf)"
             ) from error
         raise StartFault(f"cannot listen on {where}: {error.strerror}") from error
     if shared:
