@@ -20,6 +20,7 @@ from typing import Final
 from pillarbox.mailstore.faults import MessageUnreadable
 from pillarbox.mailstore.mailbox import (
     ChangeKind,
+    Fields,
     FlagAction,
     FlagChange,
     Mailbox,
@@ -30,11 +31,12 @@ from pillarbox.mailstore.sharing.acl_file import Rights
 from pillarbox.mailstore.view import Chosen, MailboxView
 from pillarbox.message.imap_strings import string
 from pillarbox.net.local_time import utc_offset
-from pillarbox.sessions.imap import logged_changes
+from pillarbox.sessions.imap import header_texts, logged_changes
 from pillarbox.sessions.imap.conversation import FLUSH_AT, Conversation, InvalidMessageSet, Text
 from pillarbox.sessions.imap.failed_reads import complete
 from pillarbox.sessions.imap.fetch_plan import BATCH, plan_of
 from pillarbox.sessions.imap.flag_rendering import FlagRenderer
+from pillarbox.sessions.imap.header_texts import HeaderTexts
 from pillarbox.sessions.imap.object_ids import email_id, thread_ids
 from pillarbox.sessions.imap.sections import SectionRenderer, UnknownEncoding, Written
 from pillarbox.vocabulary.flags import Flag
@@ -52,6 +54,8 @@ AHEAD: Final = 4 * BATCH
 
 MANY: Final = 64
 """Messages whose FETCH may take long."""
+
+_KEPT: Final = Fields.HEADER | Fields.SIZE
 
 _Columns = list[Sequence[int] | Sequence[bytes]]
 
@@ -252,18 +256,39 @@ class _Fetch:
         )
         self._flags = FlagRenderer(self._view, with_recent=not conversation.rev2)
         self._sections = SectionRenderer(wanted.sections) if wanted.sections else None
+        self._kept: HeaderTexts | None = None
 
     async def all(self, chosen: Chosen) -> None:
         """Answer for all messages."""
         step = self.batch_size
+        if self._sections is not None and self._sections.only_fields and not self._fields & ~_KEPT:
+            asked = len(chosen.uids)
+            self._kept = header_texts.kept(self._view.mailbox, self._sections.names, asked=asked)
         for start in range(0, len(chosen.uids), step):
             if self._fields and start % AHEAD == 0:
                 ahead = [Uid(uid) for uid in chosen.uids[start : start + AHEAD]]
-                found = await self._view.mailbox.summaries(ahead, self._fields)
-                self._summaries = {summary.uid: summary for summary in found}
+                self._summaries = {summary.uid: summary for summary in await self._summaries_of(ahead)}
             await self._batch(chosen.numbers[start : start + step], chosen.uids[start : start + step])
             if start + step < len(chosen.uids):
                 await self._conversation.flush_if_much()
+
+    async def _summaries_of(self, uids: list[Uid]) -> Sequence[MessageSummary]:
+        """Of messages that are there; where fields are kept, those are in the header's place."""
+        mailbox, kept, sections = self._view.mailbox, self._kept, self._sections
+        if kept is None or sections is None:
+            return await mailbox.summaries(uids, self._fields)
+        found = kept.find(uids)
+        if found is not None and -1 not in mailbox.messages.rows(uids):
+            sizes, texts = found
+        else:
+            summaries = await mailbox.summaries(uids, self._fields)
+            uids, sizes = [summary.uid for summary in summaries], [summary.size for summary in summaries]
+            texts = sections.fields_of([summary.header for summary in summaries])
+            kept.add(summaries, texts)
+        return [
+            MessageSummary(uid, 0, size, b"", b"", b"", text)
+            for uid, size, text in zip(uids, sizes, texts, strict=True)
+        ]
 
     async def _batch(self, numbers: list[int], uids: list[int]) -> None:
         """Answer for some messages, numbers and UIDs side by side."""
@@ -400,7 +425,8 @@ class _Fetch:
         figures, before = self._conversation.figures, sections.octets
         label = sections.only_fields
         if label is not None:
-            texts = sections.fields_of(headers)
+            texts = headers if self._kept is not None else sections.fields_of(headers)
+            sections.octets += sum(map(len, texts)) + 2 * len(texts)
             template = b"%b%%b%b {%%d}\r\n%%b\r\n)\r\n" % (self._template, label.replace(b"%", b"%%"))
             columns += [new_flags, [len(text) + 2 for text in texts], texts]
         else:

@@ -69,10 +69,14 @@ class SectionRenderer:
         is_plain = first.part is SectionPart.HEADER_FIELDS and first.partial is None and not first.only_size
         return first.label if is_plain and not first.path and not rest else None
 
+    @property
+    def names(self) -> frozenset[bytes]:
+        """The fields of the first section, in lower case."""
+        return self._field_names[0]
+
     def fields_of(self, headers: Sequence[bytes]) -> list[bytes]:
         """Those fields of each message, without the empty line behind them."""
         texts = list(map(self._finders[0], headers))
-        self.octets += sum(map(len, texts)) + 2 * len(texts)
         return [text.replace(b"\0", b"\x80") if b"\0" in text else text for text in texts]
 
     def _from_header(self, header: bytes) -> list[tuple[bytes, bytes]]:
