@@ -229,11 +229,13 @@ class Talk:
         return [*sorted(lines[:-1]), lines[-1]]
 
     def close(self) -> None:
-        """The connection ends; the server has seen it when this returns."""
-        self._client.send(b"z LOGOUT\r\n")
-        while self._client.readline():
-            pass
-        self._client.shutdown()
+        """The connection ends; the server has seen it when this returns.  OSError if it had ended it already."""
+        try:
+            self._client.send(b"z LOGOUT\r\n")
+            while self._client.readline():
+                pass
+        finally:
+            self._client.shutdown()
 
 
 def _free_port() -> int:
