@@ -1,13 +1,15 @@
 """FETCH of header fields says the same whether or not the mailbox keeps what they say."""
 
 import asyncio
+from collections.abc import Sequence
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes.scripted_transport import ScriptedTransport
-from pillarbox.mailstore.mailbox import Mailbox, MessageSummary, NewMessage
+from pillarbox.mailstore.mailbox import Fields, Mailbox, MessageSummary, NewMessage
 from pillarbox.mailstore.memory.account import MemoryAccount
 from pillarbox.observability.events import Event
 from pillarbox.sessions.imap import header_texts, search_memory
@@ -121,3 +123,34 @@ def test_sets_are_bounded() -> None:
         assert header_texts.kept(inbox, sets[0], asked=1) is None
 
     asyncio.run(scene())
+
+
+def test_sizes_are_kept_for_whoever_asks_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store need not find out the size for a client that does not want it."""
+
+    async def talk() -> bytes:
+        account = MemoryAccount()
+        inbox = await account.open("INBOX")
+        await inbox.append([NewMessage(b"Subject: x\r\n\r\nbody") for _ in range(search_memory.MANY)])
+        usual = inbox.summaries
+
+        async def summaries(uids: Sequence[Uid], fields: Fields) -> Sequence[MessageSummary]:
+            found = await usual(uids, fields)
+            if fields & Fields.SIZE:
+                return found
+            return [msgspec.structs.replace(one, size=0) for one in found]
+
+        monkeypatch.setattr(inbox, "summaries", summaries)
+        transport = ScriptedTransport(ends=False)
+        session = ImapSession(transport, account, clock=ManualClock(), sink=_ignore, login_tag=b"L")
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(session.run())
+            await transport.rest()
+            for line in (b"SELECT INBOX", b"FETCH 1:* (BODY.PEEK[HEADER.FIELDS (Subject)])"):
+                await transport.ask(b"t " + line + b"\r\n")
+            said = await transport.ask(b"t FETCH 1:* (RFC822.SIZE BODY.PEEK[HEADER.FIELDS (Subject)])\r\n")
+            transport.end()
+        return said
+
+    said = asyncio.run(talk())
+    assert said.count(b" FETCH (RFC822.SIZE 18 BODY[") == search_memory.MANY

@@ -281,7 +281,7 @@ class _Fetch:
         if found is not None and -1 not in mailbox.messages.rows(uids):
             sizes, texts = found
         else:
-            summaries = await mailbox.summaries(uids, self._fields)
+            summaries = await mailbox.summaries(uids, _KEPT)  # the next client may want sizes
             uids, sizes = [summary.uid for summary in summaries], [summary.size for summary in summaries]
             texts = sections.fields_of([summary.header for summary in summaries])
             kept.add(summaries, texts)
