@@ -19,7 +19,7 @@ from typing import Final
 
 from pillarbox.mailstore.mailbox import Fields, Mailbox
 from pillarbox.mailstore.view import MailboxView
-from pillarbox.sessions.imap.search_memory import is_worth_keeping
+from pillarbox.sessions.imap.search_memory import is_worth_keeping, make_room
 from pillarbox.vocabulary.identifiers import Uid
 
 MAX_FIELDS: Final = 6
@@ -128,8 +128,6 @@ def _kept(mailbox: Mailbox, key: tuple[bytes, ValuesOf], *, asked: int, known: i
         return texts
     if not is_worth_keeping(mailbox, key, asked, known):
         return None
-    fields = [name for name, value in memo.items() if isinstance(value, FieldTexts)]
-    for name in fields[: max(0, len(fields) + 1 - MAX_FIELDS)]:
-        del memo[name]
+    make_room(mailbox, FieldTexts, MAX_FIELDS)
     texts = memo[key] = FieldTexts()
     return texts

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from pillarbox.mailstore.mailbox import Mailbox, MessageSummary
-from pillarbox.sessions.imap.search_memory import is_worth_keeping
+from pillarbox.sessions.imap.search_memory import is_worth_keeping, make_room
 
 MAX_SETS: Final = 2
 MAX_OCTETS: Final = 8 * 1024 * 1024
@@ -80,8 +80,6 @@ def kept(mailbox: Mailbox, names: frozenset[bytes], *, asked: int) -> HeaderText
         return texts
     if not is_worth_keeping(mailbox, key, asked, len(mailbox.messages)):
         return None
-    sets = [name for name, value in memo.items() if isinstance(value, HeaderTexts)]
-    for name in sets[: max(0, len(sets) + 1 - MAX_SETS)]:
-        del memo[name]
+    make_room(mailbox, HeaderTexts, MAX_SETS)
     texts = memo[key] = HeaderTexts()
     return texts

@@ -1,4 +1,4 @@
-"""What searches of a mailbox keep for the next ones, and when that is worth it.
+"""What SEARCH and FETCH of a mailbox keep for the next ones, and when that is worth it.
 
 DESCRIPTION
     What all messages say in a field, or a number that each of them has, is found a hundred times as fast as by
@@ -37,6 +37,14 @@ class ReadOneByOne:
     def forget(self, what: Hashable) -> None:
         """It is kept from now on."""
         self._counts.pop(what, None)
+
+
+def make_room(mailbox: Mailbox, kind: type, most: int) -> None:
+    """Forget the oldest of what is kept of a kind, so that there are `most` with the next."""
+    memo = mailbox.lasting_memo
+    there = [name for name, value in memo.items() if isinstance(value, kind)]
+    for name in there[: max(0, len(there) + 1 - most)]:
+        del memo[name]
 
 
 def is_worth_keeping(mailbox: Mailbox, what: Hashable, asked: int, known: int) -> bool:
